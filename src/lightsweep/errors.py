@@ -1,0 +1,87 @@
+"""The exception tree, and the exit code that each branch ends a command with.
+
+LightsweepError
+├── UserError               exit 2: something the user wrote or gave; one line, no traceback
+│   ├── ConfigError         a key, a value or a combination of settings
+│   ├── DataError           a data file that is missing, damaged or does not fit
+│   └── RunFolderError      a run folder or checkpoint that cannot be used
+└── RunStopped              the run ended early, for a reason that result.json names
+    ├── Diverged            exit 3: the loss became NaN or infinite
+    └── Interrupted         exit 130 or 143: SIGINT or SIGTERM
+
+Everything else is a bug and keeps its traceback.
+"""
+
+
+class LightsweepError(Exception):
+    """Base of all errors raised on purpose; its text is one line for the user."""
+
+    exit_code = 1
+    status = "failed"
+
+
+class UserError(LightsweepError):
+    """The user can mend this: the text says which setting, what it must be, what it was."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A key, a value or a combination of settings is wrong."""
+
+
+class DataError(UserError):
+    """A data file is missing, damaged, or does not hold what the configuration says."""
+
+
+class RunFolderError(UserError):
+    """A run folder or a checkpoint cannot be used."""
+
+
+class RunStopped(LightsweepError):
+    """The run ended before its time; `status` goes into result.json."""
+
+
+class Diverged(RunStopped):
+    """The training loss became NaN or infinite.
+
+    Args:
+        step: optimizer steps taken when the loss was computed (0 for the first).
+        lr: learning rate at that step.
+        last_finite_loss: the loss one step before, or None if there was none.
+    """
+
+    exit_code = 3
+    status = "diverged"
+
+    def __init__(self, step: int, lr: float, loss: float, last_finite_loss: float | None) -> None:
+        last = "there was none before it" if last_finite_loss is None else f"the last finite loss was {last_finite_loss:.6g}"
+        super().__init__(f"the training loss became {loss} at step {step} with lr {lr:.6g}; {last}. Try a smaller optimizer.lr")
+        self.step, self.lr, self.last_finite_loss = step, lr, last_finite_loss
+
+    def __reduce__(self) -> tuple:  # survives the way back from a worker process
+        return _rebuild_diverged, (self.args[0], self.step, self.lr, self.last_finite_loss)
+
+
+def _rebuild_diverged(text: str, step: int, lr: float, last_finite_loss: float | None) -> Diverged:
+    error = Diverged(step, lr, float("nan"), last_finite_loss)
+    error.args = (text,)
+    return error
+
+
+class Interrupted(RunStopped):
+    """A signal asked the run to stop.
+
+    Args:
+        signal_number: the signal's number; the exit code is 128 more.
+    """
+
+    status = "interrupted"
+
+    def __init__(self, signal_number: int, hint: str = "") -> None:
+        super().__init__(f"interrupted by signal {signal_number}{hint}")
+        self.signal_number = signal_number
+        self.exit_code = 128 + signal_number
+
+    def __reduce__(self) -> tuple:
+        return Interrupted, (self.signal_number, self.args[0].partition(f"signal {self.signal_number}")[2])

@@ -1,0 +1,98 @@
+"""Where every file lies: one class for a run's folder, one for a sweep's, and the project's own folders.
+
+Nothing else in the package spells a file name.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def home() -> Path:
+    """The folder that holds `conf/` and `sweeps/`: the package in a wheel, the project's root in a checkout."""
+    return PACKAGE if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1]
+
+
+def conf_dir() -> Path:
+    """The folder of the Hydra groups."""
+    return home() / "conf"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """File names inside one run's folder."""
+
+    folder: Path
+
+    @property
+    def result(self) -> Path:
+        """`result.json`: the final metrics and the status."""
+        return self.folder / "result.json"
+
+    @property
+    def environment(self) -> Path:
+        """`environment.json`: git commit, package versions, hardware."""
+        return self.folder / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """`metrics.csv`: one row for each logging point."""
+        return self.folder / "metrics.csv"
+
+    @property
+    def hydra(self) -> Path:
+        """Hydra's own folder: config.yaml (as composed), overrides.yaml, hydra.yaml."""
+        return self.folder / ".hydra"
+
+    @property
+    def config(self) -> Path:
+        """`config.yaml`: the configuration with every interpolation resolved."""
+        return self.folder / "config.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.folder / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best monitored value."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of the TensorBoard events."""
+        return self.folder / "tensorboard"
+
+
+@dataclass(frozen=True)
+class SweepPaths:
+    """File names inside one sweep's folder."""
+
+    folder: Path
+
+    @property
+    def journal(self) -> Path:
+        """The study's journal, when no storage is named."""
+        return self.folder / "study.journal"
+
+    @property
+    def best(self) -> Path:
+        """`best.yaml`: the winner as an experiment file."""
+        return self.folder / "best.yaml"
+
+    @property
+    def trials(self) -> Path:
+        """`trials.csv`: one row a trial."""
+        return self.folder / "trials.csv"
+
+    @property
+    def results(self) -> Path:
+        """`optimization_results.yaml`, as the official sweeper writes it."""
+        return self.folder / "optimization_results.yaml"
