@@ -1,0 +1,89 @@
+"""The callback that ties Lightning's hooks to the stepper, the recorder and the clock."""
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lightsweep.data.loader import Chunk
+from lightsweep.training.clock import Clock
+from lightsweep.training.progress import Bar
+from lightsweep.training.recorder import Recorder
+from lightsweep.training.stepper import Stepper, Sums
+
+
+class Conductor(Callback):
+    """Logs what the stepper counted, and advances what counts epochs.
+
+    Args:
+        stepper: makes the steps.
+        recorder: writes metrics.
+        clock: counts the time.
+        bar: told the running loss.
+        log_every_n_steps: steps between two logged training metrics.
+        monitor: metric that a plateau schedule looks at.
+    """
+
+    def __init__(
+        self, stepper: Stepper, recorder: Recorder, clock: Clock, bar: Bar, log_every_n_steps: int, monitor: str
+    ) -> None:
+        self.stepper, self.recorder, self.clock, self.bar = stepper, recorder, clock, bar
+        self.log_every_n_steps, self.monitor = log_every_n_steps, monitor
+        self._logged_step = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on, time that is nothing else is the framework's."""
+        self.clock.enter("framework")
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Choose the epoch's permutation."""
+        self.stepper.start_epoch()
+        trainer.train_dataloader.epoch = trainer.current_epoch  # type: ignore[union-attr]
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Chunk, batch_idx: int
+    ) -> None:
+        """Log when it is due; at the epoch's last batch, let the schedules know."""
+        stepper = self.stepper
+        done = stepper.batches >= trainer.datamodule.num_train_batches  # type: ignore[attr-defined]
+        if stepper.steps - self._logged_step >= self.log_every_n_steps or (done and stepper.interval.examples):
+            self._log_interval(trainer)
+        if done:
+            stepper.end_epoch()
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count the time as validation's."""
+        self.clock.enter("validation")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the validation, and let plateau schedules see it."""
+        self.clock.enter("framework")
+        metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
+        self.recorder.log(self.stepper.steps, trainer.current_epoch + 1, metrics)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Publish and log the epoch's training metrics."""
+        metrics = self._metrics(self.stepper.epoch)
+        for name, value in metrics.items():
+            pl_module.log(name, value, logger=False)
+        for schedule in self.stepper.schedules:
+            if schedule.on_plateau and self.monitor in trainer.callback_metrics:
+                schedule.scheduler.step(float(trainer.callback_metrics[self.monitor]))  # type: ignore[arg-type]
+        self.recorder.log(
+            self.stepper.steps, trainer.current_epoch + 1, {f"{name}_epoch": value for name, value in metrics.items()}
+        )
+
+    def _log_interval(self, trainer: Trainer) -> None:
+        stepper = self.stepper
+        sums, stepper.interval = stepper.interval, Sums()
+        self._logged_step = stepper.steps
+        epoch = trainer.current_epoch + stepper.batches / max(1, trainer.datamodule.num_train_batches)  # type: ignore[attr-defined]
+        self.recorder.log(stepper.steps, epoch, {**self._metrics(sums), "lr": stepper.lr})
+        self.bar.tell_loss(trainer.current_epoch, stepper.batches, sums)
+
+    def _metrics(self, sums: Sums) -> dict[str, float]:
+        if not sums.examples:
+            return {}
+        metrics = {"train/loss": sums.loss / sums.examples}
+        if self.stepper.model.task.counts:
+            metrics["train/acc"] = sums.correct / sums.examples
+        return metrics
