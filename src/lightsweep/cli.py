@@ -7,6 +7,7 @@ code 2; a bug keeps its traceback.
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,12 +28,12 @@ from lightsweep.errors import ConfigError, LightsweepError, UserError
 def train() -> None:
     """Compose a configuration from the command line, train, and print the summary."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through, and `_ended_by` words them
-    failures: list[LightsweepError] = []
+    failures: list[Exception] = []
 
     def task(cfg: DictConfig) -> float | None:
         try:
             return run(cfg)
-        except LightsweepError as error:
+        except (LightsweepError, HydraException, OmegaConfBaseException) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise
             failures.append(error)  # Hydra would print a line of its own about it
@@ -40,10 +41,10 @@ def train() -> None:
 
     def command() -> None:
         hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
-        for error in failures:
-            raise error
 
     _ended_by(command)
+    for error in failures:
+        _ended_by_error(error)
 
 
 def run(cfg: DictConfig) -> float | None:
@@ -51,6 +52,7 @@ def run(cfg: DictConfig) -> float | None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         check(cfg)
+        _quiet_imports()
         from lightsweep.reporting.summary import print_summary
         from lightsweep.training import train as train_run
 
@@ -76,10 +78,16 @@ def _evaluate() -> None:
     folder = Path(str(options["run"]))
     if not (folder / paths.RunPaths(folder).config.name).is_file():
         raise ConfigError(f"`run` must be the folder of a run but {folder} has no {paths.RunPaths(folder).config.name}")
+    _quiet_imports()
     from lightsweep.reporting.summary import print_metrics
     from lightsweep.training import evaluate as evaluate_run
 
     print_metrics(evaluate_run(folder, str(options["checkpoint"])))
+
+
+def _quiet_imports() -> None:
+    """Lightning uses a name that torch has deprecated; nobody but Lightning can mend that."""
+    warnings.filterwarnings("ignore", message=r".*LeafSpec.*is deprecated")
 
 
 def _arguments(known: set[str]) -> dict[str, Any]:
@@ -102,11 +110,18 @@ def _ended_by(command: Callable[[], Any]) -> None:
     try:
         command()
     except LightsweepError as error:
-        _leave(str(error), error.exit_code)
-    except (HydraException, OmegaConfBaseException) as error:
+        _ended_by_error(error)
+    except (HydraException, OmegaConfBaseException) as error:  # the configuration could not be composed
         _leave(explain(error), ConfigError.exit_code)
     except KeyboardInterrupt:
         _leave("interrupted", 130)
+
+
+def _ended_by_error(error: Exception) -> NoReturn:
+    """End the process as an exception of a run says; a bug keeps its traceback."""
+    if not isinstance(error, LightsweepError):
+        raise error
+    _leave(str(error), error.exit_code)
 
 
 def _leave(line: str, code: int) -> NoReturn:

@@ -6,7 +6,7 @@ from typing import Any
 
 from annotated_types import Ge, Gt, Le, Lt
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -36,6 +36,10 @@ def check(cfg: DictConfig) -> None:
     """
     try:
         values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise ConfigError(
+            f"`{error.full_key}` is missing: it has no default, so give {error.full_key}=<value>"
+        ) from None
     except OmegaConfBaseException as error:
         raise ConfigError(f"the configuration does not resolve: {str(error).splitlines()[0]}") from None
     assert isinstance(values, dict)
@@ -60,7 +64,9 @@ def _check_together(values: dict[str, Any]) -> None:
     if trainer["max_epochs"] == -1 and trainer["max_steps"] == -1 and trainer["max_time"] is None:
         raise ConfigError("`trainer.max_epochs`, `max_steps` and `max_time` are all unlimited: set one of them")
     if 0 in (trainer["max_epochs"], trainer["max_steps"]):
-        raise ConfigError("`trainer.max_epochs` and `trainer.max_steps` must be at least 1, or -1 for no limit, but got 0")
+        raise ConfigError(
+            "`trainer.max_epochs` and `trainer.max_steps` must be at least 1, or -1 for no limit, but got 0"
+        )
     if values["data"].get("val_size") == 0 and values["monitor"].startswith("val/"):
         raise ConfigError(f"`monitor={values['monitor']}` needs a validation split, but `data.val_size` is 0")
 
@@ -82,10 +88,7 @@ def _path_words(values: Any, loc: Sequence[Any]) -> set[str]:
     """The parts of an error's location that are keys or indices of the values, not names of union members."""
     words: set[str] = set()
     for part in loc:
-        if isinstance(values, dict) and part in values:
-            values = values[part]
-            words.add(str(part))
-        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
+        if (isinstance(values, dict) and part in values) or (isinstance(values, list) and isinstance(part, int) and part < len(values)):
             values = values[part]
             words.add(str(part))
     return words

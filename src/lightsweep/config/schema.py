@@ -79,7 +79,9 @@ class Optimizer(Open):
 class Scheduler(Open):
     """`scheduler`: how the learning rate changes; `auto` stands for the run's number of steps or epochs."""
 
-    target: str | None = Field(alias="_target_", description="import path of the scheduler; null keeps the rate constant")
+    target: str | None = Field(
+        alias="_target_", description="import path of the scheduler; null keeps the rate constant"
+    )
     interval: Literal["step", "epoch"] = Field("step", description="when it advances")
 
 
@@ -88,7 +90,9 @@ class Trainer(Strict):
 
     max_epochs: Annotated[int, Field(ge=-1)] = Field(description="passes over the training split; -1: no limit")
     max_steps: Annotated[int, Field(ge=-1)] = Field(description="optimizer steps; -1: no limit")
-    max_time: str | None = Field(pattern=r"^\d\d:\d\d:\d\d:\d\d$", description="wall time as DD:HH:MM:SS; null: no limit")
+    max_time: str | None = Field(
+        pattern=r"^\d\d:\d\d:\d\d:\d\d$", description="wall time as DD:HH:MM:SS; null: no limit"
+    )
     limit_train_batches: Limit = Field(description="batches of an epoch: a number, or a share as 0.1")
     limit_val_batches: Limit = Field(description="validation batches: a number, or a share")
     limit_test_batches: Limit = Field(description="test batches: a number, or a share")
@@ -131,7 +135,8 @@ class Config(Strict):
     callbacks: dict[str, Any] = Field(description="further Lightning callbacks by name, each with its `_target_`")
     seed: Index = Field(description="seed of weights, batch order and dropout")
     monitor: str = Field(
-        pattern=r"^(auto|(train|val)/\w+)$", description="metric that picks the best checkpoint; auto: val/acc or val/loss"
+        pattern=r"^(auto|(train|val)/\w+)$",
+        description="metric that picks the best checkpoint; auto: val/acc or val/loss",
     )
     mode: Literal["auto", "min", "max"] = Field(description="whether the monitored metric should fall or rise")
     test: bool = Field(description="evaluate the best checkpoint on the test set at the end")

@@ -32,7 +32,8 @@ def instantiate(node: DictConfig, *args: Any, trust: Iterable[str] = (), **kwarg
         node: a configuration with a `_target_`.
         args: positional arguments for the target.
         trust: import prefixes that the user allows besides `ALLOWED`.
-        kwargs: keyword arguments for the target, over the node's own.
+        kwargs: keyword arguments for the target, over the node's own. A node that says `_partial_: true` takes
+            neither, and gives a `functools.partial`.
 
     Raises:
         ConfigError: a target that is not allowed or not found, or arguments that it does not take.
@@ -41,9 +42,10 @@ def instantiate(node: DictConfig, *args: Any, trust: Iterable[str] = (), **kwarg
     for target in targets(node):
         refuse_foreign(target, prefixes)
     try:
-        return hydra_instantiate(node, *args, **kwargs)
-    except InstantiationException as error:
-        cause = error.__cause__
+        found = hydra_instantiate(node, _convert_="all", _partial_=True)  # Hydra would turn arguments into configs
+        return found if node.get("_partial_") else found(*args, **kwargs)
+    except (InstantiationException, TypeError, ValueError) as error:
+        cause = error.__cause__ if isinstance(error, InstantiationException) else error
         if isinstance(cause, ConfigError):
             raise cause from None
         if not isinstance(cause, (TypeError, ValueError)):

@@ -51,7 +51,10 @@ class CSV(ArrayDataModule):
         labels = [row.pop(index) for row in rows]
         names = columns[:index] + columns[index + 1 :]
         inputs = torch.tensor(
-            [[_number(cell, path, line, name) for cell, name in zip(row, names, strict=True)] for line, row in enumerate(rows, 2)],
+            [
+                [_number(cell, path, line, name) for cell, name in zip(row, names, strict=True)]
+                for line, row in enumerate(rows, 2)
+            ],
             dtype=torch.float64,
         )
         if task == "regression":

@@ -124,7 +124,9 @@ class ArrayDataModule(LightningDataModule):
 
     def _split(self, arrays: Arrays) -> tuple[Arrays, Arrays]:
         if self.val_size >= len(arrays):
-            raise ConfigError(f"`data.val_size` must be below the {len(arrays)} training examples but got {self.val_size}")
+            raise ConfigError(
+                f"`data.val_size` must be below the {len(arrays)} training examples but got {self.val_size}"
+            )
         shuffled = torch.randperm(len(arrays), generator=torch.Generator().manual_seed(self.split_seed))
         boundary = len(arrays) - self.val_size
         # sorted indices keep the file's order within a split, and reading it fast

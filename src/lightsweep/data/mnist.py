@@ -72,7 +72,9 @@ class MNIST(ArrayDataModule):
                 "unpacked files, and they are unpacked again"
             )
         if arrays.inputs.shape[1:] != self.spec.input_shape:
-            raise DataError(f"{folder}: {part} images have shape {tuple(arrays.inputs.shape[1:])}, not {self.spec.input_shape}")
+            raise DataError(
+                f"{folder}: {part} images have shape {tuple(arrays.inputs.shape[1:])}, not {self.spec.input_shape}"
+            )
         if len(arrays) and not 0 <= int(arrays.targets.min()) <= int(arrays.targets.max()) < self.num_labels:
             raise DataError(f"{folder}: a {part} label lies outside 0..{self.num_labels - 1}")
         return arrays

@@ -53,7 +53,9 @@ class Model(LightningModule):
         self.ema: nn.Module | None = None
         self.autocast_dtype: torch.dtype | None = None
         self.stepper: Stepper | None = None
-        self._evaluation: dict[str, list[Tensor]] = {}
+        self.evaluated: dict[str, float] = {}
+        """Metrics of the newest validation and test."""
+        self._sums: dict[str, Tensor] = {}
         self._check_shapes()
         if self.channels_last:
             net.to(memory_format=torch.channels_last)
@@ -112,18 +114,16 @@ class Model(LightningModule):
         sums = torch.stack(
             [self.task.loss(outputs, targets).double() * size, self.task.correct(outputs, targets).double()]
         )
-        total = self._evaluation.setdefault(split, [torch.zeros(3, dtype=torch.float64, device=sums.device)])[0]
+        total = self._sums.setdefault(split, torch.zeros(3, dtype=torch.float64, device=sums.device))
         total[:2] += sums
         total[2] += size
 
     def _log_sums(self, split: str) -> None:
-        totals = self._evaluation.pop(split, None)
-        total = totals[0] if totals else torch.zeros(3, dtype=torch.float64, device=self.device)
-        total = self.trainer.strategy.reduce(total, reduce_op="sum")
-        loss, correct, size = total.tolist()
-        self.log(f"{split}/loss", loss / size, logger=False)
-        if self.task.counts:
-            self.log(f"{split}/acc", correct / size, logger=False)
+        total = self._sums.pop(split, torch.zeros(3, dtype=torch.float64, device=self.device))
+        loss, correct, size = self.trainer.strategy.reduce(total, reduce_op="sum").tolist()
+        metrics = {f"{split}/loss": loss / size} | ({f"{split}/acc": correct / size} if self.task.counts else {})
+        self.evaluated.update(metrics)
+        self.log_dict(metrics, logger=False)  # for Lightning's callbacks, which see them in float32
 
     def _check_shapes(self) -> None:
         name, wanted = type(self.net).__name__, (2, self.task.num_outputs(self.spec))
@@ -133,7 +133,9 @@ class Model(LightningModule):
                 found = tuple(self.net.eval()(torch.zeros(2, *self.spec.input_shape)).shape)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             reason = str(error).splitlines()[0]
-            raise ConfigError(f"`model` {name} does not take inputs of shape {self.spec.input_shape}: {reason}") from error
+            raise ConfigError(
+                f"`model` {name} does not take inputs of shape {self.spec.input_shape}: {reason}"
+            ) from error
         finally:
             self.net.train(training)
         if found != wanted:

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import Logger
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -46,11 +46,7 @@ def build_data(cfg: DictConfig) -> ArrayDataModule:
 
 def build_model(cfg: DictConfig, datamodule: ArrayDataModule) -> Model:
     """The model, with weights drawn from torch's default generator; a bare nn.Module is wrapped."""
-    options = dict(cfg.model)
-    try:
-        found = instantiate(cfg.model, trust=cfg.trust, **_spec_for(cfg, datamodule))
-    except TypeError as error:
-        raise ConfigError(f"`model` {options['_target_']}: {error}") from error
+    found = instantiate(cfg.model, trust=cfg.trust, **_spec_for(cfg, datamodule))
     if isinstance(found, nn.Module) and not isinstance(found, LightningModule):
         found = Wrapped(datamodule.spec, found)
     if not isinstance(found, Model):
@@ -113,7 +109,9 @@ def monitored(cfg: DictConfig, model: Model, datamodule: ArrayDataModule) -> tup
     """Name and direction of the metric that picks the best checkpoint."""
     name = cfg.monitor
     if name == "auto":
-        name = ("val" if datamodule.val_size else "train") + ("/acc" if model.task.counts and datamodule.val_size else "/loss")
+        name = ("val" if datamodule.val_size else "train") + (
+            "/acc" if model.task.counts and datamodule.val_size else "/loss"
+        )
     known = {f"{split}/{metric}" for split in ("train", "val") for metric in ("loss", "acc")[: 1 + model.task.counts]}
     if name not in known:
         raise ConfigError(f"`monitor` must be one of {', '.join(sorted(known))} but got {name!r}")
@@ -141,8 +139,7 @@ def build_stepper(
     if cfg.scheduler._target_ is not None:
         interval = cfg.scheduler.interval
         length = run_length(options.max_epochs, options.max_steps, steps_per_epoch, interval)
-        node = cfg.scheduler.copy()
-        del node["interval"]
+        node = OmegaConf.create({key: value for key, value in cfg.scheduler.items() if key != "interval"})
         factory: partial = instantiate(node, trust=cfg.trust)
         schedules = [build_schedule(factory, interval, optimizer, length, mode) for optimizer in optimizers]
     return Stepper(model, optimizers, schedules, accumulate, options.grad_clip, options.max_steps, clock, stop)

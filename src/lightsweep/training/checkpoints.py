@@ -44,7 +44,9 @@ def load(path: Path) -> dict[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise RunFolderError(f"{path} is damaged or holds more than plain data, and was not loaded: {_reason(error)}") from None
+        raise RunFolderError(
+            f"{path} is damaged or holds more than plain data, and was not loaded: {_reason(error)}"
+        ) from None
     except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError, KeyError) as error:
         raise RunFolderError(f"{path} is cut short or damaged: {_reason(error)}") from None
     if not isinstance(found, dict) or "state_dict" not in found:
@@ -94,7 +96,7 @@ class Checkpoints(Checkpoint):
         trainer.save_checkpoint(self.paths.last)
 
     def _is_better(self, trainer: Trainer) -> bool:
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        metrics = dict(trainer.lightning_module.evaluated)  # type: ignore[arg-type]
         value = metrics.get(self.monitor)
         if value is None or value != value:
             return False

@@ -29,6 +29,7 @@ class Conductor(Callback):
         self.stepper, self.recorder, self.clock, self.bar = stepper, recorder, clock, bar
         self.log_every_n_steps, self.monitor = log_every_n_steps, monitor
         self._logged_step = 0
+        self._validated = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """From here on, time that is nothing else is the framework's."""
@@ -55,29 +56,37 @@ class Conductor(Callback):
         self.clock.enter("validation")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the validation, and let plateau schedules see it."""
+        """Let plateau schedules see the monitored metric."""
         self.clock.enter("framework")
-        metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
-        self.recorder.log(self.stepper.steps, trainer.current_epoch + 1, metrics)
+        self._validated = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Publish and log the epoch's training metrics."""
+        """Publish the epoch's metrics, log them, and let plateau schedules see the monitored one."""
         metrics = self._metrics(self.stepper.epoch)
-        for name, value in metrics.items():
-            pl_module.log(name, value, logger=False)
+        pl_module.log_dict(metrics, logger=False)
+        self.stepper.model.evaluated.update(metrics)
+        row = {f"{name}_epoch": value for name, value in metrics.items()}
+        if self._validated:
+            row |= {k: v for k, v in self.stepper.model.evaluated.items() if k.startswith("val/")}
+        if self.monitor in metrics or self._validated:
+            self._advance_plateaus()
+        self._validated = False
+        self.recorder.log(self.stepper.steps, self._epoch(trainer), row)
+
+    def _advance_plateaus(self) -> None:
         for schedule in self.stepper.schedules:
-            if schedule.on_plateau and self.monitor in trainer.callback_metrics:
-                schedule.scheduler.step(float(trainer.callback_metrics[self.monitor]))  # type: ignore[arg-type]
-        self.recorder.log(
-            self.stepper.steps, trainer.current_epoch + 1, {f"{name}_epoch": value for name, value in metrics.items()}
-        )
+            if schedule.on_plateau:
+                schedule.scheduler.step(self.stepper.model.evaluated[self.monitor])  # type: ignore[arg-type]
+
+    def _epoch(self, trainer: Trainer) -> float:
+        """Passes over the training split made so far."""
+        return trainer.current_epoch + self.stepper.batches / max(1, trainer.datamodule.num_train_batches)  # type: ignore[attr-defined]
 
     def _log_interval(self, trainer: Trainer) -> None:
         stepper = self.stepper
         sums, stepper.interval = stepper.interval, Sums()
         self._logged_step = stepper.steps
-        epoch = trainer.current_epoch + stepper.batches / max(1, trainer.datamodule.num_train_batches)  # type: ignore[attr-defined]
-        self.recorder.log(stepper.steps, epoch, {**self._metrics(sums), "lr": stepper.lr})
+        self.recorder.log(stepper.steps, self._epoch(trainer), {**self._metrics(sums), "lr": stepper.lr})
         self.bar.tell_loss(trainer.current_epoch, stepper.batches, sums)
 
     def _metrics(self, sums: Sums) -> dict[str, float]:

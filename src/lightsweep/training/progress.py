@@ -58,7 +58,7 @@ class Bar(ProgressBar):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the epoch's line."""
         seconds = time.perf_counter() - self._epoch_began
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        metrics = self.stepper.model.evaluated
         speed = self.stepper.epoch.examples / max(seconds, 1e-9)
         words = [f"epoch {trainer.current_epoch + 1}{self._of_epochs()}", *described("train", metrics)]
         words += [*described("val", metrics), f"{speed:,.0f} samples/s", f"{seconds:.1f} s"]

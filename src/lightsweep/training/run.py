@@ -112,10 +112,10 @@ def _fit(parts: Parts, result: Result) -> None:
     finally:
         parts.bar.close()
         clock.enter("framework")
-        result.steps, result.epochs = stepper.steps, trainer.current_epoch
-        trained = clock.total - before - clock.seconds["validation"]
+        result.steps, result.epochs = stepper.steps, stepper.epochs
+        trained = clock.total - before - clock.seconds["validation"] - clock.seconds["checkpoint"]
         result.samples_per_second = stepper.examples / max(trained, 1e-9)
-        result.metrics.update({k: float(v) for k, v in trainer.callback_metrics.items()})
+        result.metrics.update(parts.model.evaluated)
     result.monitored = parts.checkpoints.best
     result.metrics.update({k: v for k, v in parts.checkpoints.best_metrics.items() if k.startswith("val/")})
 
@@ -131,13 +131,11 @@ def _metrics_of(parts: Parts, checkpoint: dict[str, Any]) -> dict[str, float]:
     except RuntimeError as error:
         raise RunFolderError(f"the checkpoint does not fit the model: {str(error).splitlines()[-1].strip()}") from error
     with torch.inference_mode():
-        metrics = parts.trainer.test(parts.model, datamodule=parts.datamodule, verbose=False)[0]
-    return {name: float(value) for name, value in metrics.items()}
+        parts.trainer.test(parts.model, datamodule=parts.datamodule, verbose=False)
+    return {name: value for name, value in parts.model.evaluated.items() if name.startswith("test/")}
 
 
 def _close(clock: Clock, paths: RunPaths, result: Result) -> None:
     result.seconds = clock.total
     result.seconds_by_part = dict(clock.seconds)
     result.save(paths)
-
-

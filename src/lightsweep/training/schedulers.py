@@ -26,7 +26,11 @@ class Schedule:
 
 
 def warmup_cosine(
-    optimizer: Optimizer, T_max: int, warmup: float = 0.1, start: float = 0.01, eta_min: float = 0.0  # noqa: N803
+    optimizer: Optimizer,
+    T_max: int,
+    warmup: float = 0.1,
+    start: float = 0.01,
+    eta_min: float = 0.0,
 ) -> SequentialLR:
     """The rate rises linearly, then falls on a half cosine.
 
@@ -60,7 +64,9 @@ def build_schedule(factory: partial, interval: str, optimizer: Optimizer, length
     """
     auto = [key for key, value in factory.keywords.items() if value == "auto"]
     if auto and length is None:
-        raise ConfigError(f"`scheduler.{auto[0]}` is auto, but the run has no fixed length: set it, or trainer.max_epochs")
+        raise ConfigError(
+            f"`scheduler.{auto[0]}` is auto, but the run has no fixed length: set it, or trainer.max_epochs"
+        )
     filled = dict.fromkeys(auto, length)
     if factory.func is ReduceLROnPlateau:
         filled["mode"] = mode

@@ -70,6 +70,7 @@ class Stepper:
 
     Attributes:
         steps: optimizer steps made so far.
+        epochs: whole epochs made so far.
         on_tick: called at most every `TICK_S` seconds from within a chunk.
     """
 
@@ -90,6 +91,7 @@ class Stepper:
         self.accumulate, self.grad_clip, self.max_steps = accumulate, grad_clip, max_steps
         self.clock, self.stop = clock, stop
         self.steps = 0
+        self.epochs = 0
         self.batches = 0
         """Batches of the present epoch that were trained on."""
         self.examples = 0
@@ -106,7 +108,7 @@ class Stepper:
 
     def optimizers(self) -> Any:
         """What Lightning wants from `configure_optimizers`; the schedules are advanced here, not by Lightning."""
-        return self._optimizers, [{"scheduler": s.scheduler, "monitor": "unused"} for s in self.schedules]
+        return self._optimizers, [s.scheduler for s in self.schedules]
 
     @property
     def lr(self) -> float:
@@ -118,7 +120,8 @@ class Stepper:
         self.epoch, self.interval, self.batches = Sums(), Sums(), 0
 
     def end_epoch(self) -> None:
-        """Advance the schedules that count epochs."""
+        """Count a whole epoch, and advance the schedules that count them."""
+        self.epochs += 1
         for schedule in self.schedules:
             if schedule.interval == "epoch" and not schedule.on_plateau:
                 schedule.scheduler.step()
@@ -142,6 +145,8 @@ class Stepper:
                 if time.perf_counter() >= self._next_tick:
                     self._tick()
             self._read(taken)
+            if self.steps == self.max_steps:
+                self.model.trainer.should_stop = True  # and so Lightning validates before it ends
         finally:
             self._tell_lightning(self.steps - taken)
             self.clock.enter(before)
