@@ -190,7 +190,11 @@ class Stepper:
 
         def closure() -> Tensor:
             record, first[0] = first[0], False
-            return self._gradient(group, total, record)
+            loss = self._gradient(group, total, record)
+            for parameter in self._parameters:  # LBFGS views each gradient as a vector, channels-last ones too
+                if parameter.grad is not None:
+                    parameter.grad = parameter.grad.contiguous()
+            return loss
 
         self._optimizers[0].step(closure)
 
