@@ -91,12 +91,11 @@ def _quiet_imports() -> None:
 
 
 def _arguments(known: set[str]) -> dict[str, Any]:
-    given = OmegaConf.to_container(OmegaConf.from_cli(sys.argv[1:]))
-    assert isinstance(given, dict)
+    given = {str(key): value for key, value in OmegaConf.from_cli(sys.argv[1:]).items()}
     for key in given:
         if key not in known:
-            raise ConfigError(f"`{key}` is no known key{nearest(str(key), known)}")
-    return {str(key): value for key, value in given.items()}
+            raise ConfigError(f"`{key}` is no known key{nearest(key, known)}")
+    return given
 
 
 def _discard_untouched(folder: Path) -> None:

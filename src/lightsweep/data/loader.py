@@ -27,7 +27,7 @@ class Preparation:
     """What happens to a training or evaluation batch once it is on the device."""
 
     normalize: Normalize
-    shift: RandomShift = RandomShift(0)
+    shift: RandomShift
 
 
 class DeviceBatches:

@@ -63,7 +63,7 @@ class Model(LightningModule):
             net.compile()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Outputs `[B, num_outputs]` for prepared inputs `[B, *input_shape]`; in evaluation, of the averaged weights."""
+        """Outputs `[B, num_outputs]` for inputs `[B, *input_shape]`; in evaluation, by the averaged weights."""
         net = self.net if self.training or self.ema is None else self.ema
         if self.channels_last and inputs.dim() == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)

@@ -10,7 +10,7 @@ from lightsweep.models.base import Model, need, task_for
 
 
 class ConvNet(Model):
-    """For each number of filters: convolution, 2 × 2 max pooling, ReLU; then one linear layer (the article's section 5).
+    """A convolution, 2 × 2 max pooling and ReLU for each number of filters; then a linear layer (article, section 5).
 
     The maximum is taken before the ReLU: max(relu(x)) = relu(max(x)), and so is the gradient, at a quarter of the
     ReLU's work. The images' sides are padded, so that pooling alone shrinks them.

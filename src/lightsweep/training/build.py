@@ -181,8 +181,12 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) ->
 
 
 def build_loggers(cfg: DictConfig, paths: RunPaths) -> list[Logger]:
-    """The configured loggers, writing into the run's folder."""
-    return [instantiate(node, trust=cfg.trust) for node in (cfg.logger or {}).values()]
+    """The configured loggers; those that write files write them into the run's folder."""
+    found = []
+    for node in (cfg.logger or {}).values():
+        folder = {"save_dir": str(paths.folder)} if "save_dir" not in node else {}
+        found.append(instantiate(node, trust=cfg.trust, **folder))
+    return found
 
 
 def trainer_callbacks(cfg: DictConfig, monitor: str, mode: str) -> list[Callback]:

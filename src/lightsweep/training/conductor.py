@@ -76,7 +76,7 @@ class Conductor(Callback):
     def _advance_plateaus(self) -> None:
         for schedule in self.stepper.schedules:
             if schedule.on_plateau:
-                schedule.scheduler.step(self.stepper.model.evaluated[self.monitor])  # type: ignore[arg-type]
+                schedule.advance(self.stepper.model.evaluated[self.monitor])
 
     def _epoch(self, trainer: Trainer) -> float:
         """Passes over the training split made so far."""

@@ -124,7 +124,7 @@ class Stepper:
         self.epochs += 1
         for schedule in self.schedules:
             if schedule.interval == "epoch" and not schedule.on_plateau:
-                schedule.scheduler.step()
+                schedule.advance()
 
     def train_chunk(self, chunk: Chunk) -> None:
         """Make the steps of a chunk, and read their losses.
@@ -179,7 +179,7 @@ class Stepper:
             for optimizer in self._optimizers:
                 optimizer.step()
         for schedule in self._by_step:
-            schedule.scheduler.step()
+            schedule.advance()
         if self.model.ema is not None:
             assert isinstance(self.model.ema, AveragedModel)
             self.model.ema.update_parameters(self.model.net)
@@ -196,7 +196,7 @@ class Stepper:
                     parameter.grad = parameter.grad.contiguous()
             return loss
 
-        self._optimizers[0].step(closure)
+        self._optimizers[0].step(closure)  # type: ignore[arg-type]
 
     def _gradient(self, group: Iterable[Batch], total: int, record: bool) -> Tensor:
         """Put the gradient of the mean loss over `total` examples into the parameters; returns that loss."""
