@@ -63,10 +63,9 @@ def _check_together(values: dict[str, Any]) -> None:
     trainer = values["trainer"]
     if trainer["max_epochs"] == -1 and trainer["max_steps"] == -1 and trainer["max_time"] is None:
         raise ConfigError("`trainer.max_epochs`, `max_steps` and `max_time` are all unlimited: set one of them")
-    if 0 in (trainer["max_epochs"], trainer["max_steps"]):
-        raise ConfigError(
-            "`trainer.max_epochs` and `trainer.max_steps` must be at least 1, or -1 for no limit, but got 0"
-        )
+    for limit in ("max_epochs", "max_steps"):
+        if trainer[limit] == 0:
+            raise ConfigError(f"`trainer.{limit}` must be at least 1, or -1 for no limit, but got 0")
     if values["data"].get("val_size") == 0 and values["monitor"].startswith("val/"):
         raise ConfigError(f"`monitor={values['monitor']}` needs a validation split, but `data.val_size` is 0")
 
