@@ -3,6 +3,8 @@
 import gzip
 import os
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,12 @@ def mnist_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@cache
+def _composed(overrides: tuple[str, ...]) -> DictConfig:
+    with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):
+        return hydra_compose("train", list(overrides))
+
+
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     """A CSV file of 60 rows: inputs `a` and `b`, the class `kind` and the number `y`."""
@@ -60,8 +68,7 @@ def compose(mnist_root: Path) -> Compose:
             if choices.get("data", "mnist") in ("mnist", "mnist_binary"):
                 defaults |= {"data.root": str(mnist_root), "data.val_size": "50", "data.batch_size": "50"}
             given = [f"{key}={value}" for key, value in defaults.items() if key not in choices] + given
-        with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):
-            return hydra_compose("train", given)
+        return deepcopy(_composed(tuple(given)))
 
     return composed
 

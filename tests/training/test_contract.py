@@ -13,8 +13,8 @@ MODELS = {
     "linear_regression": ("data=line", "data.batch_size=100"),
     "logistic_regression": ("data=mnist_binary", "data.digits=[3,8]", "data.val_size=20"),
     "softmax_regression": (),
-    "mlp": ("model.widths=[16,8]", "model.batch_norm=true", "model.dropout=0.1"),
-    "convnet": ("model.filters=[4,4]",),
+    "mlp": ("model.widths=[16,8]", "model.dropout=0.1"),
+    "convnet": ("model.filters=[4,4]", "model.batch_norm=true"),
 }
 
 
