@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from lightsweep.data.spec import DataSpec
+from lightsweep.errors import ConfigError
 from lightsweep.models.base import Model, need, task_for
 
 
@@ -38,6 +39,13 @@ class ConvNet(Model):
         need(len(spec.input_shape) == 3, "convnet", "images [C, H, W]", spec)
         task = task_for(spec, label_smoothing)
         channels, height, width = spec.input_shape
+        if kernel_size % 2 == 0:
+            raise ConfigError(f"`model.kernel_size` must be odd but got {kernel_size}")
+        if min(height, width) < 2 ** len(filters):
+            raise ConfigError(
+                f"`model.filters` has {len(filters)} layers, and each halves the image, "
+                f"but {height} × {width} pixels have not as many halves"
+            )
         layers: list[nn.Module] = []
         for before, after in pairwise([channels, *filters]):
             layers.append(nn.Conv2d(before, after, kernel_size, padding=kernel_size // 2, bias=not batch_norm))
