@@ -63,7 +63,7 @@ class Conductor(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Publish the epoch's metrics, log them, and let plateau schedules see the monitored one."""
         metrics = self._metrics(self.stepper.epoch)
-        pl_module.log_dict(metrics, logger=False)
+        pl_module.log_dict(metrics, logger=False, sync_dist=True)
         self.stepper.model.evaluated.update(metrics)
         row = {f"{name}_epoch": value for name, value in metrics.items()}
         if self._validated:

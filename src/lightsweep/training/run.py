@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import seed_everything
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from lightsweep.config import check
@@ -138,4 +139,5 @@ def _metrics_of(parts: Parts, checkpoint: dict[str, Any]) -> dict[str, float]:
 def _close(clock: Clock, paths: RunPaths, result: Result) -> None:
     result.seconds = clock.total
     result.seconds_by_part = dict(clock.seconds)
-    result.save(paths)
+    if rank_zero_only.rank == 0:
+        result.save(paths)
