@@ -25,7 +25,9 @@ class LocalLauncherConf:
     devices_per_job: int = 1
 
     # modules that are imported once for all jobs; those that are not installed are left out
-    preload: list[str] = field(default_factory=lambda: ["lightning.pytorch", "torch", "torchvision", "optuna"])
+    preload: list[str] = field(
+        default_factory=lambda: ["torch", "torchvision", "lightning.pytorch", "torch.utils.tensorboard", "optuna"]
+    )
 
     # seconds that jobs may take to end after Ctrl-C or SIGTERM, before they are killed
     grace_s: float = 10.0

@@ -54,21 +54,20 @@ class LocalLauncher(Launcher):
         Raises:
             ConfigError: a setting is impossible on this machine.
         """
-        from lightsweep.errors import ConfigError
         from lightsweep.launching import Machine, plan_slots
+        from lightsweep.launching.hydra_jobs import LauncherConfigError, hydra_errors
         from lightsweep.launching.warm_server import shared_server
 
         if sys.platform != "linux":
-            raise ConfigError(
-                f"`hydra/launcher=local` needs Linux but this is {sys.platform}; take hydra/launcher=basic"
-            )
+            raise LauncherConfigError(f"`hydra/launcher=local` needs Linux but this is {sys.platform}")
         if not self.grace_s >= 0:
-            raise ConfigError(f"`hydra.launcher.grace_s` must be at least 0 but got {self.grace_s}")
+            raise LauncherConfigError(f"`hydra.launcher.grace_s` must be at least 0 but got {self.grace_s}")
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config
-        self.machine = Machine.look()
-        plan_slots(self.settings, self.machine)
+        with hydra_errors():
+            self.machine = Machine.look()
+            plan_slots(self.settings, self.machine)
         shared_server(self.preload)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -78,7 +77,7 @@ class LocalLauncher(Launcher):
             KeyboardInterrupt, SystemExit: a signal asked for an end; the jobs that ran have ended.
         """
         from lightsweep.launching import Pool, plan_slots
-        from lightsweep.launching.hydra_jobs import HydraApp, hydra_jobs, job_return
+        from lightsweep.launching.hydra_jobs import HydraApp, hydra_errors, hydra_jobs, job_return
 
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
@@ -86,6 +85,14 @@ class LocalLauncher(Launcher):
         slots = plan_slots(self.settings, self.machine, len(job_overrides))
         log.info(f"Launching {len(job_overrides)} jobs in {len(slots)} slots, {slots[0].num_threads} threads each")
         app = HydraApp(self.hydra_context, self.task_function, self.config, Singleton.get_state())
-        pool = Pool(slots, self.preload, self.grace_s, self.on_event)
-        outcomes = pool.run(hydra_jobs(app, job_overrides, initial_job_idx))
+        pool = Pool(slots, self.preload, self.grace_s, self._see)
+        with hydra_errors():
+            outcomes = pool.run(hydra_jobs(app, job_overrides, initial_job_idx))
         return [job_return(outcome, overrides) for outcome, overrides in zip(outcomes, job_overrides, strict=True)]
+
+    def _see(self, event: "JobEvent") -> None:
+        from lightsweep.launching.hydra_jobs import log_failure
+
+        log_failure(event)
+        if self.on_event is not None:
+            self.on_event(event)

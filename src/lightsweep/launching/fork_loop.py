@@ -62,9 +62,10 @@ class ForkLoop:
                 os._exit(0)
             try:
                 importlib.import_module(name)
-            except Exception as problem:  # a broken package costs its warmth only: jobs that need it meet the error
-                if not (isinstance(problem, ModuleNotFoundError) and name.startswith(str(problem.name))):
-                    warnings.append(f"could not preload {name}: {type(problem).__name__}: {problem}")
+            except ModuleNotFoundError:  # not installed, or without an optional package: nothing to warm
+                continue
+            except Exception as problem:  # broken: jobs that need it meet the error themselves
+                warnings.append(f"could not preload {name}: {type(problem).__name__}: {problem}")
             torch = sys.modules.get("torch")
             if torch is not None and torch.cuda.is_initialized():
                 error = f"importing {name} starts CUDA, which no fork survives; take it out of `hydra.launcher.preload`"

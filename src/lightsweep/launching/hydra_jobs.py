@@ -1,7 +1,9 @@
 """Hydra's jobs as the pool's jobs: compose and run in the worker, give back a JobReturn for each in order."""
 
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,18 +12,33 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, filter_overrides, run_job, setup_globals
+from hydra.errors import CompactHydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from lightsweep.launching.job import Job
-from lightsweep.launching.outcome import Outcome, PackedError, pack_error, unpack_error
+from lightsweep.errors import ConfigError
+from lightsweep.launching.job import Job, JobEvent
+from lightsweep.launching.outcome import JobDied, Outcome, PackedError, pack_error, unpack_error
 
-PRELOAD = ("lightsweep.launching.hydra_jobs",)
-"""Modules that every Hydra job needs; importing this one finds Hydra's plugins, once for all workers."""
+log = logging.getLogger(__name__)
+
+PRELOAD = ("lightsweep.launching.warm_hydra",)
+"""What a warm server of Hydra jobs imports beside the user's own modules."""
 
 _CONFIG_FLAGS = ("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd")
 
-Plugins.instance()
+
+class LauncherConfigError(ConfigError, CompactHydraException):
+    """A setting of the launcher is wrong; being Hydra's kind of error too, it is one line in every Hydra program."""
+
+
+@contextmanager
+def hydra_errors() -> Iterator[None]:
+    """Turn a ConfigError into a LauncherConfigError."""
+    try:
+        yield
+    except ConfigError as error:
+        raise LauncherConfigError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,15 @@ def job_return(outcome: Outcome, overrides: Sequence[str]) -> JobReturn:
     if isinstance(result._return_value, PackedError):
         result.return_value = unpack_error(result._return_value)
     return result
+
+
+def log_failure(event: JobEvent) -> None:
+    """Say at once, in one line, that a job has raised; Hydra itself tells at the end, and of the first only."""
+    if event.outcome is None or isinstance(event.outcome.error, JobDied):  # the pool has told of the dead
+        return
+    error = event.outcome.value._return_value if event.outcome.error is None else pack_error(event.outcome.error)
+    if isinstance(error, PackedError):
+        log.error(f"job {event.job.number} failed: {error.summary.splitlines()[0]}")
 
 
 def single_run_argv(argv: Sequence[str], overrides: Sequence[str]) -> list[str]:

@@ -102,10 +102,16 @@ class WarmServer:
         )
         return f"the launcher's warm server {how}"
 
+    def kill(self) -> None:
+        """End the server's process at once; its workers live on."""
+        self._process.kill()
+
     def close(self) -> None:
         """End the server and every worker it has."""
         self._requests.close()
         self.replies.close()
+        if not self.ready:  # it has no workers, and does not listen while it imports
+            self._process.kill()
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
