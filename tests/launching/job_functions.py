@@ -117,6 +117,13 @@ def random_numbers() -> tuple[float, float, float, int]:
     return random.random(), float(numpy.random.rand()), float(torch.rand(())), torch.get_num_threads()
 
 
+def compute_on_gpu() -> tuple[int, float]:
+    """How many GPUs there are, and a sum computed on the first."""
+    import torch
+
+    return torch.cuda.device_count(), torch.ones(2, 4, device="cuda").sum().item()
+
+
 def report_and_sleep(folder: Path, name: str) -> None:
     """Says in a file that it runs, and in another by what it was ended."""
     try:
