@@ -76,30 +76,34 @@ class ForkLoop:
 
     def serve(self) -> Fork | None:
         """Answer requests until the launching process is gone: None. In a new worker, give that worker its Fork."""
-        wake, wake_writer = socket.socketpair()
-        wake.setblocking(False)
-        wake_writer.setblocking(False)
         # held back from the server for good, and from a worker until it has begun its job
         signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wake_writer.fileno())
-        with selectors.DefaultSelector() as selector:
+        wake, wake_writer = socket.socketpair()
+        wake.setblocking(False)
+        wake_writer.setblocking(False)
+        with wake, wake_writer, selectors.DefaultSelector() as selector:
             selector.register(self.requests, selectors.EVENT_READ)
             selector.register(wake, selectors.EVENT_READ)
-            while True:
-                ready = [key.fileobj for key, _ in selector.select(PARENT_CHECK_S)]
-                if wake in ready:
-                    wake.recv(65536)
-                    self._reap()
-                if self.requests in ready:
-                    fork = self._answer()
-                    if fork is not None:
-                        wake.close()
-                        wake_writer.close()
-                        return fork
-                if self._is_orphan():
-                    self._end_all()
-                    return None
+            signal.set_wakeup_fd(wake_writer.fileno())
+            try:
+                return self._serve(selector, wake)
+            finally:
+                signal.set_wakeup_fd(-1)
+
+    def _serve(self, selector: selectors.BaseSelector, wake: socket.socket) -> Fork | None:
+        while True:
+            ready = [key.fileobj for key, _ in selector.select(PARENT_CHECK_S)]
+            if wake in ready:
+                wake.recv(65536)
+                self._reap()
+            if self.requests in ready:
+                fork = self._answer()
+                if fork is not None:
+                    return fork
+            if self._is_orphan():
+                self._end_all()
+                return None
 
     def _is_orphan(self) -> bool:
         """Whether the launching process is gone; a fork of it may keep the socket open, so its id is looked at too."""
@@ -136,7 +140,6 @@ class ForkLoop:
     def _become_worker(self) -> None:
         """Drop what belongs to the server; the new session makes one process group of the worker and its children."""
         os.setsid()
-        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.requests.close()
         self.replies.close()
@@ -189,8 +192,9 @@ def main(socket_fd: int, preload: str) -> None:
     from lightsweep.launching import worker
 
     atexit.register(worker.leave)  # the first to be registered is the last to run
-    loop = ForkLoop(socket.socket(fileno=socket_fd))
-    loop.preload(json.loads(preload))
-    fork = loop.serve()
+    with socket.socket(fileno=socket_fd) as requests:
+        loop = ForkLoop(requests)
+        loop.preload(json.loads(preload))
+        fork = loop.serve()
     if fork is not None:
         worker.work(fork)
