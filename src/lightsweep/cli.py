@@ -6,10 +6,12 @@ code 2; a bug keeps its traceback.
 
 import os
 import shutil
+import signal
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 import hydra
@@ -22,7 +24,8 @@ from omegaconf.errors import OmegaConfBaseException
 from lightsweep import paths
 from lightsweep.config.check import check, nearest
 from lightsweep.config.composition import explain
-from lightsweep.errors import ConfigError, LightsweepError, UserError
+from lightsweep.config.saved import read_config, read_result
+from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError
 
 
 def train() -> None:
@@ -40,7 +43,10 @@ def train() -> None:
             return None
 
     def command() -> None:
-        hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
+        if any(argument.startswith("resume=") for argument in sys.argv[1:]):
+            _resume()
+        else:
+            hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
 
     _ended_by(command)
     for error in failures:
@@ -51,17 +57,52 @@ def run(cfg: DictConfig) -> float | None:
     """One run within Hydra: returns the monitored metric, for a sweeper."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
-        check(cfg)
-        _quiet_imports()
-        from lightsweep.reporting.summary import print_summary
-        from lightsweep.training import train as train_run
-
-        result = train_run(cfg, folder)
+        return _train_in(cfg, folder)
     except UserError:
         _discard_untouched(folder)
         raise
+
+
+def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> float | None:
+    check(cfg)
+    _quiet_imports()
+    from lightsweep.reporting.summary import print_summary
+    from lightsweep.training import train as train_run
+
+    result = train_run(cfg, folder, resume)
     print_summary(result)
     return result.monitored
+
+
+def _resume() -> None:
+    """`resume=<folder>|last [key=value …]`: go on with a run, in its folder and by its own configuration."""
+    folder, changes = None, []
+    for argument in sys.argv[1:]:
+        if argument.startswith("resume="):
+            folder = argument.partition("=")[2]
+        else:
+            changes.append(argument)
+    found = newest_unfinished(Path("outputs")) if folder == "last" else Path(str(folder))
+    cfg = read_config(paths.RunPaths(found))
+    try:
+        OmegaConf.set_struct(cfg, True)
+        cfg.merge_with_dotlist(changes)
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(error)) from None
+    _train_in(cfg, found, resume=True)
+
+
+def newest_unfinished(outputs: Path) -> Path:
+    """The run below a folder that was started last, of those that did not complete.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    results = sorted(outputs.rglob(paths.RunPaths(outputs).result.name), key=lambda path: path.stat().st_mtime)
+    for path in reversed(results):
+        if read_result(paths.RunPaths(path.parent))["status"] in ("running", "interrupted"):
+            return path.parent
+    raise RunFolderError(f"{outputs} holds no run that is unfinished; name a folder: resume=<folder>")
 
 
 def evaluate() -> None:
@@ -106,6 +147,7 @@ def _discard_untouched(folder: Path) -> None:
 
 def _ended_by(command: Callable[[], Any]) -> None:
     """Run a command; end the process with one line and an exit code where it raises on purpose."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         command()
     except LightsweepError as error:
@@ -114,6 +156,11 @@ def _ended_by(command: Callable[[], Any]) -> None:
         _leave(explain(error), ConfigError.exit_code)
     except KeyboardInterrupt:
         _leave("interrupted", 130)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Before training there is nothing to save."""
+    raise Interrupted(number)
 
 
 def _ended_by_error(error: Exception) -> NoReturn:

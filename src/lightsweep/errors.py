@@ -38,7 +38,7 @@ class RunFolderError(UserError):
     """A run folder or a checkpoint cannot be used."""
 
 
-class RunStopped(LightsweepError):  # noqa: N818  (it says that the run stopped)
+class RunStopped(LightsweepError):
     """The run ended before its time; `status` goes into result.json."""
 
 

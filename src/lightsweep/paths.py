@@ -66,6 +66,16 @@ class RunPaths:
         return self.checkpoints / "last.ckpt"
 
     @property
+    def previous(self) -> Path:
+        """The checkpoint before the newest, for when that one is damaged."""
+        return self.checkpoints / "previous.ckpt"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that writes into the folder."""
+        return self.folder / ".lock"
+
+    @property
     def tensorboard(self) -> Path:
         """The folder of the TensorBoard events."""
         return self.folder / "tensorboard"

@@ -123,7 +123,7 @@ class Model(LightningModule):
         loss, correct, size = self.trainer.strategy.reduce(total, reduce_op="sum").tolist()
         metrics = {f"{split}/loss": loss / size} | ({f"{split}/acc": correct / size} if self.task.counts else {})
         self.evaluated.update(metrics)
-        self.log_dict(metrics, logger=False)  # for Lightning's callbacks, which see them in float32
+        self.log_dict(metrics, logger=False, sync_dist=True)  # for Lightning's callbacks, which see them in float32
 
     def _check_shapes(self) -> None:
         name, wanted = type(self.net).__name__, (2, self.task.num_outputs(self.spec))

@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import os
 import warnings
 from dataclasses import dataclass
 from functools import partial
@@ -212,5 +211,5 @@ def silence_lightning() -> None:
     """Lightning's own notes about devices and limits say nothing that the summary does not."""
     import logging
 
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "1")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
