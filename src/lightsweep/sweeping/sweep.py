@@ -71,6 +71,8 @@ def run_sweep(
     enqueue(study, plan, first)
     _write_multirun(config, plan)
     command = Command.here([str(line) for line in config.hydra.overrides.hydra])
+    if str(config.hydra.launcher._target_).endswith(".BasicLauncher"):
+        max_jobs, trials_per_job = 1, None  # it runs one job after the other in this process: one job costs less
     job = TrialJob(plan, context, task_function, config, command, trials_per_job)
     launcher = Plugins.instance().instantiate_launcher(
         hydra_context=HydraContext(context.config_loader, Callbacks()),  # a job is no job of the application's
