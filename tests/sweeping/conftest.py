@@ -29,9 +29,8 @@ def main(cfg):
         pathlib.Path(cfg.token).touch()
         raise KeyboardInterrupt
     value = (math.log10(cfg.optimizer.lr) + 2) ** 2 + (cfg.x - 1) ** 2
-    return {"number": value, "not_a_number": math.nan, "infinite": math.inf, "none": None, "text": "abc", "pair": [value, cfg.x]}[
-        cfg.returns
-    ]
+    bad = {"not_a_number": math.nan, "infinite": math.inf, "none": None, "text": "abc"}
+    return {**bad, "number": value, "pair": [value, cfg.x]}[cfg.returns]
 
 
 if __name__ == "__main__":

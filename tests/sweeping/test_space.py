@@ -52,7 +52,9 @@ def test_values_on_a_grid_have_no_binary_tail():
     assert momentum.grid() == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 
 
-@pytest.mark.parametrize("value", ["a b", "1", "it's", "back\\", "\\'", "null", "True", "a,b", "adam", 1e-5, -3, True, None])
+@pytest.mark.parametrize(
+    "value", ["a b", "1", "it's", "back\\", "\\'", "null", "True", "a,b", "adam", 1e-5, -3, True, None]
+)
 def test_override_text_is_read_back_as_the_same_value(value):
     assert parse([f"k={override_text(value)}"], None)[0].value() == value
 

@@ -147,7 +147,7 @@ def test_unusable_storages_are_told_in_one_line(tmp_path):
     with pytest.raises(ConfigError, match="file is not a database"):
         open_storage(f"sqlite:///{tmp_path}/text.db")
     (tmp_path / "bad.journal").write_text("no json\n{}\n")
-    with pytest.raises(ConfigError, match="bad.journal cannot be used"):
+    with pytest.raises(ConfigError, match=r"bad\.journal cannot be used"):
         open_storage(f"journal:{tmp_path}/bad.journal")
 
 
@@ -157,5 +157,5 @@ def test_storage_of_another_version_is_told(tmp_path):
     with sqlite3.connect(tmp_path / "old.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
     connection.close()
-    with pytest.raises(ConfigError, match="old.db cannot be used: The runtime optuna version"):
+    with pytest.raises(ConfigError, match=r"old\.db cannot be used: The runtime optuna version"):
         open_storage(url)

@@ -4,7 +4,7 @@ Samplers and pruners list every argument that Optuna's constructors take; None l
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
@@ -16,7 +16,7 @@ class OptunaSweeperConf:
 
     _target_: str = "hydra_plugins.lightsweep_optuna.optuna_sweeper.OptunaSweeper"
     _recursive_: bool = False  # samplers are made in the jobs, not here
-    defaults: List[Any] = field(default_factory=lambda: [{"sampler": "tpe"}, {"pruner": "none"}])
+    defaults: list[Any] = field(default_factory=lambda: [{"sampler": "tpe"}, {"pruner": "none"}])
 
     # A _target_ with its arguments; groups: tpe, random, grid, cmaes, gp, nsgaii, nsgaiii, qmc, brute_force.
     sampler: Any = MISSING
@@ -25,38 +25,38 @@ class OptunaSweeperConf:
     # Optuna URL, journal:FILE, or a _target_; None keeps a journal in the sweep's folder.
     storage: Any = None
     # A study that exists is gone on with; None is "sweep" in the folder's journal, and a new study elsewhere.
-    study_name: Optional[str] = None
+    study_name: str | None = None
     # Trials to finish in the study, over all runs: complete, pruned, or failed by themselves.
     n_trials: int = 20
     # At most so many jobs, each running trials until the sweep is done; None: one job a trial, as the launcher can.
-    n_jobs: Optional[int] = None
+    n_jobs: int | None = None
     # Share of failed trials, 0 to 1, above which the sweep ends; 0 allows none, 1 allows all.
     max_failure_rate: float = 0.5
     # Deprecated by Hydra: key to {type, choices, low, high, log, step}.
-    search_space: Optional[Dict[str, Any]] = None
+    search_space: dict[str, Any] | None = None
     # Key to override text: choice(…), range(…), interval(…), tag(log, …), glob(…), a fixed value; and `when`.
-    params: Optional[Dict[str, Any]] = None
+    params: dict[str, Any] | None = None
     # Dotted path of a callable (config, trial) that draws more with trial.suggest_….
-    custom_search_space: Optional[str] = None
+    custom_search_space: str | None = None
 
     # A _target_ with its arguments; groups: none, median, percentile, hyperband, successive_halving, patient,
     # threshold, wilcoxon.
     pruner: Any = MISSING
     # Seconds after which no trial is started; those that run are finished.
-    timeout_s: Optional[float] = None
+    timeout_s: float | None = None
     # Settings to try first: a list of mappings from key to value.
-    enqueue: Optional[List[Any]] = None
+    enqueue: list[Any] | None = None
     # How often a trial that failed by itself is tried again; only its last attempt counts.
     retry_failed: int = 0
     # Dotted path of a callable (trial, values) that returns numbers, each <= 0 when its constraint is kept.
-    constraints: Optional[str] = None
+    constraints: str | None = None
     # Trials that one job runs, one after the other: more than 1 where a job is dear.
     trials_per_job: int = 1
     # A trial on another host counts as dead when it started so many seconds ago; None: never.
-    remote_timeout_s: Optional[float] = None
+    remote_timeout_s: float | None = None
 
 
-SAMPLERS: Dict[str, List[str]] = {
+SAMPLERS: dict[str, list[str]] = {
     "tpe TPESampler": ["n_startup_trials", "n_ei_candidates", "multivariate", "group", "constant_liar", "gamma",
                        "weights", "consider_prior", "prior_weight", "consider_magic_clip", "consider_endpoints",
                        "warn_independent_sampling", "constraints_func"],
@@ -78,7 +78,7 @@ SAMPLERS: Dict[str, List[str]] = {
     "brute_force BruteForceSampler": ["avoid_premature_stop"],
 }  # fmt: skip
 
-PRUNERS: Dict[str, Dict[str, Any]] = {
+PRUNERS: dict[str, dict[str, Any]] = {
     "none NopPruner": {},
     "median MedianPruner": {"n_startup_trials": None, "n_warmup_steps": None, "interval_steps": None,
                             "n_min_trials": None},

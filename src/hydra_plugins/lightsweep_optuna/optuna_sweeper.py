@@ -3,7 +3,8 @@
 import importlib.util
 import os
 import sys
-from typing import Any, List, Optional
+from types import ModuleType
+from typing import Any
 
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -15,15 +16,15 @@ class OptunaSweeper(Sweeper):
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
-        self.hydra_context: Optional[HydraContext] = None
-        self.config: Optional[DictConfig] = None
-        self.task_function: Optional[TaskFunction] = None
+        self.hydra_context: HydraContext | None = None
+        self.config: DictConfig | None = None
+        self.task_function: TaskFunction | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what the sweep needs; nothing is imported or opened yet."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
-    def sweep(self, arguments: List[str]) -> None:
+    def sweep(self, arguments: list[str]) -> None:
         """Run the sweep; an error made on purpose becomes one line and its exit code."""
         from lightsweep.errors import LightsweepError
         from lightsweep.sweeping.sweep import run_sweep
@@ -40,17 +41,22 @@ class OptunaSweeper(Sweeper):
             raise SystemExit(error.exit_code) from error
 
 
+_OFFICIAL = "hydra_plugins.hydra_optuna_sweeper"
+
+
 def _official_is_missing() -> bool:
-    try:
-        return importlib.util.find_spec("hydra_plugins.hydra_optuna_sweeper") is None
-    except ImportError:
-        return True
+    if _OFFICIAL in sys.modules:
+        return getattr(sys.modules[_OFFICIAL], "stands_in", False)
+    return importlib.util.find_spec(_OFFICIAL) is None
 
 
 if _official_is_missing():
-    # Configurations written for hydra-optuna-sweeper name its class as their _target_; Hydra finds plugins by name.
+    # Configurations written for hydra-optuna-sweeper name its class as their _target_. Hydra finds plugins by name and
+    # imports the name's module, so both are put where it looks.
+    _package, _module = ModuleType(_OFFICIAL), ModuleType(f"{_OFFICIAL}.optuna_sweeper")
     OfficialName = type(
-        "OptunaSweeper",
-        (OptunaSweeper,),
-        {"__module__": "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper", "__doc__": OptunaSweeper.__doc__},
+        "OptunaSweeper", (OptunaSweeper,), {"__module__": _module.__name__, "__doc__": OptunaSweeper.__doc__}
     )
+    _package.stands_in, _package.__path__ = True, []  # type: ignore[attr-defined]
+    _package.optuna_sweeper, _module.OptunaSweeper = _module, OfficialName  # type: ignore[attr-defined]
+    sys.modules.update({_package.__name__: _package, _module.__name__: _module})

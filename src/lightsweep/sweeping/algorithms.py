@@ -1,4 +1,4 @@
-"""Samplers and pruners from their configuration nodes: a `_target_` with its arguments, as the official sweeper has them.
+"""Samplers and pruners from their configuration nodes: a `_target_` with its arguments, as the official one has them.
 
 Every job makes its own sampler, so a seed is spread over trials: the same seed in each job would draw the same values.
 """
@@ -89,7 +89,7 @@ def make_pruner(node: Mapping[str, Any] | None) -> BasePruner:
 
 def prunes(node: Mapping[str, Any] | None) -> bool:
     """Whether the node is a pruner that can prune."""
-    return bool(node) and not str(node.get("_target_")).endswith("NopPruner")
+    return node is not None and "_target_" in node and not str(node.get("_target_")).endswith("NopPruner")
 
 
 def is_grid(node: Mapping[str, Any]) -> bool:
@@ -125,12 +125,14 @@ def _call(target: str, arguments: dict[str, Any], kind: str) -> Any:
         raise ConfigError(f"`hydra.sweeper.{kind}` {target} needs {missing[0]}: pip install {' '.join(missing)}")
     try:
         maker = get_class(target)
+        known = inspect.signature(maker).parameters
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"`hydra.sweeper.{kind}._target_` {target} cannot be found: {error}") from error
-    known = inspect.signature(maker).parameters
+        raise ConfigError(f"`hydra.sweeper.{kind}._target_` {target} cannot be used: {error}") from error
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
     if not takes_any and (unknown := [name for name in arguments if name not in known]):
-        raise ConfigError(f"`hydra.sweeper.{kind}.{unknown[0]}` is not an argument of {target}; it has {', '.join(known)}")
+        raise ConfigError(
+            f"`hydra.sweeper.{kind}.{unknown[0]}` is not an argument of {target}; it has {', '.join(known)}"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)

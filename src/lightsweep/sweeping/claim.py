@@ -7,6 +7,7 @@ race past each other; then the later trial is withdrawn, before it has drawn any
 import datetime
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
@@ -121,7 +122,9 @@ def finish_uncounted(storage: BaseStorage, trial_id: int, why: str, reason: str)
 
 def run_again(study: Study, trial: FrozenTrial, attempt: int | None = None) -> None:
     """Queue a trial's settings; the copy names its origin. A trial that had drawn nothing needs no copy."""
-    system = {name: trial.system_attrs[name] for name in ("grid_id", "search_space") if name in trial.system_attrs}
+    system: dict[str, Any] = {
+        name: trial.system_attrs[name] for name in ("grid_id", "search_space") if name in trial.system_attrs
+    }
     fixed = trial.params or trial.system_attrs.get("fixed_params", {})
     if fixed and "grid_id" not in system:
         system["fixed_params"] = fixed

@@ -101,7 +101,8 @@ def _explained(
 ) -> str:
     """Which line is at fault, found by composing without it; with the nearest key that there is."""
     picked = [parameter.key for parameter in space.every_parameter() if parameter.name in chosen]
-    for line in sorted(reversed(lines), key=lambda each: each.partition("=")[0] in picked):
+    last_first = lines[::-1]
+    for line in sorted(last_first, key=lambda each: each.partition("=")[0] in picked):
         rest = [other for other in lines if other != line]
         try:
             composed = _compose(config, loader, rest)

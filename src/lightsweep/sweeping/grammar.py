@@ -37,7 +37,7 @@ def parse(lines: list[str], config_loader: ConfigLoader | None) -> list[Override
     overrides = []
     for line in lines:
         try:
-            override = parser.parse_override(line)
+            override = parser.parse_overrides([line])[0]
         except HydraException as error:
             raise ConfigError(f"cannot read the override {line!r}: {' '.join(str(error).split())}") from error
         if override.is_hydra_override() and override.is_sweep_override():

@@ -1,9 +1,10 @@
-"""The function that a launcher runs instead of the task: it claims a trial, runs the task with it, and tells the study."""
+"""What a launcher runs instead of the task: a function that claims a trial, runs the task and tells the study."""
 
 import logging
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, configure_log, run_job
@@ -77,7 +78,7 @@ class TrialJob:
             self._tell(trial, outcome)
         finally:
             # The task's run has pointed the loggers at its own folder.
-            configure_log(outer.job_logging, outer.verbose)
+            configure_log(cast(DictConfig, outer.job_logging), outer.verbose)
         if outcome.state is TrialState.FAIL:
             end_children(before)
 

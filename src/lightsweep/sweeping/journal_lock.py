@@ -15,7 +15,8 @@ _BLOCK = 64 * 1024
 class FlockLock:
     """`flock` on the journal itself: the kernel frees it when its holder dies, so no dead process blocks the next.
 
-    Optuna asks of a lock no more than `acquire` and `release`. Taking the lock also repairs the file, because the next line would otherwise be glued to a torn one.
+    Optuna asks of a lock no more than `acquire` and `release`. Taking the lock also repairs the file, because the
+    next line would otherwise be glued to a torn one.
 
     Args:
         path: the journal; it is made when it does not exist.

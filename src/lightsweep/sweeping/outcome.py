@@ -1,4 +1,4 @@
-"""What a task's return means for its trial: complete with values, pruned, failed with a reason, or stopped from outside.
+"""What a task's return means for its trial: complete, pruned, failed with a reason, or stopped from outside.
 
 Optuna would leave a trial running that returned a text, and would take infinity for a good result.
 """

@@ -1,4 +1,4 @@
-"""One searched setting: its key in the configuration, its distribution in the study, and its values as override text."""
+"""One searched setting: its key in the configuration, its distribution in the study, its values as overrides."""
 
 import re
 from dataclasses import dataclass, field
@@ -69,7 +69,8 @@ class Parameter:
         assert isinstance(distribution, FloatDistribution)
         if distribution.step is None:
             raise ConfigError(
-                f"`{self.key}` is an interval, which this sampler cannot count out; use choice(…) or range(start, stop, step)"
+                f"`{self.key}` is an interval, which this sampler cannot count out; "
+                "use choice(…) or range(start, stop, step)"
             )
         low, step = Decimal(str(distribution.low)), Decimal(str(distribution.step))
         count = int((Decimal(str(distribution.high)) - low) / step) + 1

@@ -1,4 +1,6 @@
-"""The files that a sweep leaves in its folder, written from the study alone: best.yaml, trials.csv, the official results."""
+"""The files that a sweep leaves in its folder, written from the study alone: best.yaml, trials.csv and the official
+sweeper's results.
+"""
 
 import csv
 import io
@@ -132,7 +134,11 @@ def _needed(lines: list[str], plan: Plan, config: DictConfig, loader: ConfigLoad
     whole = _task_part(loader.load_sweep_config(config, lines))
     kept = list(lines)
     for override in parse(lines, loader):
-        if override.input_line in fixed and not override.is_delete() and loader.get_group_options(override.key_or_group):
+        if (
+            override.input_line in fixed
+            and not override.is_delete()
+            and loader.get_group_options(override.key_or_group)
+        ):
             without = [line for line in kept if line != override.input_line]
             try:
                 same = _task_part(loader.load_sweep_config(config, without)) == whole
@@ -147,4 +153,3 @@ def _task_part(config: DictConfig) -> dict[str, Any]:
     container = OmegaConf.to_container(config, resolve=False)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items() if key != "hydra"}
-

@@ -1,5 +1,6 @@
 """From the sweeper's configuration to a checked plan: every mistake that can be seen before a trial is named here."""
 
+import logging
 import time
 from collections.abc import Mapping
 from enum import Enum
@@ -20,9 +21,7 @@ from lightsweep.sweeping.storage import storage_spec
 DEFAULT_STUDY = "sweep"
 
 
-def make_plan(
-    settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoader, arguments: list[str]
-) -> Plan:
+def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> Plan:
     """Check the sweeper's settings and gather them.
 
     Args:
@@ -98,7 +97,9 @@ def _directions(given: Any) -> tuple[str, ...]:
     several = given if isinstance(given, list | tuple) else ["minimize" if given is None else given]
     words = tuple(str(each.name if isinstance(each, Enum) else each).lower() for each in several)
     if not words or set(words) - {"minimize", "maximize"}:
-        raise ConfigError(f"`hydra.sweeper.direction` must be minimize or maximize, or a list of them, but got {given!r}")
+        raise ConfigError(
+            f"`hydra.sweeper.direction` must be minimize or maximize, or a list of them, but got {given!r}"
+        )
     return words
 
 
@@ -156,6 +157,8 @@ def _callable(given: Mapping[str, Any], key: str) -> str | None:
     path = given.get(key)
     if path is None:
         return None
+    log = logging.getLogger("hydra.utils")  # which would print the error a second time
+    silent, log.disabled = log.disabled, True
     try:
         get_method(str(path))
     except Exception as error:
@@ -163,4 +166,6 @@ def _callable(given: Mapping[str, Any], key: str) -> str | None:
             f"`hydra.sweeper.{key}` must be the dotted path of a function but {path} cannot be loaded: "
             f"{' '.join(str(error).split())}"
         ) from error
+    finally:
+        log.disabled = silent
     return str(path)

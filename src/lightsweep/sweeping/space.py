@@ -140,9 +140,7 @@ def build_space(
     line_space = _from_overrides(parse(arguments, config_loader))
     over = {bare(parameter.key) for parameter in line_space.parameters} | {key for key, _ in line_space.fixed}
     written = written.without(over)
-    whole = Space(
-        written.parameters + line_space.parameters, line_space.fixed + written.fixed, written.branches
-    )
+    whole = Space(written.parameters + line_space.parameters, line_space.fixed + written.fixed, written.branches)
     return _with_conditions_in_names(whole)
 
 

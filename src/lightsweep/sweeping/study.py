@@ -28,7 +28,7 @@ def open_study(plan: Plan) -> Study:
         study = optuna.create_study(
             study_name=plan.study_name,
             storage=storage,
-            directions=list(plan.directions),
+            directions=[StudyDirection[direction.upper()] for direction in plan.directions],
             load_if_exists=True,
             sampler=optuna.samplers.RandomSampler(),
         )
@@ -50,11 +50,11 @@ def load_study(plan: Plan, trial_index: int | None = None) -> Study:
 def study_storage(plan: Plan) -> tuple[BaseStorage, int]:
     """The storage and the study's id in it, for what Optuna's study has no method for."""
     storage = open_storage(plan.storage)
-    return storage, storage.get_study_id_from_name(plan.study_name)
+    return storage, storage.get_study_id_from_name(plan.study_name or "")
 
 
-def enqueue(study: Study, plan: Plan, settings: Sequence[Mapping[str, Any]]) -> None:
-    """Put settings to the front of the study; those that are in it already are passed over, so resuming adds none.
+def queued_parameters(settings: Sequence[Mapping[str, Any]], plan: Plan) -> list[dict[str, Any]]:
+    """The settings to try first, by the names that parameters have in the study.
 
     Args:
         settings: for each trial a mapping from key to value; what is not named is drawn by the sampler.
@@ -64,9 +64,13 @@ def enqueue(study: Study, plan: Plan, settings: Sequence[Mapping[str, Any]]) -> 
     """
     if settings and is_exhaustive(plan.sampler):
         raise ConfigError("`hydra.sweeper.enqueue` has no use with a sampler that tries every point; leave it out")
-    fixed = [_fixed_parameters(given, plan) for given in settings]
+    return [_fixed_parameters(given, plan) for given in settings]
+
+
+def enqueue(study: Study, plan: Plan, queued: Sequence[dict[str, Any]]) -> None:
+    """Put settings to the front of the study; those that are in it already are passed over, so resuming adds none."""
     with exclusive(lock_path(plan.storage, plan.folder)):
-        for parameters in fixed:
+        for parameters in queued:
             study.enqueue_trial(parameters, skip_if_exists=True)
 
 

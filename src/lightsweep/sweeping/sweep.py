@@ -31,14 +31,14 @@ from lightsweep.sweeping.progress import Progress
 from lightsweep.sweeping.results import write_results
 from lightsweep.sweeping.settings import enqueued, job_shares, make_plan
 from lightsweep.sweeping.storage import lock_path
-from lightsweep.sweeping.study import enqueue, open_study, study_storage
+from lightsweep.sweeping.study import enqueue, open_study, queued_parameters, study_storage
 from lightsweep.sweeping.summary import failure_table, print_summary
 
 # The job around a trial writes nothing of its own and stays where it is; the trial has its own folder.
 _JOB = ["hydra.output_subdir=null", "hydra.sweep.subdir=.", "hydra.job.chdir=false"]
 
 
-class SweepFailed(LightsweepError):
+class SweepFailed(LightsweepError):  # noqa: N818  (named like the other ends of a run: Diverged, Interrupted)
     """More trials failed than `max_failure_rate` allows, or the jobs themselves do."""
 
 
@@ -65,10 +65,10 @@ def run_sweep(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plan = make_plan(settings, config, context.config_loader, arguments)
     max_jobs, trials_per_job = job_shares(settings)
-    first = enqueued(settings)
+    queued = queued_parameters(enqueued(settings), plan)
     study = open_study(plan)
     plan = replace(plan, study_name=study.study_name)
-    enqueue(study, plan, first)
+    enqueue(study, plan, queued)
     _write_multirun(config, plan)
     command = Command.here([str(line) for line in config.hydra.overrides.hydra])
     if str(config.hydra.launcher._target_).endswith(".BasicLauncher"):
