@@ -38,7 +38,7 @@ class RunFolderError(UserError):
     """A run folder or a checkpoint cannot be used."""
 
 
-class RunStopped(LightsweepError):
+class RunStopped(LightsweepError):  # noqa: N818  (it says that the run stopped)
     """The run ended before its time; `status` goes into result.json."""
 
 
@@ -55,8 +55,14 @@ class Diverged(RunStopped):
     status = "diverged"
 
     def __init__(self, step: int, lr: float, loss: float, last_finite_loss: float | None) -> None:
-        last = "there was none before it" if last_finite_loss is None else f"the last finite loss was {last_finite_loss:.6g}"
-        super().__init__(f"the training loss became {loss} at step {step} with lr {lr:.6g}; {last}. Try a smaller optimizer.lr")
+        last = (
+            "there was none before it"
+            if last_finite_loss is None
+            else f"the last finite loss was {last_finite_loss:.6g}"
+        )
+        super().__init__(
+            f"the training loss became {loss} at step {step} with lr {lr:.6g}; {last}. Try a smaller optimizer.lr"
+        )
         self.step, self.lr, self.last_finite_loss = step, lr, last_finite_loss
 
     def __reduce__(self) -> tuple:  # survives the way back from a worker process

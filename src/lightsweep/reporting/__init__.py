@@ -1,1 +1,1 @@
-"""Placeholder for the first commit."""
+"""What a run, a sweep or a comparison is shown as."""

@@ -1,1 +1,1 @@
-"""Placeholder for the first commit."""
+"""The study, its storage and its trials, behind the Hydra sweeper."""

@@ -1,0 +1,157 @@
+"""Holds a composed configuration against the schema and says in one line what is wrong with it."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from annotated_types import Ge, Gt, Le, Lt
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from lightsweep.config.schema import GROUPS, Config
+from lightsweep.errors import ConfigError
+
+_TYPES = {
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "list_type": "a list",
+    "dict_type": "a group of keys",
+    "finite_number": "a finite number",
+}
+
+
+def check(cfg: DictConfig) -> None:
+    """Check types, ranges and names of every key.
+
+    Args:
+        cfg: the composed configuration, without Hydra's own node.
+
+    Raises:
+        ConfigError: the first thing that is wrong, with the key, what it must be and what it was.
+    """
+    try:
+        values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise ConfigError(
+            f"`{error.full_key}` is missing: it has no default, so give {error.full_key}=<value>"
+        ) from None
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"the configuration does not resolve: {str(error).splitlines()[0]}") from None
+    keyed = {str(key): value for key, value in values.items()}  # type: ignore[union-attr]
+    try:
+        Config.model_validate(keyed)
+    except ValidationError as error:
+        raise ConfigError(_line(error.errors(), keyed)) from None
+    _check_together(keyed)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the known word nearest to `word`, or an empty text."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _check_together(values: dict[str, Any]) -> None:
+    digits = values["data"].get("digits")
+    if digits is not None and (len(digits) != 2 or len(set(digits)) != 2 or not set(digits) <= set(range(10))):
+        raise ConfigError(f"`data.digits` must be two distinct digits from 0 to 9 but got {digits}")
+    trainer = values["trainer"]
+    if trainer["max_epochs"] == -1 and trainer["max_steps"] == -1 and trainer["max_time"] is None:
+        raise ConfigError("`trainer.max_epochs`, `max_steps` and `max_time` are all unlimited: set one of them")
+    for limit in ("max_epochs", "max_steps"):
+        if trainer[limit] == 0:
+            raise ConfigError(f"`trainer.{limit}` must be at least 1, or -1 for no limit, but got 0")
+    if values["data"].get("val_size") == 0 and values["monitor"].startswith("val/"):
+        raise ConfigError(f"`monitor={values['monitor']}` needs a validation split, but `data.val_size` is 0")
+
+
+def _line(errors: Sequence[Any], values: dict[str, Any]) -> str:
+    first = errors[0]
+    keys = [str(part) for part in first["loc"] if str(part) in _path_words(values, first["loc"])]
+    name = ".".join(keys) or "the configuration"
+    kind, given = first["type"], first["input"]
+    if kind == "extra_forbidden":
+        siblings = _fields(keys[:-1])
+        return f"`{name}` is no known key{nearest(keys[-1], siblings)}"
+    if kind == "missing":
+        return f"`{'.'.join(str(part) for part in first['loc'])}` is missing"
+    return f"`{name}` must be {_wanted(keys, first)} but got {given!r}"
+
+
+def _path_words(values: Any, loc: Sequence[Any]) -> set[str]:
+    """The parts of an error's location that are keys or indices of the values, not names of union members."""
+    words: set[str] = set()
+    for part in loc:
+        inside = part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int)
+        if inside:
+            values = values[part]
+            words.add(str(part))
+    return words
+
+
+def _model(keys: Sequence[str]) -> type[BaseModel] | None:
+    if not keys:
+        return Config
+    return GROUPS.get(keys[0]) if len(keys) == 1 else None
+
+
+def _fields(keys: Sequence[str]) -> list[str]:
+    model = _model(keys)
+    return list(model.model_fields) if model is not None else []
+
+
+def _field(keys: Sequence[str]) -> FieldInfo | None:
+    model = _model(keys[:-1])
+    return model.model_fields.get(keys[-1]) if model is not None and keys else None
+
+
+def _wanted(keys: Sequence[str], error: Any) -> str:
+    field = _field(keys) or _field(keys[:-1])
+    bounds = interval(field) if field is not None else ""
+    kind = error["type"]
+    if kind in _TYPES:
+        return _TYPES[kind] + (f" in {bounds}" if bounds else "")
+    if kind == "literal_error":
+        return "one of " + error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+    if kind == "string_pattern_mismatch" and field is not None:
+        return f"a text like {error['ctx']['pattern']} ({field.description})"
+    if bounds:
+        return f"in {bounds}"
+    text = str(error["msg"])
+    return text.removeprefix("Input should be ").removeprefix("Value should be ")
+
+
+def interval(field: FieldInfo) -> str:
+    """The range of a field in interval notation, such as `[0, 1)`, or an empty text."""
+    low, high = "(-inf", "inf)"
+    for bound in _bounds(field):
+        if isinstance(bound, Ge):
+            low = f"[{bound.ge}"
+        elif isinstance(bound, Gt):
+            low = f"({bound.gt}"
+        elif isinstance(bound, Le):
+            high = f"{bound.le}]"
+        elif isinstance(bound, Lt):
+            high = f"{bound.lt})"
+    return "" if (low, high) == ("(-inf", "inf)") else f"{low}, {high}"
+
+
+def _bounds(field: FieldInfo) -> list[Any]:
+    found: list[Any] = []
+
+    def visit(annotation: Any, metadata: Sequence[Any]) -> None:
+        for item in metadata:
+            found.extend(item.metadata if isinstance(item, FieldInfo) else [item])
+        if hasattr(annotation, "__metadata__"):
+            visit(annotation.__origin__, annotation.__metadata__)
+        for part in getattr(annotation, "__args__", ()):
+            if hasattr(part, "__metadata__"):
+                visit(part, ())
+
+    visit(field.annotation, field.metadata)
+    return found

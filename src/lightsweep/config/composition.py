@@ -1,0 +1,34 @@
+"""Says in one line why Hydra could not compose a configuration, with the nearest name that there is."""
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from lightsweep.config.check import nearest
+
+
+def explain(error: HydraException | OmegaConfBaseException) -> str:
+    """One line for an exception of Hydra's or OmegaConf's."""
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+        options = list(error.options)
+        return f"`{group}` must be one of {', '.join(options)} but got {choice!r}{nearest(choice, options)}"
+    if isinstance(error, OverrideParseException):
+        lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing", "See "))]
+        return f"`{error.override}` is no override like key=value: {' '.join(lines)}"
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
+        return _unknown_key(cause)
+    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    return text or type(error).__name__
+
+
+def _unknown_key(error: OmegaConfBaseException) -> str:
+    key, known = str(error.key), []
+    if isinstance(error.parent_node, DictConfig):
+        known = [str(name) for name in error.parent_node]
+    return f"`{error.full_key or key}` is no known key{nearest(key, known) or _listed(known)}"
+
+
+def _listed(known: list[str]) -> str:
+    return f"; known here: {', '.join(known)}" if known else ""

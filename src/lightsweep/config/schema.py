@@ -1,0 +1,154 @@
+"""The typed schema: every key of a run's configuration with its type, range, unit and meaning.
+
+The YAML files under `conf/` hold values only. Groups whose members differ (`model`, `data`, `optimizer`, `scheduler`)
+name the keys they share here; further keys of a member are checked by the signature of its `_target_` when it is built.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[Finite, Field(gt=0)]
+NonNegative = Annotated[Finite, Field(ge=0)]
+Fraction = Annotated[Finite, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Index = Annotated[int, Field(ge=0)]
+Limit = Annotated[int, Field(ge=1)] | Annotated[Finite, Field(gt=0, le=1)]
+
+
+class Strict(BaseModel):
+    """A group whose keys are all known."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+class Open(BaseModel):
+    """A group whose members bring keys of their own; `_target_` names what is built."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    target: str | None = Field(alias="_target_", description="import path of what is built")
+
+
+class Model(Open):
+    """`model`: the network and its loss."""
+
+    label_smoothing: Fraction = Field(0.0, description="share of the target's mass spread over all classes")
+    dropout: Fraction = Field(0.0, description="probability that a hidden unit is zeroed in training")
+    widths: list[Count] = Field([], description="units of each hidden layer")
+    filters: list[Count] = Field([], description="filters of each convolution")
+    kernel_size: Count = Field(3, description="height and width of a filter, in pixels")
+    batch_norm: bool = Field(False, description="normalise each hidden layer over the batch")
+    compile: bool = Field(False, description="compile the network with torch.compile")
+    channels_last: bool | None = Field(None, description="memory format NHWC; null: where the model has convolutions")
+
+
+class Data(Open):
+    """`data`: the data set, its split and how batches are made."""
+
+    root: str = Field("data", description="folder of the data files, relative to where the command runs")
+    batch_size: Count = Field(100, description="examples in one optimizer step, over all processes")
+    eval_batch_size: Count = Field(1000, description="examples in one validation or test batch")
+    val_size: Index = Field(0, description="examples kept from training for validation")
+    test_size: Index = Field(0, description="examples kept for the test set, where the data bring none")
+    split_seed: int = Field(0, description="seed of the train/validation split")
+    loader: Literal["device", "workers"] = Field("device", description="whole split on the device, or a DataLoader")
+    num_workers: Index = Field(0, description="processes of the DataLoader when loader=workers")
+    mean: Finite = Field(0.0, description="subtracted from inputs in [0, 1]")
+    std: Positive = Field(1.0, description="inputs are divided by it after the mean is subtracted")
+    shift: Index = Field(0, description="training images are moved by up to this many pixels each way")
+    digits: list[int] = Field([], description="the two digits that are told apart")
+
+
+class Optimizer(Open):
+    """`optimizer`: the update rule; further keys are its constructor's."""
+
+    lr: Positive = Field(0.01, description="learning rate, the step size η")
+    momentum: Fraction = Field(0.0, description="share of the last update that is kept")
+    weight_decay: NonNegative = Field(0.0, description="L2 penalty, or decoupled decay for AdamW and Muon")
+    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = Field(
+        [0.9, 0.999], description="decay rates of the first and second moment"
+    )
+    alpha: Fraction = Field(0.99, description="decay rate of RMSProp's mean of squares")
+    rho: Fraction = Field(0.9, description="decay rate of Adadelta's means")
+    eps: NonNegative = Field(1e-8, description="added to the denominator")
+    adamw_lr: Positive = Field(1e-3, description="learning rate of the parameters that Muon leaves to AdamW")
+
+
+class Scheduler(Open):
+    """`scheduler`: how the learning rate changes; `auto` stands for the run's number of steps or epochs."""
+
+    target: str | None = Field(
+        alias="_target_", description="import path of the scheduler; null keeps the rate constant"
+    )
+    interval: Literal["step", "epoch"] = Field("step", description="when it advances")
+
+
+class Trainer(Strict):
+    """`trainer`: how long, where and in which precision."""
+
+    max_epochs: Annotated[int, Field(ge=-1)] = Field(description="passes over the training split; -1: no limit")
+    max_steps: Annotated[int, Field(ge=-1)] = Field(description="optimizer steps; -1: no limit")
+    max_time: str | None = Field(
+        pattern=r"^\d\d:\d\d:\d\d:\d\d$", description="wall time as DD:HH:MM:SS; null: no limit"
+    )
+    limit_train_batches: Limit = Field(description="batches of an epoch: a number, or a share as 0.1")
+    limit_val_batches: Limit = Field(description="validation batches: a number, or a share")
+    limit_test_batches: Limit = Field(description="test batches: a number, or a share")
+    check_val_every_n_epoch: Count = Field(description="epochs between two validations")
+    log_every_n_steps: Count = Field(description="steps between two logged training metrics")
+    inner_steps: Count | None = Field(description="optimizer steps in one Lightning step; null: log_every_n_steps")
+    accumulate_grad_batches: Count = Field(description="batches whose gradients are averaged for one step")
+    grad_clip: Positive | None = Field(description="largest norm of the gradient; null: no limit")
+    decay_bias_and_norm: bool = Field(description="apply weight_decay to biases and normalisation gains too")
+    print_loss: bool = Field(description="print the running loss at each logging point")
+    ema_decay: Fraction | None = Field(description="decay of averaged weights used in evaluation; null: none")
+    precision: Literal["auto", "32-true", "64-true", "bf16-mixed"] = Field(
+        description="auto: bf16-mixed where the model has convolutions and the hardware native bf16, else 32-true"
+    )
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = Field(description="kind of device")
+    devices: int | str | list[int] = Field(description="number of devices or processes, or their indices")
+    num_nodes: Count = Field(description="machines")
+    strategy: str = Field(description="Lightning strategy: auto, ddp, ddp_spawn")
+    deterministic: bool = Field(description="refuse operations whose result can differ between runs")
+    threads: Count | None = Field(description="CPU threads for arithmetic; null: torch's choice")
+
+
+class EarlyStopping(Strict):
+    """`early_stopping`: end when the monitored metric no longer improves."""
+
+    patience: Count | None = Field(description="validations without improvement; null: never stop early")
+    min_delta: NonNegative = Field(description="smallest change that counts as improvement")
+
+
+class Config(Strict):
+    """The whole configuration of a run."""
+
+    model: Model
+    data: Data
+    optimizer: Optimizer
+    scheduler: Scheduler
+    trainer: Trainer
+    early_stopping: EarlyStopping
+    logger: dict[str, Any] | None = Field(description="loggers by name, each with its `_target_`; null: none")
+    callbacks: dict[str, Any] = Field(description="further Lightning callbacks by name, each with its `_target_`")
+    seed: Index = Field(description="seed of weights, batch order and dropout")
+    monitor: str = Field(
+        pattern=r"^(auto|(train|val)/\w+)$",
+        description="metric that picks the best checkpoint; auto: val/acc or val/loss",
+    )
+    mode: Literal["auto", "min", "max"] = Field(description="whether the monitored metric should fall or rise")
+    test: bool = Field(description="evaluate the best checkpoint on the test set at the end")
+    trust: list[str] = Field(description="further import prefixes whose targets may be built")
+    tags: list[str] = Field(description="words that are kept with the run")
+
+
+GROUPS: dict[str, type[BaseModel]] = {
+    "model": Model,
+    "data": Data,
+    "optimizer": Optimizer,
+    "scheduler": Scheduler,
+    "trainer": Trainer,
+    "early_stopping": EarlyStopping,
+}

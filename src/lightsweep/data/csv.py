@@ -1,0 +1,129 @@
+"""Numbers from a CSV file: one column is the target, the others are the inputs."""
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lightsweep.config.check import nearest
+from lightsweep.data.datamodule import ArrayDataModule
+from lightsweep.data.spec import Arrays, DataSpec
+from lightsweep.errors import ConfigError, DataError
+
+MAX_FIELD = 1_000_000
+"""Longest cell that is read, in characters."""
+
+
+class CSV(ArrayDataModule):
+    """A table with a header line.
+
+    Inputs are standardised by the mean and standard deviation of the rows that are not test rows; a column that is
+    constant becomes 0. Classes are the target column's distinct texts, in sorted order (as numbers where all are).
+
+    Args:
+        path: the file, UTF-8.
+        target: name of the target column.
+        task: `classification` or `regression`.
+        test_size: rows kept for the test set, drawn by `split_seed`.
+        options: see `ArrayDataModule`.
+
+    Raises:
+        DataError: a file that cannot be read, or a cell that is no finite number, with row and column.
+        ConfigError: a target column that the file does not have.
+    """
+
+    def __init__(self, path: str, target: str, task: str, test_size: int = 0, **options: Any) -> None:
+        super().__init__(**options)
+        if task not in ("classification", "regression"):
+            raise ConfigError(f"`data.task` must be classification or regression but got {task!r}")
+        self.test_size = test_size
+        columns, rows = read_table(Path(path))
+        if target not in columns:
+            raise ConfigError(f"`data.target` {target!r} is no column of {path}{nearest(target, columns)}")
+        if len(columns) < 2:
+            raise DataError(f"{path} has the target column {target!r} but no input column")
+        if test_size >= len(rows):
+            raise ConfigError(f"`data.test_size` must be below the {len(rows)} rows of {path} but got {test_size}")
+        index = columns.index(target)
+        labels = [row.pop(index) for row in rows]
+        names = columns[:index] + columns[index + 1 :]
+        inputs = torch.tensor(
+            [
+                [_number(cell, path, line, name) for cell, name in zip(row, names, strict=True)]
+                for line, row in enumerate(rows, 2)
+            ],
+            dtype=torch.float64,
+        )
+        if task == "regression":
+            values = [[_number(label, path, line, target)] for line, label in enumerate(labels, 2)]
+            targets, classes = torch.tensor(values, dtype=torch.float64), []
+        else:
+            classes = sorted(set(labels), key=_class_order)
+            targets = torch.tensor([classes.index(label) for label in labels])
+            if len(classes) < 2:
+                raise DataError(f"{path}: column {target!r} holds one class alone, {classes[0]!r}")
+        self.spec = DataSpec((len(names),), len(classes) or None, tuple(classes))
+        self._train, self._test = self._divide(inputs, targets)
+
+    def load_train(self) -> Arrays:
+        """The rows that are not test rows."""
+        return self._train
+
+    def load_test(self) -> Arrays:
+        """The `test_size` test rows."""
+        if not len(self._test):
+            raise ConfigError("`data.test_size` is 0, so there is no test set: set it, or test=false")
+        return self._test
+
+    def _divide(self, inputs: Tensor, targets: Tensor) -> tuple[Arrays, Arrays]:
+        shuffled = torch.randperm(len(targets), generator=torch.Generator().manual_seed(self.split_seed + 1))
+        boundary = len(targets) - self.test_size
+        rest = inputs[shuffled[:boundary]]
+        spread = rest.std(0, correction=0)
+        inputs = (inputs - rest.mean(0)) / torch.where(spread > 0, spread, 1.0)
+        arrays = Arrays(inputs, targets)
+        return arrays.take(shuffled[:boundary].sort().values), arrays.take(shuffled[boundary:].sort().values)
+
+
+def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The column names and the rows of a CSV file, as text.
+
+    Raises:
+        DataError: no such file, not UTF-8, no rows, an overlong cell, or a row of another length.
+    """
+    csv.field_size_limit(MAX_FIELD)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            columns, *rows = list(csv.reader(file)) or [[]]
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no CSV file in UTF-8: {error}") from None
+    if len(set(columns)) < len(columns):
+        raise DataError(f"{path}: two columns have the same name")
+    if not rows:
+        raise DataError(f"{path} has no rows below its header")
+    for line, row in enumerate(rows, 2):
+        if len(row) != len(columns):
+            raise DataError(f"{path}: row {line} has {len(row)} cells, the header has {len(columns)}")
+    return columns, rows
+
+
+def _number(cell: str, path: str, line: int, column: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError(f"{path}: row {line}, column {column!r} must be a finite number but is {cell[:40]!r}")
+    return value
+
+
+def _class_order(label: str) -> tuple[int, float, str]:
+    try:
+        return (0, float(label), label)
+    except ValueError:
+        return (1, 0.0, label)

@@ -1,0 +1,44 @@
+"""A straight line with noise, made on the spot."""
+
+from typing import Any
+
+import torch
+
+from lightsweep.data.datamodule import ArrayDataModule
+from lightsweep.data.spec import Arrays, DataSpec
+
+
+class Line(ArrayDataModule):
+    """y = θ₀ + θ₁x + ε, with x even over [-1, 1] and ε normal.
+
+    Args:
+        theta: θ₀ and θ₁.
+        noise: standard deviation of ε.
+        num_examples: examples for training and validation together.
+        test_size: examples of the test set.
+        data_seed: seed of x and ε.
+        options: see `ArrayDataModule`.
+    """
+
+    spec = DataSpec((1,), None)
+
+    def __init__(
+        self, theta: list[float], noise: float, num_examples: int, test_size: int, data_seed: int = 0, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.theta, self.noise, self.data_seed = theta, noise, data_seed
+        self.num_examples, self.test_size = num_examples, test_size
+
+    def load_train(self) -> Arrays:
+        """`num_examples` points."""
+        return self._make(self.num_examples, self.data_seed)
+
+    def load_test(self) -> Arrays:
+        """`test_size` further points."""
+        return self._make(self.test_size, self.data_seed + 1_000_003)
+
+    def _make(self, size: int, seed: int) -> Arrays:
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.rand(size, 1, generator=generator, dtype=torch.float64) * 2 - 1
+        noise = torch.randn(size, 1, generator=generator, dtype=torch.float64) * self.noise
+        return Arrays(x, self.theta[0] + self.theta[1] * x + noise)

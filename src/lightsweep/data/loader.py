@@ -1,0 +1,174 @@
+"""Two sources of prepared batches with one face: the split on the device, or a DataLoader with worker processes.
+
+`TrainLoader` hands Lightning one `Chunk` for several optimizer steps; the training step pulls the batches out of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from lightsweep.data.order import BatchOrder, shard
+from lightsweep.data.spec import Arrays
+from lightsweep.data.transform import Normalize, RandomShift
+
+Batch = tuple[Tensor, Tensor]
+
+FLOAT_CACHE_BYTES = 2**30
+"""Normalised copies of up to this size are kept; larger splits stay as stored and are normalised batch by batch."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What happens to a training or evaluation batch once it is on the device."""
+
+    normalize: Normalize
+    shift: RandomShift
+
+
+class DeviceBatches:
+    """A split that lies on the device as tensors; a batch is one gather.
+
+    Args:
+        arrays: the split.
+        preparation: applied to the whole split at once where nothing in it is random, else to each batch.
+        device: where the split is kept.
+    """
+
+    def __init__(self, arrays: Arrays, preparation: Preparation, device: torch.device) -> None:
+        self.preparation = preparation
+        inputs = arrays.inputs.to(device)
+        size = inputs.numel() * preparation.normalize.dtype.itemsize
+        self.cached = size <= FLOAT_CACHE_BYTES
+        self.arrays = Arrays(preparation.normalize(inputs) if self.cached else inputs, arrays.targets.to(device))
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def gather(self, batches: list[Tensor]) -> Iterator[Batch]:
+        """Prepared training batches `([B, ...], [B])` for vectors of indices."""
+        device = self.arrays.targets.device
+        inputs, targets = self.arrays.inputs, self.arrays.targets
+        for indices in batches:
+            here = indices.to(device, non_blocking=True)
+            yield self._prepare(inputs.index_select(0, here)), targets.index_select(0, here)
+
+    def slices(self, parts: Iterator[slice]) -> Iterator[Batch]:
+        """Evaluation batches: normalised, not augmented."""
+        for part in parts:
+            inputs = self.arrays.inputs[part]
+            yield inputs if self.cached else self.preparation.normalize(inputs), self.arrays.targets[part]
+
+    def _prepare(self, inputs: Tensor) -> Tensor:
+        return self.preparation.shift(inputs if self.cached else self.preparation.normalize(inputs))
+
+
+class WorkerBatches:
+    """A split that a DataLoader's processes read; batches are prepared after they reach the device.
+
+    Gives the same batches as `DeviceBatches` for the same indices.
+    """
+
+    def __init__(self, arrays: Arrays, preparation: Preparation, device: torch.device, num_workers: int) -> None:
+        self.dataset = TensorDataset(arrays.inputs, arrays.targets)
+        self.preparation, self.device, self.num_workers = preparation, device, num_workers
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def gather(self, batches: list[Tensor]) -> Iterator[Batch]:
+        """Prepared training batches `([B, ...], [B])` for vectors of indices."""
+        for inputs, targets in self._load([batch.tolist() for batch in batches]):
+            yield self.preparation.shift(self.preparation.normalize(inputs)), targets
+
+    def slices(self, parts: Iterator[slice]) -> Iterator[Batch]:
+        """Evaluation batches: normalised, not augmented."""
+        for inputs, targets in self._load([list(range(part.start, part.stop)) for part in parts]):
+            yield self.preparation.normalize(inputs), targets
+
+    def _load(self, batches: list[list[int]]) -> Iterator[Batch]:
+        loader = DataLoader(
+            self.dataset,
+            batch_sampler=batches,
+            num_workers=self.num_workers,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # the default one must not be drawn from: it drives dropout and shifts
+        )
+        for inputs, targets in loader:
+            yield inputs.to(self.device, non_blocking=True), targets.to(self.device, non_blocking=True)
+
+
+Batches = DeviceBatches | WorkerBatches
+
+
+@dataclass
+class Chunk:
+    """Consecutive batches of one epoch, pulled one after the other by the training step.
+
+    Attributes:
+        start: number of the first batch within its epoch.
+        sizes: number of examples of each global batch in the chunk.
+        batches: this process's prepared batches; an iterator, so take each once.
+    """
+
+    start: int
+    sizes: list[int]
+    batches: Iterator[Batch]
+
+    def to(self, *args: Any, **kwargs: Any) -> "Chunk":
+        """The chunk itself: its batches are on the device already. Lightning asks every batch."""
+        return self
+
+
+class TrainLoader:
+    """What Lightning iterates over in training: the chunks of an epoch.
+
+    Args:
+        batches: the split.
+        order: which examples make up which batch.
+        chunk: batches in a chunk; the last one of an epoch may be shorter.
+    """
+
+    def __init__(self, batches: Batches, order: BatchOrder, chunk: int) -> None:
+        self.batches, self.order, self.chunk = batches, order, chunk
+        self.epoch = 0
+        self.skip = 0
+        """Batches of the coming epoch that were trained on before; set on resume, for one epoch."""
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.chunk)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        sizes, skip = self.order.sizes, self.skip
+        self.skip = 0
+        stream = self.batches.gather(self.order.epoch(self.epoch)[skip:])
+        for start in range(0, len(self.order), self.chunk):
+            stop = min(start + self.chunk, len(self.order))
+            first = min(max(start, skip), stop)
+            yield Chunk(first, sizes[first:stop], islice(stream, stop - first))
+
+
+class EvalLoader:
+    """What Lightning iterates over in validation and test: prepared batches, in order.
+
+    Args:
+        batches: the split.
+        batch_size: examples in a batch.
+        limit: batches that are used, over all processes: None for all, a count or a share.
+    """
+
+    def __init__(
+        self, batches: Batches, batch_size: int, rank: int = 0, world_size: int = 1, limit: int | float | None = None
+    ) -> None:
+        self.batches = batches
+        self.parts = list(shard(len(batches), batch_size, rank, world_size, limit))
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.batches.slices(iter(self.parts))

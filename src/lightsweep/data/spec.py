@@ -1,0 +1,52 @@
+"""What a data set is made of, told to models and loaders."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """One split in memory.
+
+    Attributes:
+        inputs: `[N, *input_shape]`, uint8 in 0..255 (images) or floating point.
+        targets: `[N]`, int64 class indices, or `[N, 1]` floating point for regression.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, indices: Tensor) -> "Arrays":
+        """The examples at `indices`, an int64 vector, as a new pair of tensors."""
+        return Arrays(self.inputs.index_select(0, indices), self.targets.index_select(0, indices))
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a model must fit.
+
+    Attributes:
+        input_shape: shape of one example, such as `(1, 28, 28)`.
+        num_classes: number of classes, or None for regression on one number.
+        class_names: a name for each class; empty for regression.
+    """
+
+    input_shape: tuple[int, ...]
+    num_classes: int | None
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def num_features(self) -> int:
+        """Numbers in one example."""
+        product = 1
+        for size in self.input_shape:
+            product *= size
+        return product
+
+    def __str__(self) -> str:
+        what = "one number" if self.num_classes is None else f"{self.num_classes} classes"
+        return f"inputs of shape {self.input_shape} and {what}"

@@ -1,0 +1,156 @@
+"""The LightningModule that all models are: a network, a task, and the hooks through which Lightning drives them.
+
+How an optimizer step is made is not here: `training` attaches a `Stepper`, and `training_step` hands it the chunk.
+So `forward`, `task.loss` and `task.correct` stay free of side effects.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from lightsweep.data.spec import DataSpec
+from lightsweep.errors import ConfigError
+from lightsweep.models.tasks import Binary, Multiclass, Regression, Task
+
+
+class Stepper(Protocol):
+    """The side of training that a model calls."""
+
+    def train_chunk(self, chunk: Any) -> None:
+        """Make the optimizer steps of a chunk."""
+        ...
+
+    def optimizers(self) -> Any:
+        """What Lightning's `configure_optimizers` returns."""
+        ...
+
+
+class Model(LightningModule):
+    """A network that is trained for a task.
+
+    Args:
+        spec: the data that it must fit.
+        net: maps `[B, *spec.input_shape]` to `[B, task.num_outputs(spec)]`, floating point.
+        task: the loss and the count.
+        compile: whether torch compiles the network.
+        channels_last: memory format NHWC; None: where the network has 2-d convolutions.
+
+    Raises:
+        ConfigError: the network does not take the data's inputs, or gives outputs of another shape.
+    """
+
+    def __init__(
+        self, spec: DataSpec, net: nn.Module, task: Task, compile: bool = False, channels_last: bool | None = None
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.spec, self.net, self.task = spec, net, task
+        self.has_convolutions = any(isinstance(part, nn.Conv2d) for part in net.modules())
+        self.channels_last = self.has_convolutions if channels_last is None else channels_last
+        self.ema: nn.Module | None = None
+        self.autocast_dtype: torch.dtype | None = None
+        self.stepper: Stepper | None = None
+        self.evaluated: dict[str, float] = {}
+        """Metrics of the newest validation and test."""
+        self._sums: dict[str, Tensor] = {}
+        self._check_shapes()
+        if self.channels_last:
+            net.to(memory_format=torch.channels_last)
+        if compile:
+            net.compile()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs `[B, num_outputs]` for inputs `[B, *input_shape]`; in evaluation, by the averaged weights."""
+        net = self.net if self.training or self.ema is None else self.ema
+        if self.channels_last and inputs.dim() == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        return net(inputs)
+
+    def autocast(self) -> AbstractContextManager:
+        """The precision in which outputs and loss are computed; gradients and updates stay in that of the weights."""
+        if self.autocast_dtype is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.autocast_dtype)
+
+    def predict(self, inputs: Tensor) -> Tensor:
+        """Outputs in float32 or float64, as the task's functions take them in evaluation."""
+        with self.autocast():
+            outputs = self(inputs)
+        return outputs.float() if outputs.dtype == torch.bfloat16 else outputs
+
+    def configure_optimizers(self) -> Any:
+        """The optimizers and schedulers that `training` built."""
+        assert self.stepper is not None
+        return self.stepper.optimizers()
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Several optimizer steps: Lightning's batch is a chunk of batches."""
+        assert self.stepper is not None
+        self.stepper.train_chunk(batch)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Add a batch to the validation's sums."""
+        self._evaluate("val", batch)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Add a batch to the test's sums."""
+        self._evaluate("test", batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/loss` and, where the task counts, `val/acc`."""
+        self._log_sums("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log `test/loss` and, where the task counts, `test/acc`."""
+        self._log_sums("test")
+
+    def _evaluate(self, split: str, batch: tuple[Tensor, Tensor]) -> None:
+        inputs, targets = batch
+        outputs = self.predict(inputs)
+        size = len(targets)
+        sums = torch.stack(
+            [self.task.loss(outputs, targets).double() * size, self.task.correct(outputs, targets).double()]
+        )
+        total = self._sums.setdefault(split, torch.zeros(3, dtype=torch.float64, device=sums.device))
+        total[:2] += sums
+        total[2] += size
+
+    def _log_sums(self, split: str) -> None:
+        total = self._sums.pop(split, torch.zeros(3, dtype=torch.float64, device=self.device))
+        loss, correct, size = self.trainer.strategy.reduce(total, reduce_op="sum").tolist()
+        metrics = {f"{split}/loss": loss / size} | ({f"{split}/acc": correct / size} if self.task.counts else {})
+        self.evaluated.update(metrics)
+        self.log_dict(metrics, logger=False, sync_dist=True)  # for Lightning's callbacks, which see them in float32
+
+    def _check_shapes(self) -> None:
+        name, wanted = type(self.net).__name__, (2, self.task.num_outputs(self.spec))
+        training = self.net.training
+        try:
+            with torch.no_grad():
+                found = tuple(self.net.eval()(torch.zeros(2, *self.spec.input_shape)).shape)
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(
+                f"`model` {name} does not take inputs of shape {self.spec.input_shape}: {reason}"
+            ) from error
+        finally:
+            self.net.train(training)
+        if found != wanted:
+            raise ConfigError(f"`model` {name} gives outputs of shape {found[1:]}, but `data` needs {wanted[1:]}")
+
+
+def task_for(spec: DataSpec, label_smoothing: float = 0.0) -> Task:
+    """The usual task for a data set: multiclass where it has classes, else regression."""
+    return Regression() if spec.num_classes is None else Multiclass(label_smoothing)
+
+
+def need(condition: bool, model: str, needs: str, spec: DataSpec) -> None:
+    """Raise ConfigError if a model does not fit the data."""
+    if not condition:
+        raise ConfigError(f"`model={model}` needs {needs}, but `data` has {spec}")
+
+
+__all__ = ["Binary", "Model", "Multiclass", "Regression", "Stepper", "Task", "need", "task_for"]

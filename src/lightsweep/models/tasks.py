@@ -1,0 +1,101 @@
+"""What a network is trained for: its loss, and how many of its outputs are right. Pure functions of tensors."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lightsweep.data.spec import DataSpec
+
+
+class Task(Protocol):
+    """The loss and the count of a kind of prediction."""
+
+    counts: ClassVar[bool]
+    """Whether `correct` means anything, so that there is an accuracy."""
+
+    def num_outputs(self, spec: DataSpec) -> int:
+        """Numbers that the network gives for one example."""
+        ...
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean loss over a batch, a scalar."""
+        ...
+
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Number of right predictions in a batch, an int64 scalar."""
+        ...
+
+
+@dataclass(frozen=True)
+class Regression:
+    """One real number: J = 1/(2N) Σ(ŷ − y)², the article's section on linear regression.
+
+    Outputs and targets are `[B, 1]` floating point.
+    """
+
+    counts: ClassVar[bool] = False
+
+    def num_outputs(self, spec: DataSpec) -> int:
+        """One."""
+        return 1
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Half the mean squared error."""
+        return 0.5 * F.mse_loss(outputs, targets)
+
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Zero: nothing is counted."""
+        return torch.zeros((), dtype=torch.int64, device=outputs.device)
+
+
+@dataclass(frozen=True)
+class Binary:
+    """Two classes by one logit: J = −1/N Σ[y log σ(z) + (1 − y) log(1 − σ(z))], the section on logistic regression.
+
+    Outputs are logits `[B, 1]`, targets int64 `[B]` in {0, 1}.
+    """
+
+    label_smoothing: float = 0.0
+    counts: ClassVar[bool] = True
+
+    def num_outputs(self, spec: DataSpec) -> int:
+        """One logit, of class 1."""
+        return 1
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Binary cross entropy; smoothing moves each target towards 1/2."""
+        wanted = targets.to(outputs.dtype)
+        if self.label_smoothing:
+            wanted = wanted * (1 - self.label_smoothing) + self.label_smoothing / 2
+        return F.binary_cross_entropy_with_logits(outputs.squeeze(1), wanted)
+
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Class 1 is predicted where the logit is positive."""
+        return ((outputs.squeeze(1) > 0) == targets).sum()
+
+
+@dataclass(frozen=True)
+class Multiclass:
+    """One logit a class: J = −1/N Σ log softmax(z)_y, the section on softmax regression.
+
+    Outputs are logits `[B, K]`, targets int64 `[B]` in 0..K−1.
+    """
+
+    label_smoothing: float = 0.0
+    counts: ClassVar[bool] = True
+
+    def num_outputs(self, spec: DataSpec) -> int:
+        """One logit for each class."""
+        assert spec.num_classes is not None
+        return spec.num_classes
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Cross entropy in the outputs' precision."""
+        return F.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing)
+
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The largest logit is the prediction."""
+        return (outputs.argmax(1) == targets).sum()

@@ -1,0 +1,36 @@
+"""The table at the end of a run."""
+
+from collections.abc import Mapping
+
+from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
+from rich.table import Table
+
+from lightsweep.training.result import Result
+
+
+@rank_zero_only
+def print_summary(result: Result) -> None:
+    """Print losses and accuracies, time, speed, device, precision and where the files are."""
+    console = Console(soft_wrap=True, highlight=False)
+    table = Table(title=None, box=None, pad_edge=False)
+    for name in ("", "loss", "accuracy"):
+        table.add_column(name, justify="right" if name else "left")
+    for split, note in (("train", "last epoch"), ("val", f"best {result.monitor}"), ("test", "best checkpoint")):
+        loss, accuracy = result.metrics.get(f"{split}/loss"), result.metrics.get(f"{split}/acc")
+        if loss is not None:
+            table.add_row(f"{split} ({note})", f"{loss:.4f}", "" if accuracy is None else f"{100 * accuracy:.2f} %")
+    console.print(table)
+    console.print(
+        f"{result.epochs} epochs, {result.steps:,} steps in {result.seconds:.1f} s   "
+        f"{result.samples_per_second:,.0f} samples/s   {result.device}, {result.precision}"
+    )
+    console.print(f"files in {result.folder}")
+
+
+@rank_zero_only
+def print_metrics(metrics: Mapping[str, float]) -> None:
+    """Print metrics, a line each."""
+    console = Console(highlight=False)
+    for name, value in metrics.items():
+        console.print(f"{name} {value:.4f}")

@@ -1,0 +1,215 @@
+"""From a checked configuration to a DataModule, a model and a Trainer."""
+
+import inspect
+import math
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, Timer
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from lightsweep.config import instantiate
+from lightsweep.data import ArrayDataModule
+from lightsweep.errors import ConfigError
+from lightsweep.models import Model, Wrapped
+from lightsweep.paths import RunPaths
+from lightsweep.training import precision
+from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
+from lightsweep.training.clock import Clock
+from lightsweep.training.conductor import Conductor
+from lightsweep.training.optimizers import build_optimizers
+from lightsweep.training.progress import Bar
+from lightsweep.training.recorder import Recorder
+from lightsweep.training.schedulers import Schedule, build_schedule
+from lightsweep.training.signals import StopRequest
+from lightsweep.training.stepper import Stepper
+
+
+def build_data(cfg: DictConfig) -> ArrayDataModule:
+    """The DataModule, not yet set up."""
+    datamodule = instantiate(cfg.data, seed=cfg.seed, trust=cfg.trust)
+    if not isinstance(datamodule, ArrayDataModule):
+        raise ConfigError(f"`data` must be an ArrayDataModule but `{cfg.data._target_}` is not")
+    trainer = cfg.trainer
+    datamodule.limits = {split: limit(trainer[f"limit_{split}_batches"]) for split in ("train", "val", "test")}
+    datamodule.dtype = precision.weight_dtype(trainer.precision)
+    return datamodule
+
+
+def build_model(cfg: DictConfig, datamodule: ArrayDataModule) -> Model:
+    """The model, with weights drawn from torch's default generator; a bare nn.Module is wrapped."""
+    found = instantiate(cfg.model, trust=cfg.trust, **_spec_for(cfg, datamodule))
+    if isinstance(found, nn.Module) and not isinstance(found, LightningModule):
+        found = Wrapped(datamodule.spec, found)
+    if not isinstance(found, Model):
+        raise ConfigError(f"`model` must be an nn.Module or a lightsweep Model but `{cfg.model._target_}` is neither")
+    return found.to(precision.weight_dtype(cfg.trainer.precision))
+
+
+def _spec_for(cfg: DictConfig, datamodule: ArrayDataModule) -> dict[str, Any]:
+    from hydra.utils import get_object
+
+    takes = inspect.signature(get_object(cfg.model._target_)).parameters
+    return {"spec": datamodule.spec} if "spec" in takes else {}
+
+
+def limit(value: int | float) -> int | float | None:
+    """A `limit_…_batches` setting as the loaders take it: 1.0 is all of them."""
+    return None if isinstance(value, float) and value == 1.0 else value
+
+
+@dataclass
+class Parts:
+    """What a run is made of."""
+
+    datamodule: ArrayDataModule
+    model: Model
+    trainer: Trainer
+    stepper: Stepper
+    checkpoints: Checkpoints
+    recorder: Recorder
+    bar: Bar
+
+
+def build(cfg: DictConfig, paths: RunPaths, clock: Clock, stop: StopRequest) -> Parts:
+    """Everything a run needs, for a checked configuration.
+
+    Raises:
+        ConfigError, DataError: what the configuration alone did not show.
+    """
+    if cfg.trainer.threads is not None:
+        torch.set_num_threads(cfg.trainer.threads)
+    datamodule = build_data(cfg)
+    datamodule.setup("fit")
+    model = build_model(cfg, datamodule)
+    monitor, mode = monitored(cfg, model, datamodule)
+    checkpoints = Checkpoints(paths, monitor, mode, clock)
+    trainer = build_trainer(cfg, paths, checkpoints)
+    device = trainer.strategy.root_device
+    model.autocast_dtype = precision.autocast_dtype(precision.resolve(cfg.trainer.precision, model, device))
+    stepper = build_stepper(cfg, datamodule, model, mode, clock, stop)
+    model.stepper = stepper
+    recorder = Recorder(paths.metrics, list(trainer.loggers), clock, trainer.is_global_zero)
+    bar = Bar(stepper, cfg.trainer.print_loss)
+    conductor = Conductor(stepper, recorder, clock, bar, cfg.trainer.log_every_n_steps, monitor)
+    own: list[Callback] = [conductor, bar, *trainer_callbacks(cfg, monitor, mode)]
+    trainer.callbacks = [*own, *trainer.callbacks]  # type: ignore[attr-defined]
+    return Parts(datamodule, model, trainer, stepper, checkpoints, recorder, bar)
+
+
+def monitored(cfg: DictConfig, model: Model, datamodule: ArrayDataModule) -> tuple[str, str]:
+    """Name and direction of the metric that picks the best checkpoint."""
+    name = cfg.monitor
+    if name == "auto":
+        name = ("val" if datamodule.val_size else "train") + (
+            "/acc" if model.task.counts and datamodule.val_size else "/loss"
+        )
+    known = {f"{split}/{metric}" for split in ("train", "val") for metric in ("loss", "acc")[: 1 + model.task.counts]}
+    if name not in known:
+        raise ConfigError(f"`monitor` must be one of {', '.join(sorted(known))} but got {name!r}")
+    if name.startswith("val/") and not datamodule.val_size:
+        raise ConfigError(f"`monitor={name}` needs a validation split, but `data.val_size` is 0")
+    return name, cfg.mode if cfg.mode != "auto" else "max" if name.endswith("/acc") else "min"
+
+
+def build_stepper(
+    cfg: DictConfig, datamodule: ArrayDataModule, model: Model, mode: str, clock: Clock, stop: StopRequest
+) -> Stepper:
+    """Optimizers, schedules and the loop over them; also tells the DataModule how long a chunk is."""
+    options = cfg.trainer
+    optimizers = build_optimizers(instantiate(cfg.optimizer, trust=cfg.trust), model, options.decay_bias_and_norm)
+    full_batch = any(getattr(optimizer, "full_batch", False) for optimizer in optimizers)
+    accumulate = None if full_batch else options.accumulate_grad_batches
+    batches = datamodule.num_train_batches
+    steps_per_epoch = -(-batches // (accumulate or batches))
+    inner = options.inner_steps or options.log_every_n_steps
+    datamodule.chunk = batches if accumulate is None else inner * accumulate
+    if options.ema_decay is not None:
+        model.ema = AveragedModel(model.net, multi_avg_fn=get_ema_multi_avg_fn(options.ema_decay), use_buffers=True)
+        model.ema.requires_grad_(False)
+    schedules: list[Schedule] = []
+    if cfg.scheduler._target_ is not None:
+        interval = cfg.scheduler.interval
+        length = run_length(options.max_epochs, options.max_steps, steps_per_epoch, interval)
+        node = OmegaConf.create({key: value for key, value in cfg.scheduler.items() if key != "interval"})
+        factory: partial = instantiate(node, trust=cfg.trust)
+        schedules = [build_schedule(factory, interval, optimizer, length, mode) for optimizer in optimizers]
+    return Stepper(model, optimizers, schedules, accumulate, options.grad_clip, options.max_steps, clock, stop)
+
+
+def run_length(max_epochs: int, max_steps: int, steps_per_epoch: int, interval: str) -> int | None:
+    """Steps or epochs of a run, whichever limit ends it first; None if it has neither."""
+    steps = [max_epochs * steps_per_epoch] if max_epochs > 0 else []
+    steps += [max_steps] if max_steps > 0 else []
+    if not steps:
+        return None
+    return min(steps) if interval == "step" else math.ceil(min(steps) / steps_per_epoch)
+
+
+def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) -> Trainer:
+    """Lightning's Trainer; limits on batches are the DataModule's business, precision and clipping the stepper's."""
+    options = cfg.trainer
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is available but not used.*|.*MPS available.*")
+        return Trainer(
+            accelerator=options.accelerator,
+            devices=options.devices,
+            num_nodes=options.num_nodes,
+            strategy=options.strategy,
+            deterministic=options.deterministic,
+            max_epochs=options.max_epochs,
+            max_steps=options.max_steps,
+            check_val_every_n_epoch=options.check_val_every_n_epoch,
+            log_every_n_steps=1,
+            logger=build_loggers(cfg, paths),
+            callbacks=[checkpoints],
+            plugins=[PlainCheckpointIO()],
+            default_root_dir=paths.folder,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+        )
+
+
+def build_loggers(cfg: DictConfig, paths: RunPaths) -> list[Logger]:
+    """The configured loggers; those that write files write them into the run's folder."""
+    found = []
+    for node in (cfg.logger or {}).values():
+        folder = {"save_dir": str(paths.folder)} if "save_dir" not in node else {}
+        found.append(instantiate(node, trust=cfg.trust, **folder))
+    return found
+
+
+def trainer_callbacks(cfg: DictConfig, monitor: str, mode: str) -> list[Callback]:
+    """Early stopping, the time limit, and the user's own."""
+    found: list[Callback] = []
+    if cfg.early_stopping.patience is not None:
+        found.append(
+            EarlyStopping(
+                monitor,
+                cfg.early_stopping.min_delta,
+                cfg.early_stopping.patience,
+                mode=mode,
+                check_on_train_epoch_end=monitor.startswith("train/"),
+                check_finite=False,
+            )
+        )
+    if cfg.trainer.max_time is not None:
+        found.append(Timer(cfg.trainer.max_time, verbose=False))
+    return found + [instantiate(node, trust=cfg.trust) for node in cfg.callbacks.values()]
+
+
+def silence_lightning() -> None:
+    """Lightning's own notes about devices and limits say nothing that the summary does not."""
+    import logging
+
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,98 @@
+"""The callback that ties Lightning's hooks to the stepper, the recorder and the clock."""
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lightsweep.data.loader import Chunk
+from lightsweep.training.clock import Clock
+from lightsweep.training.progress import Bar
+from lightsweep.training.recorder import Recorder
+from lightsweep.training.stepper import Stepper, Sums
+
+
+class Conductor(Callback):
+    """Logs what the stepper counted, and advances what counts epochs.
+
+    Args:
+        stepper: makes the steps.
+        recorder: writes metrics.
+        clock: counts the time.
+        bar: told the running loss.
+        log_every_n_steps: steps between two logged training metrics.
+        monitor: metric that a plateau schedule looks at.
+    """
+
+    def __init__(
+        self, stepper: Stepper, recorder: Recorder, clock: Clock, bar: Bar, log_every_n_steps: int, monitor: str
+    ) -> None:
+        self.stepper, self.recorder, self.clock, self.bar = stepper, recorder, clock, bar
+        self.log_every_n_steps, self.monitor = log_every_n_steps, monitor
+        self._logged_step = 0
+        self._validated = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on, time that is nothing else is the framework's."""
+        self.clock.enter("framework")
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Choose the epoch's permutation."""
+        self.stepper.start_epoch()
+        trainer.train_dataloader.epoch = trainer.current_epoch  # type: ignore[union-attr]
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Chunk, batch_idx: int
+    ) -> None:
+        """Log when it is due; at the epoch's last batch, let the schedules know."""
+        stepper = self.stepper
+        done = stepper.batches >= trainer.datamodule.num_train_batches  # type: ignore[attr-defined]
+        if stepper.steps - self._logged_step >= self.log_every_n_steps or (done and stepper.interval.examples):
+            self._log_interval(trainer)
+        if done:
+            stepper.end_epoch()
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count the time as validation's."""
+        self.clock.enter("validation")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let plateau schedules see the monitored metric."""
+        self.clock.enter("framework")
+        self._validated = True
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Publish the epoch's metrics, log them, and let plateau schedules see the monitored one."""
+        metrics = self._metrics(self.stepper.epoch)
+        pl_module.log_dict(metrics, logger=False, sync_dist=True)
+        self.stepper.model.evaluated.update(metrics)
+        row = {f"{name}_epoch": value for name, value in metrics.items()}
+        if self._validated:
+            row |= {k: v for k, v in self.stepper.model.evaluated.items() if k.startswith("val/")}
+        if self.monitor in metrics or self._validated:
+            self._advance_plateaus()
+        self._validated = False
+        self.recorder.log(self.stepper.steps, self._epoch(trainer), row)
+
+    def _advance_plateaus(self) -> None:
+        for schedule in self.stepper.schedules:
+            if schedule.on_plateau:
+                schedule.advance(self.stepper.model.evaluated[self.monitor])
+
+    def _epoch(self, trainer: Trainer) -> float:
+        """Passes over the training split made so far."""
+        return trainer.current_epoch + self.stepper.batches / max(1, trainer.datamodule.num_train_batches)  # type: ignore[attr-defined]
+
+    def _log_interval(self, trainer: Trainer) -> None:
+        stepper = self.stepper
+        sums, stepper.interval = stepper.interval, Sums()
+        self._logged_step = stepper.steps
+        self.recorder.log(stepper.steps, self._epoch(trainer), {**self._metrics(sums), "lr": stepper.lr})
+        self.bar.tell_loss(trainer.current_epoch, stepper.batches, sums)
+
+    def _metrics(self, sums: Sums) -> dict[str, float]:
+        if not sums.examples:
+            return {}
+        metrics = {"train/loss": sums.loss / sums.examples}
+        if self.stepper.model.task.counts:
+            metrics["train/acc"] = sums.correct / sums.examples
+        return metrics

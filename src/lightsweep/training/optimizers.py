@@ -1,0 +1,110 @@
+"""From an optimizer's YAML to torch optimizers over a model's parameter groups."""
+
+import inspect
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Muon, Optimizer
+
+from lightsweep.errors import ConfigError
+
+Group = dict[str, Any]
+_NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+
+
+class GradientDescent(SGD):
+    """θ ← θ − η∇J(θ) with the gradient of the whole training split: one step an epoch.
+
+    The stepper adds up the gradients of all batches, so memory is that of one batch.
+
+    Args:
+        params: parameters or groups.
+        lr: learning rate η.
+        weight_decay: L2 penalty.
+    """
+
+    full_batch = True
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.0) -> None:
+        super().__init__(params, lr=lr, weight_decay=weight_decay)
+
+
+def muon(
+    groups: list[Group], lr: float, momentum: float = 0.95, weight_decay: float = 0.0, adamw_lr: float = 1e-3
+) -> list[Optimizer]:
+    """Muon for the hidden weight matrices, AdamW for all other parameters.
+
+    Hidden are the 2-d weights other than the network's first and last. A network that has none is AdamW's alone.
+
+    Args:
+        groups: as `parameter_groups` makes them.
+        lr: learning rate of the matrices.
+        momentum: Nesterov momentum of the matrices.
+        weight_decay: decoupled decay of weights; biases and gains follow their group's.
+        adamw_lr: learning rate of the rest.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Muon.html
+    """
+    hidden = [p for p in groups[0]["params"][1:-1] if p.dim() == 2]
+    chosen = {id(p) for p in hidden}
+    rest = [{**group, "params": [p for p in group["params"] if id(p) not in chosen]} for group in groups]
+    found: list[Optimizer] = [AdamW([g for g in rest if g["params"]], lr=adamw_lr, weight_decay=weight_decay)]
+    if hidden:
+        found.append(Muon(hidden, lr=lr, momentum=momentum, weight_decay=weight_decay))
+    return found
+
+
+def parameter_groups(model: nn.Module, decay_bias_and_norm: bool) -> list[Group]:
+    """Parameters in model order: first those that weight decay is for, then biases and normalisation gains.
+
+    The second group has `weight_decay` 0 unless `decay_bias_and_norm`; a group without parameters is left out.
+    """
+    spared = {
+        id(p)
+        for module in model.modules()
+        for name, p in module.named_parameters(recurse=False)
+        if name == "bias" or isinstance(module, _NORMS)
+    }
+    trained = [p for p in model.parameters() if p.requires_grad]
+    decayed: Group = {"params": [p for p in trained if decay_bias_and_norm or id(p) not in spared]}
+    other: Group = {"params": [p for p in trained if id(p) in spared and not decay_bias_and_norm], "weight_decay": 0.0}
+    return [group for group in (decayed, other) if group["params"]]
+
+
+def build_optimizers(factory: partial, model: nn.Module, decay_bias_and_norm: bool) -> list[Optimizer]:
+    """Call an optimizer's factory with a model's parameter groups.
+
+    Torch's fused implementation is chosen where the optimizer has one for the parameters' device.
+
+    Args:
+        factory: what an optimizer's YAML builds; takes the groups, gives an optimizer or a list of them.
+        model: its trainable parameters are taken.
+        decay_bias_and_norm: see `parameter_groups`.
+
+    Raises:
+        ConfigError: a key that the optimizer does not have, or a value that it refuses.
+    """
+    takes = inspect.signature(factory.func).parameters
+    unknown = sorted(set(factory.keywords) - set(takes))
+    name = getattr(factory.func, "__name__", "the optimizer")
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
+        raise ConfigError(f"`optimizer.{unknown[0]}` is no key of {name}, which takes {', '.join(list(takes)[1:])}")
+    groups = parameter_groups(model, decay_bias_and_norm)
+    if not groups:
+        raise ConfigError("`model` has no trainable parameters")
+    if factory.func is torch.optim.LBFGS:  # it takes a single group
+        groups = [{"params": [p for group in groups for p in group["params"]]}]
+    extra = {"fused": True} if "fused" in takes and "fused" not in factory.keywords and _fusable(groups) else {}
+    try:
+        found = factory(groups, **extra)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"`optimizer`: {name} refuses its settings: {error}") from error
+    return [found] if isinstance(found, Optimizer) else list(found)
+
+
+def _fusable(groups: Iterable[Group]) -> bool:
+    tensors: list[Tensor] = [p for group in groups for p in group["params"]]
+    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda", "mps") for p in tensors)

@@ -1,0 +1,34 @@
+"""Resolves `trainer.precision=auto`, and turns a precision into the types of weights and arithmetic."""
+
+import torch
+
+from lightsweep.models.base import Model
+
+
+def resolve(precision: str, model: Model, device: torch.device) -> str:
+    """`bf16-mixed` where the model has convolutions and the device native bf16 units, else `32-true`.
+
+    A precision other than `auto` is given back as it is.
+    """
+    if precision != "auto":
+        return precision
+    return "bf16-mixed" if model.has_convolutions and has_native_bf16(device) else "32-true"
+
+
+def has_native_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bf16 matrices in hardware: AMX or AVX512-BF16 on a CPU, Ampere or newer on CUDA."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    if device.type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
+
+
+def weight_dtype(precision: str) -> torch.dtype:
+    """Type of weights and inputs."""
+    return torch.float64 if precision == "64-true" else torch.float32
+
+
+def autocast_dtype(precision: str) -> torch.dtype | None:
+    """Type of the matrix arithmetic, where it differs from the weights'."""
+    return torch.bfloat16 if precision == "bf16-mixed" else None

@@ -1,0 +1,134 @@
+"""What a person sees while a run goes on: a bar in a terminal, and a line for each epoch everywhere."""
+
+import sys
+import time
+from datetime import timedelta
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from lightsweep.training.stepper import Stepper, Sums
+
+
+class Bar(ProgressBar):
+    """A rich bar with epoch, loss, accuracy, samples a second and time left; plain lines when there is no terminal.
+
+    The bar is drawn when the stepper ticks, not by a thread of its own, which would take time from the arithmetic.
+
+    Args:
+        stepper: knows losses and counts.
+        print_loss: also print the running loss at each logging point.
+    """
+
+    def __init__(self, stepper: Stepper, print_loss: bool) -> None:
+        super().__init__()
+        self.stepper, self.print_loss = stepper, print_loss
+        self.console = Console(file=sys.stdout, soft_wrap=True, highlight=False)
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._began = self._epoch_began = 0.0
+        self._examples_before = 0
+
+    def disable(self) -> None:
+        """Say nothing; Lightning calls this on all processes but the first."""
+        self.console.quiet = True
+
+    def enable(self) -> None:
+        """Say what happens."""
+        self.console.quiet = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the bar."""
+        self._began = time.perf_counter()
+        self._examples_before = self.stepper.examples
+        if self.console.is_terminal and not self.console.quiet:
+            columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[text]}"))
+            self._progress = Progress(*columns, console=self.console, auto_refresh=False, transient=True)
+            self._task = self._progress.add_task("", total=None, text="")
+            self._progress.start()
+        self.stepper.on_tick = self._draw
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the epoch's clock."""
+        self._epoch_began = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print the epoch's line."""
+        seconds = time.perf_counter() - self._epoch_began
+        metrics = self.stepper.model.evaluated
+        speed = self.stepper.epoch.examples / max(seconds, 1e-9)
+        words = [f"epoch {trainer.current_epoch + 1}{self._of_epochs()}", *described("train", metrics)]
+        words += [*described("val", metrics), f"{speed:,.0f} samples/s", f"{seconds:.1f} s"]
+        self._print("   ".join(words))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the bar away."""
+        self.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Take the bar away."""
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def tell_loss(self, epoch: int, batch: int, sums: Sums) -> None:
+        """Print the mean loss since the last logging point, where that was asked for."""
+        if self.print_loss and sums.examples:
+            self._print(f"epoch {epoch + 1}   batch {batch}   running loss {sums.loss / sums.examples:.4f}")
+
+    def _print(self, text: str) -> None:
+        self.console.print(text)
+
+    def _draw(self) -> None:
+        if self._progress is None:
+            return
+        sums = self.stepper.epoch
+        epoch, share = self._position()
+        words = [f"{loss_and_accuracy(sums, self.stepper.model.task.counts)}"] if sums.examples else []
+        elapsed = time.perf_counter() - self._began
+        words.append(f"{(self.stepper.examples - self._examples_before) / max(elapsed, 1e-9):,.0f} samples/s")
+        if share:
+            words.append(f"{timedelta(seconds=round(elapsed * (1 - share) / share))} left")
+        description = f"epoch {epoch + 1}{self._of_epochs()}"
+        self._progress.update(self._task, total=1.0, completed=share, description=description, text="  ".join(words))
+        self._progress.refresh()
+
+    def _position(self) -> tuple[int, float]:
+        """The present epoch, and the share of the whole run that is done (0 if its length is unknown)."""
+        trainer, stepper = self.trainer, self.stepper
+        epochs, steps = trainer.max_epochs or -1, trainer.max_steps
+        of_epoch = stepper.batches / max(1, _num_batches(trainer))
+        shares = [(trainer.current_epoch + of_epoch) / epochs] if epochs > 0 else []
+        shares += [stepper.steps / steps] if steps > 0 else []
+        return trainer.current_epoch, min(1.0, max(shares, default=0.0))
+
+    def _of_epochs(self) -> str:
+        return f"/{self.trainer.max_epochs}" if self.trainer.max_epochs not in (None, -1) else ""
+
+
+def _num_batches(trainer: Trainer) -> int:
+    datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
+    return datamodule.num_train_batches
+
+
+def loss_and_accuracy(sums: Sums, counts: bool) -> str:
+    """Such as `loss 0.123 acc 96.10 %`."""
+    text = f"loss {sums.loss / sums.examples:.4f}"
+    return f"{text}  acc {100 * sums.correct / sums.examples:.2f} %" if counts else text
+
+
+def described(split: str, metrics: dict[str, float]) -> list[str]:
+    """A split's metrics in words: `val loss 0.05 acc 98.40 %`; nothing if there are none."""
+    if f"{split}/loss" not in metrics:
+        return []
+    text = f"{split} loss {metrics[f'{split}/loss']:.4f}"
+    if f"{split}/acc" in metrics:
+        text += f" acc {100 * metrics[f'{split}/acc']:.2f} %"
+    return [text]

@@ -1,0 +1,71 @@
+"""The outcome of a run, as `result.json` holds it."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lightsweep.errors import RunFolderError
+from lightsweep.paths import RunPaths
+from lightsweep.training.files import write_json
+
+STATUSES = ("running", "completed", "diverged", "interrupted", "pruned", "failed")
+
+
+@dataclass
+class Result:
+    """What a run came to.
+
+    Attributes:
+        status: `completed`, `diverged`, `interrupted`, `pruned` or `failed`; `running` while it goes on.
+        metrics: `train/loss` is the mean over the last epoch as it was trained; `val/…` and `test/…` are those of the
+            best checkpoint. Accuracies are in [0, 1]. None where there is none.
+        monitor: name of the metric that picked the best checkpoint.
+        monitored: its best value.
+        epochs: passes over the training split that were finished.
+        steps: optimizer steps.
+        seconds: wall time since the process started.
+        samples_per_second: training examples by the time of the training epochs, validation not counted.
+        seconds_by_part: the wall time split up; sums to `seconds`.
+        reason: why the run ended early, in a line.
+    """
+
+    status: str
+    seed: int
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    monitor: str = ""
+    monitored: float | None = None
+    epochs: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    samples_per_second: float = 0.0
+    device: str = ""
+    precision: str = ""
+    parameters: int = 0
+    seconds_by_part: dict[str, float] = field(default_factory=dict)
+    reason: str | None = None
+    folder: str = ""
+
+    def save(self, paths: RunPaths) -> None:
+        """Write `result.json`, with the metrics as keys of their own."""
+        values = asdict(self)
+        metrics = {f"{split}/{name}": None for split in ("test", "val", "train") for name in ("acc", "loss")}
+        folder = values.pop("folder")
+        del folder
+        write_json(paths.result, {"status": values.pop("status"), **metrics, **values.pop("metrics"), **values})
+
+
+def read_result(paths: RunPaths) -> dict[str, Any]:
+    """What `result.json` holds.
+
+    Raises:
+        RunFolderError: no such file, or one that is no JSON object.
+    """
+    try:
+        values = json.loads(paths.result.read_text(encoding="utf-8"))
+    except OSError:
+        raise RunFolderError(f"{paths.folder} is no run folder: it has no {paths.result.name}") from None
+    except ValueError as error:
+        raise RunFolderError(f"{paths.result} is damaged: {error}") from None
+    if not isinstance(values, dict):
+        raise RunFolderError(f"{paths.result} is damaged: it holds no JSON object")
+    return values

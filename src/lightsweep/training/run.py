@@ -1,0 +1,143 @@
+"""A run from its configuration to its result, and the evaluation of a finished one."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import seed_everything
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from lightsweep.config import check
+from lightsweep.errors import LightsweepError, RunFolderError
+from lightsweep.paths import RunPaths
+from lightsweep.training import precision
+from lightsweep.training.build import Parts, build, silence_lightning
+from lightsweep.training.checkpoints import load
+from lightsweep.training.clock import Clock, seconds_since_process_start
+from lightsweep.training.environment import device_name, environment
+from lightsweep.training.files import write_json, write_text
+from lightsweep.training.result import Result
+from lightsweep.training.signals import StopRequest
+
+
+def train(cfg: DictConfig, folder: Path) -> Result:
+    """Train, pick the best checkpoint, test it, and write everything into a folder.
+
+    Args:
+        cfg: a composed configuration, without Hydra's own node.
+        folder: the run's folder; made if it is not there.
+
+    Returns:
+        What `result.json` holds. `Result.monitored` is the value that a sweep looks at.
+
+    Raises:
+        ConfigError, DataError: before training starts.
+        Diverged, Interrupted: with `result.json` written.
+    """
+    clock, stop = Clock(seconds_since_process_start()), StopRequest()
+    check(cfg)
+    paths = RunPaths(Path(folder).absolute())
+    paths.folder.mkdir(parents=True, exist_ok=True)
+    silence_lightning()
+    result = Result("running", cfg.seed, folder=str(folder))
+    with stop.listening():
+        try:
+            seed_everything(cfg.seed, workers=True, verbose=False)
+            parts = build(cfg, paths, clock, stop)
+            _describe(cfg, parts, paths, result)
+            _fit(parts, result)
+            if cfg.test:
+                _test(parts, paths, result)
+            result.status = "completed"
+        except LightsweepError as error:
+            result.status, result.reason = error.status, str(error)
+            raise
+        except BaseException as error:
+            result.status, result.reason = "failed", f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            _close(clock, paths, result)
+    return result
+
+
+def evaluate(folder: Path, checkpoint: str = "best") -> dict[str, float]:
+    """A finished run's checkpoint on the test set.
+
+    Args:
+        folder: the run's folder.
+        checkpoint: `best` or `last`.
+
+    Returns:
+        `test/loss` and, for classes, `test/acc` in [0, 1].
+
+    Raises:
+        RunFolderError: a folder or a checkpoint that is none, or is damaged.
+    """
+    paths = RunPaths(folder)
+    if not paths.config.is_file():
+        raise RunFolderError(f"{folder} is no run folder: it has no {paths.config.name}")
+    try:
+        cfg = OmegaConf.load(paths.config)
+        assert isinstance(cfg, DictConfig)
+    except Exception as error:
+        raise RunFolderError(f"{paths.config} is damaged: {str(error).splitlines()[0]}") from None
+    cfg.logger = None
+    check(cfg)
+    silence_lightning()
+    state = load(paths.best if checkpoint == "best" else paths.last)
+    parts = build(cfg, paths, Clock(), StopRequest())
+    return _metrics_of(parts, state)
+
+
+def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) -> None:
+    device = parts.trainer.strategy.root_device
+    resolved = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
+    assert isinstance(resolved, DictConfig)
+    result.precision = precision.resolve(cfg.trainer.precision, parts.model, device)
+    result.device = device_name(device)
+    result.parameters = sum(p.numel() for p in parts.model.net.parameters())
+    result.monitor = parts.checkpoints.monitor
+    if parts.trainer.is_global_zero:
+        write_text(paths.config, OmegaConf.to_yaml(resolved))
+        write_json(paths.environment, environment(device))
+        result.save(paths)
+
+
+def _fit(parts: Parts, result: Result) -> None:
+    trainer, stepper = parts.trainer, parts.stepper
+    clock = stepper.clock
+    before = clock.total
+    try:
+        trainer.fit(parts.model, datamodule=parts.datamodule)
+    finally:
+        parts.bar.close()
+        clock.enter("framework")
+        result.steps, result.epochs = stepper.steps, stepper.epochs
+        trained = clock.total - before - clock.seconds["validation"] - clock.seconds["checkpoint"]
+        result.samples_per_second = stepper.examples / max(trained, 1e-9)
+        result.metrics.update(parts.model.evaluated)
+    result.monitored = parts.checkpoints.best
+    result.metrics.update({k: v for k, v in parts.checkpoints.best_metrics.items() if k.startswith("val/")})
+
+
+def _test(parts: Parts, paths: RunPaths, result: Result) -> None:
+    with parts.stepper.clock.part("validation"):
+        result.metrics.update(_metrics_of(parts, load(paths.best if paths.best.is_file() else paths.last)))
+
+
+def _metrics_of(parts: Parts, checkpoint: dict[str, Any]) -> dict[str, float]:
+    try:
+        parts.model.load_state_dict(checkpoint["state_dict"])
+    except RuntimeError as error:
+        raise RunFolderError(f"the checkpoint does not fit the model: {str(error).splitlines()[-1].strip()}") from error
+    with torch.inference_mode():
+        parts.trainer.test(parts.model, datamodule=parts.datamodule, verbose=False)
+    return {name: value for name, value in parts.model.evaluated.items() if name.startswith("test/")}
+
+
+def _close(clock: Clock, paths: RunPaths, result: Result) -> None:
+    result.seconds = clock.total
+    result.seconds_by_part = dict(clock.seconds)
+    if rank_zero_only.rank == 0:
+        result.save(paths)

@@ -1,0 +1,84 @@
+"""From a scheduler's YAML to torch schedulers that know the run's length."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, ReduceLROnPlateau, SequentialLR
+
+from lightsweep.errors import ConfigError
+
+
+@dataclass
+class Schedule:
+    """A scheduler and when it advances: `interval` is `step` or `epoch`.
+
+    A `ReduceLROnPlateau` advances after each validation, by the monitored metric.
+    """
+
+    scheduler: LRScheduler | ReduceLROnPlateau
+    interval: str
+
+    def advance(self, metric: float | None = None) -> None:
+        """Advance once; a plateau needs the metric, the others do without."""
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            assert metric is not None
+            self.scheduler.step(metric)
+        else:
+            self.scheduler.step()
+
+    @property
+    def on_plateau(self) -> bool:
+        """Whether it needs a metric."""
+        return isinstance(self.scheduler, ReduceLROnPlateau)
+
+
+def warmup_cosine(
+    optimizer: Optimizer,
+    T_max: int,  # noqa: N803  (torch's name for it)
+    warmup: float = 0.1,
+    start: float = 0.01,
+    eta_min: float = 0.0,
+) -> SequentialLR:
+    """The rate rises linearly, then falls on a half cosine.
+
+    Args:
+        optimizer: its rate is the peak.
+        T_max: steps or epochs of the whole run.
+        warmup: share of the run that the rise takes, in [0, 1).
+        start: share of the peak that the rise starts from, in (0, 1].
+        eta_min: rate at the end.
+    """
+    rise = max(1, round(T_max * warmup))
+    return SequentialLR(
+        optimizer,
+        [LinearLR(optimizer, start, total_iters=rise), CosineAnnealingLR(optimizer, max(1, T_max - rise), eta_min)],
+        milestones=[rise],
+    )
+
+
+def build_schedule(factory: partial, interval: str, optimizer: Optimizer, length: int | None, mode: str) -> Schedule:
+    """Call a scheduler's factory.
+
+    Args:
+        factory: what a scheduler's YAML builds; a keyword `auto` becomes `length`.
+        interval: `step` or `epoch`.
+        optimizer: the one it drives.
+        length: steps or epochs of the run; None if they are not known beforehand.
+        mode: `min` or `max`, the monitored metric's direction, for a plateau.
+
+    Raises:
+        ConfigError: `auto` without a known length, or settings that the scheduler refuses.
+    """
+    auto = [key for key, value in factory.keywords.items() if value == "auto"]
+    if auto and length is None:
+        raise ConfigError(
+            f"`scheduler.{auto[0]}` is auto, but the run has no fixed length: set it, or trainer.max_epochs"
+        )
+    filled: dict[str, object] = dict.fromkeys(auto, length)
+    if factory.func is ReduceLROnPlateau:
+        filled["mode"] = mode
+    try:
+        return Schedule(factory(optimizer, **filled), interval)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ConfigError(f"`scheduler` refuses its settings: {error}") from error
