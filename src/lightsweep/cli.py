@@ -26,6 +26,7 @@ from lightsweep.config.check import check, nearest
 from lightsweep.config.composition import explain
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError
+from lightsweep.sweeping.trial import current_trial
 
 
 def train() -> None:
@@ -69,9 +70,18 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> float | No
     from lightsweep.reporting.summary import print_summary
     from lightsweep.training import train as train_run
 
-    result = train_run(cfg, folder, resume)
+    result = train_run(cfg, folder, resume, _pruning())
     print_summary(result)
     return result.monitored
+
+
+def _pruning() -> list[Any]:
+    """The callback that lets a sweep's pruner end the run; none outside of a sweep."""
+    if current_trial() is None:
+        return []
+    from lightsweep.sweeping.pruning import PruningCallback
+
+    return [PruningCallback("auto")]
 
 
 def _resume() -> None:

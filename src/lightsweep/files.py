@@ -1,26 +1,50 @@
-"""Writing files so that a reader sees the old one or the new one, never a part."""
+"""Files that are whole or not there: written beside, flushed to the disk, then renamed."""
 
+import json
 import os
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Let `write` fill a file, and put it in place only when it is complete and on the disk.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; what was at `path` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` at one stroke: a temporary file beside it, then a rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files for their owner only
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """Write a whole file."""
+    write_whole(path, lambda file: file.write(content))
 
 
-def write_text(path: Path, content: str) -> None:
-    """Replace `path` by UTF-8 text at one stroke."""
-    write_bytes(path, content.encode())
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file in UTF-8."""
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write a whole JSON file; numbers that JSON does not have (NaN, infinity) become null."""
+    write_text(path, json.dumps(_plain(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _plain(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {str(key): _plain(value) for key, value in values.items()}
+    if isinstance(values, (list, tuple)):
+        return [_plain(value) for value in values]
+    if isinstance(values, float) and values - values != 0:
+        return None
+    return values
