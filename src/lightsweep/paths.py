@@ -71,6 +71,11 @@ class RunPaths:
         return self.checkpoints / "previous.ckpt"
 
     @property
+    def log(self) -> Path:
+        """What a sweep's trial would have printed."""
+        return self.folder / "run.log"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that writes into the folder."""
         return self.folder / ".lock"
