@@ -104,13 +104,13 @@ def initial(compose: Compose) -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def _undisturbed() -> Iterator[None]:
-    """A test leaves neither the environment, nor the thread count, nor torch's generator changed for the next one."""
+    """A test leaves neither the environment nor torch's generator changed for the next one."""
     import torch
 
-    environment, threads, state = dict(os.environ), torch.get_num_threads(), torch.get_rng_state()
+    environment, state = dict(os.environ), torch.get_rng_state()
+    torch.set_num_threads(1)  # small arithmetic is no faster on two, and far slower where other processes are busy
     yield
     os.environ.clear()
     os.environ.update(environment)
-    torch.set_num_threads(threads)
     torch.set_rng_state(state)
     torch.use_deterministic_algorithms(False)
