@@ -31,8 +31,8 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
         cfg: a composed configuration, without Hydra's own node.
         folder: the run's folder; made if it is not there.
         resume: go on from the folder's newest checkpoint; from the start if it has none yet.
-        callbacks: further Lightning callbacks. One whose `monitor` is `auto` is told the run's; one that says it is `pruned` makes that the run's status, and the run
-            is not tested.
+        callbacks: further Lightning callbacks. One whose `monitor` is `auto` is told the run's; one that says it is
+            `pruned` makes that the run's status, and the run is not tested.
 
     Returns:
         What `result.json` holds. `Result.monitored` is the value that a sweep looks at.
