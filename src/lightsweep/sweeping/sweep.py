@@ -38,7 +38,7 @@ from lightsweep.sweeping.summary import failure_table, print_summary
 _JOB = ["hydra.output_subdir=null", "hydra.sweep.subdir=.", "hydra.job.chdir=false"]
 
 
-class SweepFailed(LightsweepError):  # noqa: N818  (named like the other ends of a run: Diverged, Interrupted)
+class SweepFailed(LightsweepError):
     """More trials failed than `max_failure_rate` allows, or the jobs themselves do."""
 
 
