@@ -10,6 +10,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -24,8 +25,10 @@ from omegaconf.errors import OmegaConfBaseException
 from lightsweep import paths
 from lightsweep.config.check import check, nearest
 from lightsweep.config.composition import explain
+from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError
+from lightsweep.sweeping.trial import current_trial
 
 
 def train() -> None:
@@ -46,6 +49,7 @@ def train() -> None:
         if any(argument.startswith("resume=") for argument in sys.argv[1:]):
             _resume()
         else:
+            sys.argv[1:] = expand_experiment(sys.argv[1:])
             hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
 
     _ended_by(command)
@@ -56,6 +60,9 @@ def train() -> None:
 def run(cfg: DictConfig) -> float | None:
     """One run within Hydra: returns the monitored metric, for a sweeper."""
     folder = Path(HydraConfig.get().runtime.output_dir)
+    if current_trial() is not None:  # the sweep has a line for each trial; what the trial says goes into its folder
+        with paths.RunPaths(folder).log.open("a", encoding="utf-8") as log, redirect_stdout(log):
+            return _train_in(cfg, folder)
     try:
         return _train_in(cfg, folder)
     except UserError:
@@ -69,9 +76,18 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> float | No
     from lightsweep.reporting.summary import print_summary
     from lightsweep.training import train as train_run
 
-    result = train_run(cfg, folder, resume)
+    result = train_run(cfg, folder, resume, _pruning())
     print_summary(result)
     return result.monitored
+
+
+def _pruning() -> list[Any]:
+    """The callback that lets a sweep's pruner end the run; none outside of a sweep."""
+    if current_trial() is None:
+        return []
+    from lightsweep.sweeping.pruning import PruningCallback
+
+    return [PruningCallback("auto")]
 
 
 def _resume() -> None:

@@ -26,7 +26,7 @@ def witness(tmp_path):
         "builtins.exec",
         "posix.system",
         "lightsweep.training.environment.subprocess.run",
-        "lightsweep.training.files.os.system",
+        "lightsweep.files.os.system",
         "lightsweep.paths.os.system",
         "torch.optim.lr_scheduler.types.FunctionType",
         "torch.nn.modules.module.functools.partial",

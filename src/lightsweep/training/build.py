@@ -3,6 +3,7 @@
 import inspect
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -78,7 +79,9 @@ class Parts:
     bar: Bar
 
 
-def build(cfg: DictConfig, paths: RunPaths, clock: Clock, stop: StopRequest) -> Parts:
+def build(
+    cfg: DictConfig, paths: RunPaths, clock: Clock, stop: StopRequest, callbacks: Sequence[Callback] = ()
+) -> Parts:
     """Everything a run needs, for a checked configuration.
 
     Raises:
@@ -96,10 +99,13 @@ def build(cfg: DictConfig, paths: RunPaths, clock: Clock, stop: StopRequest) -> 
     model.autocast_dtype = precision.autocast_dtype(precision.resolve(cfg.trainer.precision, model, device))
     stepper = build_stepper(cfg, datamodule, model, mode, clock, stop)
     model.stepper = stepper
+    for callback in callbacks:
+        if getattr(callback, "monitor", None) == "auto":
+            callback.monitor = monitor  # type: ignore[attr-defined]
     recorder = Recorder(paths.metrics, list(trainer.loggers), clock, trainer.is_global_zero)
     bar = Bar(stepper, cfg.trainer.print_loss)
     conductor = Conductor(stepper, recorder, clock, bar, cfg.trainer.log_every_n_steps, monitor)
-    own: list[Callback] = [conductor, bar, *trainer_callbacks(cfg, monitor, mode)]
+    own: list[Callback] = [conductor, bar, *trainer_callbacks(cfg, monitor, mode), *callbacks]
     trainer.callbacks = [*own, *trainer.callbacks]  # type: ignore[attr-defined]
     return Parts(datamodule, model, trainer, stepper, checkpoints, recorder, bar)
 

@@ -12,9 +12,9 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from lightsweep.errors import Interrupted, RunFolderError
+from lightsweep.files import write_whole
 from lightsweep.paths import RunPaths
 from lightsweep.training.clock import Clock
-from lightsweep.training.files import write_whole
 
 
 class PlainCheckpointIO(CheckpointIO):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lightning.pytorch.loggers import Logger
 
+from lightsweep.files import write_text
 from lightsweep.training.clock import Clock
-from lightsweep.training.files import write_text
 
 _FIXED = ("step", "epoch", "seconds")
 

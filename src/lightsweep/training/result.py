@@ -2,8 +2,8 @@
 
 from dataclasses import asdict, dataclass, field
 
+from lightsweep.files import write_json
 from lightsweep.paths import RunPaths
-from lightsweep.training.files import write_json
 
 STATUSES = ("running", "completed", "diverged", "interrupted", "pruned", "failed")
 
