@@ -77,7 +77,7 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> Any:
     from lightsweep.training import train as train_run
 
     result = train_run(cfg, folder, resume, _pruning())
-    print_summary(result)
+    print_summary(result, cfg.data.get("loader", "device"), cfg.data.get("shift", 0))
     return result.objectives(cfg.objectives)
 
 
