@@ -25,6 +25,8 @@ def main(cfg):
     if cfg.fail == "kill" and not pathlib.Path(cfg.token).exists():
         pathlib.Path(cfg.token).touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    if cfg.fail == "kill always":
+        os.kill(os.getpid(), signal.SIGKILL)
     if cfg.fail == "interrupt" and not pathlib.Path(cfg.token).exists():
         pathlib.Path(cfg.token).touch()
         raise KeyboardInterrupt
