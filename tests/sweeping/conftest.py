@@ -96,6 +96,11 @@ class App:
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
+@pytest.fixture(scope="session")
+def make_app() -> type[App]:
+    return App
+
+
 @pytest.fixture
 def app(tmp_path: Path) -> App:
     return App(tmp_path)
