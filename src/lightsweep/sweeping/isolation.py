@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
-TRIAL_VARIABLE = "LIGHTSWEEP_TRIAL"
+from lightsweep.sweeping.trial import TRIAL_VARIABLE
+
 _CONFIG_FLAGS = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 
 

@@ -13,8 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.isolation import TRIAL_VARIABLE
-from lightsweep.sweeping.trial import current_trial
+from lightsweep.sweeping.trial import TRIAL_VARIABLE, current_trial
 
 
 class PruningCallback(Callback):
