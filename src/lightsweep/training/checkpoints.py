@@ -55,7 +55,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+    return (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0][:160]
 
 
 class Checkpoints(Checkpoint):

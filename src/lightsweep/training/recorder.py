@@ -26,6 +26,7 @@ class Recorder:
     def __init__(self, path: Path, loggers: list[Logger], clock: Clock, active: bool = True) -> None:
         self.path, self.loggers, self.clock, self.active = path, loggers, clock, active
         self.columns: list[str] = []
+        self._logged_step = -1
 
     def log(self, step: int, epoch: float, metrics: Mapping[str, float]) -> None:
         """Write metrics of a step.
@@ -40,8 +41,10 @@ class Recorder:
         with self.clock.part("logging"):
             row = {"step": step, "epoch": round(epoch, 6), "seconds": round(self.clock.total, 3), **metrics}
             self._write(row)
+            values = dict(metrics) if step == self._logged_step else {**metrics, "epoch": epoch}
+            self._logged_step = step
             for logger in self.loggers:
-                logger.log_metrics({**metrics, "epoch": epoch}, step)
+                logger.log_metrics(values, step)
 
     def rewind(self, step: int) -> None:
         """Forget rows after a step: the run goes on from there, and would write them again."""
