@@ -19,6 +19,12 @@ def conf_dir() -> Path:
     return home() / "conf"
 
 
+def data_dir(root: str) -> Path:
+    """The folder of the data: as it is named from the present folder; where there is none, within the project."""
+    here, project = Path(root), home() / root
+    return project if not here.is_dir() and project.is_dir() else here
+
+
 @dataclass(frozen=True)
 class RunPaths:
     """File names inside one run's folder."""

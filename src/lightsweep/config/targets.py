@@ -46,10 +46,13 @@ def instantiate(node: DictConfig, *args: Any, trust: Iterable[str] = (), **kwarg
     try:
         found = hydra_instantiate(node, _convert_="all", _partial_=True)  # Hydra would turn arguments into configs
         return found if node.get("_partial_") else found(*args, **kwargs)
-    except (InstantiationException, TypeError, ValueError) as error:
+    except (InstantiationException, ModuleNotFoundError, TypeError, ValueError) as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) else error
         if isinstance(cause, ConfigError):
             raise cause from None
+        if isinstance(cause, ModuleNotFoundError):
+            reason = " ".join(str(cause).split())
+            raise ConfigError(f"`{node.get('_target_')}` needs a package that is not installed: {reason}") from error
         if not isinstance(cause, (TypeError, ValueError)):
             raise
         raise ConfigError(f"`{node.get('_target_')}` could not be built: {cause}") from error

@@ -10,6 +10,7 @@ from torchvision import datasets
 from lightsweep.data.datamodule import ArrayDataModule
 from lightsweep.data.spec import Arrays, DataSpec
 from lightsweep.errors import ConfigError, DataError
+from lightsweep.paths import data_dir
 
 _DATASETS = {
     "mnist": datasets.MNIST,
@@ -36,7 +37,7 @@ class MNIST(ArrayDataModule):
         super().__init__(**options)
         if name not in _DATASETS:
             raise ConfigError(f"`data.name` must be one of {', '.join(_DATASETS)} but got {name!r}")
-        self.root, self.dataset_name, self.split = Path(root), name, split
+        self.root, self.dataset_name, self.split = data_dir(root), name, split
         classes = _DATASETS[name].classes if name != "emnist" else _emnist_classes(split)
         self.num_labels = len(classes)
         self.spec = DataSpec((1, 28, 28), len(classes), tuple(classes))
