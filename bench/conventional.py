@@ -34,8 +34,8 @@ def measure(options: Options) -> Iterator[Row]:
         "torchmetrics and self.log at each step and draws a rich bar; ours is `python train.py` with its defaults; "
         "both draw their bars on a pseudo-terminal",
         checked=f"mean loss of {CHECKED_STEPS} steps from the same weights through the same batches: "
-        f"{ours:.6f} and {theirs:.6f} (relative difference {apart:.1g}; Adam divides by the gradient's size, which makes "
-        "rounding visible)",
+        f"{ours:.6f} and {theirs:.6f} (relative difference {apart:.1g}; Adam divides by the gradient's "
+        "size, which makes rounding visible)",
         notes=(f"{torch.get_num_threads()} threads for arithmetic on both sides",),
     )
 
