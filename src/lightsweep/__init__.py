@@ -1,1 +1,38 @@
-"""Train, sweep and compare small models."""
+"""Train, sweep and compare small and middling models.
+
+    from lightsweep import compose, train
+
+`compose` needs neither torch nor lightning; they are imported when `train` or `evaluate` is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lightsweep.config.compose import compose
+from lightsweep.errors import ConfigError, DataError, Diverged, Interrupted, LightsweepError, RunFolderError, UserError
+
+if TYPE_CHECKING:
+    from lightsweep.training import Result, evaluate, train
+
+__version__ = "0.1.0"
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "Diverged",
+    "Interrupted",
+    "LightsweepError",
+    "Result",
+    "RunFolderError",
+    "UserError",
+    "compose",
+    "evaluate",
+    "train",
+]
+
+_LAZY = {"Result", "evaluate", "train"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module("lightsweep.training"), name)
+    raise AttributeError(f"module 'lightsweep' has no attribute {name!r}")

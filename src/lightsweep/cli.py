@@ -6,10 +6,13 @@ code 2; a bug keeps its traceback.
 
 import os
 import shutil
+import signal
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 import hydra
@@ -22,7 +25,10 @@ from omegaconf.errors import OmegaConfBaseException
 from lightsweep import paths
 from lightsweep.config.check import check, nearest
 from lightsweep.config.composition import explain
-from lightsweep.errors import ConfigError, LightsweepError, UserError
+from lightsweep.config.experiment_file import expand_experiment
+from lightsweep.config.saved import read_config, read_result
+from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError
+from lightsweep.sweeping.trial import current_trial
 
 
 def train() -> None:
@@ -40,7 +46,11 @@ def train() -> None:
             return None
 
     def command() -> None:
-        hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
+        if any(argument.startswith("resume=") for argument in sys.argv[1:]):
+            _resume()
+        else:
+            sys.argv[1:] = expand_experiment(sys.argv[1:])
+            hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
 
     _ended_by(command)
     for error in failures:
@@ -50,18 +60,65 @@ def train() -> None:
 def run(cfg: DictConfig) -> float | None:
     """One run within Hydra: returns the monitored metric, for a sweeper."""
     folder = Path(HydraConfig.get().runtime.output_dir)
+    if current_trial() is not None:  # the sweep has a line for each trial; what the trial says goes into its folder
+        with paths.RunPaths(folder).log.open("a", encoding="utf-8") as log, redirect_stdout(log):
+            return _train_in(cfg, folder)
     try:
-        check(cfg)
-        _quiet_imports()
-        from lightsweep.reporting.summary import print_summary
-        from lightsweep.training import train as train_run
-
-        result = train_run(cfg, folder)
+        return _train_in(cfg, folder)
     except UserError:
         _discard_untouched(folder)
         raise
+
+
+def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> float | None:
+    check(cfg)
+    _quiet_imports()
+    from lightsweep.reporting.summary import print_summary
+    from lightsweep.training import train as train_run
+
+    result = train_run(cfg, folder, resume, _pruning())
     print_summary(result)
     return result.monitored
+
+
+def _pruning() -> list[Any]:
+    """The callback that lets a sweep's pruner end the run; none outside of a sweep."""
+    if current_trial() is None:
+        return []
+    from lightsweep.sweeping.pruning import PruningCallback
+
+    return [PruningCallback("auto")]
+
+
+def _resume() -> None:
+    """`resume=<folder>|last [key=value …]`: go on with a run, in its folder and by its own configuration."""
+    folder, changes = None, []
+    for argument in sys.argv[1:]:
+        if argument.startswith("resume="):
+            folder = argument.partition("=")[2]
+        else:
+            changes.append(argument)
+    found = newest_unfinished(Path("outputs")) if folder == "last" else Path(str(folder))
+    cfg = read_config(paths.RunPaths(found))
+    try:
+        OmegaConf.set_struct(cfg, True)
+        cfg.merge_with_dotlist(changes)
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(error)) from None
+    _train_in(cfg, found, resume=True)
+
+
+def newest_unfinished(outputs: Path) -> Path:
+    """The run below a folder that was started last, of those that did not complete.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    results = sorted(outputs.rglob(paths.RunPaths(outputs).result.name), key=lambda path: path.stat().st_mtime)
+    for path in reversed(results):
+        if read_result(paths.RunPaths(path.parent))["status"] in ("running", "interrupted"):
+            return path.parent
+    raise RunFolderError(f"{outputs} holds no run that is unfinished; name a folder: resume=<folder>")
 
 
 def evaluate() -> None:
@@ -91,12 +148,11 @@ def _quiet_imports() -> None:
 
 
 def _arguments(known: set[str]) -> dict[str, Any]:
-    given = OmegaConf.to_container(OmegaConf.from_cli(sys.argv[1:]))
-    assert isinstance(given, dict)
+    given = {str(key): value for key, value in OmegaConf.from_cli(sys.argv[1:]).items()}
     for key in given:
         if key not in known:
-            raise ConfigError(f"`{key}` is no known key{nearest(str(key), known)}")
-    return {str(key): value for key, value in given.items()}
+            raise ConfigError(f"`{key}` is no known key{nearest(key, known)}")
+    return given
 
 
 def _discard_untouched(folder: Path) -> None:
@@ -107,6 +163,7 @@ def _discard_untouched(folder: Path) -> None:
 
 def _ended_by(command: Callable[[], Any]) -> None:
     """Run a command; end the process with one line and an exit code where it raises on purpose."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         command()
     except LightsweepError as error:
@@ -115,6 +172,11 @@ def _ended_by(command: Callable[[], Any]) -> None:
         _leave(explain(error), ConfigError.exit_code)
     except KeyboardInterrupt:
         _leave("interrupted", 130)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Before training there is nothing to save."""
+    raise Interrupted(number)
 
 
 def _ended_by_error(error: Exception) -> NoReturn:

@@ -66,6 +66,21 @@ class RunPaths:
         return self.checkpoints / "last.ckpt"
 
     @property
+    def previous(self) -> Path:
+        """The checkpoint before the newest, for when that one is damaged."""
+        return self.checkpoints / "previous.ckpt"
+
+    @property
+    def log(self) -> Path:
+        """What a sweep's trial would have printed."""
+        return self.folder / "run.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that writes into the folder."""
+        return self.folder / ".lock"
+
+    @property
     def tensorboard(self) -> Path:
         """The folder of the TensorBoard events."""
         return self.folder / "tensorboard"
@@ -96,3 +111,18 @@ class SweepPaths:
     def results(self) -> Path:
         """`optimization_results.yaml`, as the official sweeper writes it."""
         return self.folder / "optimization_results.yaml"
+
+    @property
+    def claims(self) -> Path:
+        """The lock on which jobs take turns to claim a trial, when the storage is no file."""
+        return self.folder / "study.claims"
+
+    @property
+    def multirun(self) -> Path:
+        """`multirun.yaml`: the sweep's configuration, as Hydra's own sweeper writes it."""
+        return self.folder / "multirun.yaml"
+
+    @staticmethod
+    def error(trial_folder: Path) -> Path:
+        """`error.txt` in a failed trial's folder: the traceback."""
+        return trial_folder / "error.txt"

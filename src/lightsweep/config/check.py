@@ -42,12 +42,12 @@ def check(cfg: DictConfig) -> None:
         ) from None
     except OmegaConfBaseException as error:
         raise ConfigError(f"the configuration does not resolve: {str(error).splitlines()[0]}") from None
-    assert isinstance(values, dict)
+    keyed = {str(key): value for key, value in values.items()}  # type: ignore[union-attr]
     try:
-        Config.model_validate(values)
+        Config.model_validate(keyed)
     except ValidationError as error:
-        raise ConfigError(_line(error.errors(), values)) from None
-    _check_together(values)
+        raise ConfigError(_line(error.errors(), keyed)) from None
+    _check_together(keyed)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -63,10 +63,9 @@ def _check_together(values: dict[str, Any]) -> None:
     trainer = values["trainer"]
     if trainer["max_epochs"] == -1 and trainer["max_steps"] == -1 and trainer["max_time"] is None:
         raise ConfigError("`trainer.max_epochs`, `max_steps` and `max_time` are all unlimited: set one of them")
-    if 0 in (trainer["max_epochs"], trainer["max_steps"]):
-        raise ConfigError(
-            "`trainer.max_epochs` and `trainer.max_steps` must be at least 1, or -1 for no limit, but got 0"
-        )
+    for limit in ("max_epochs", "max_steps"):
+        if trainer[limit] == 0:
+            raise ConfigError(f"`trainer.{limit}` must be at least 1, or -1 for no limit, but got 0")
     if values["data"].get("val_size") == 0 and values["monitor"].startswith("val/"):
         raise ConfigError(f"`monitor={values['monitor']}` needs a validation split, but `data.val_size` is 0")
 
@@ -88,7 +87,8 @@ def _path_words(values: Any, loc: Sequence[Any]) -> set[str]:
     """The parts of an error's location that are keys or indices of the values, not names of union members."""
     words: set[str] = set()
     for part in loc:
-        if (isinstance(values, dict) and part in values) or (isinstance(values, list) and isinstance(part, int) and part < len(values)):
+        inside = part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int)
+        if inside:
             values = values[part]
             words.add(str(part))
     return words

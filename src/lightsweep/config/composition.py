@@ -1,6 +1,6 @@
 """Says in one line why Hydra could not compose a configuration, with the nearest name that there is."""
 
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
@@ -13,6 +13,9 @@ def explain(error: HydraException | OmegaConfBaseException) -> str:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         options = list(error.options)
         return f"`{group}` must be one of {', '.join(options)} but got {choice!r}{nearest(choice, options)}"
+    if isinstance(error, OverrideParseException):
+        lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing", "See "))]
+        return f"`{error.override}` is no override like key=value: {' '.join(lines)}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
         return _unknown_key(cause)

@@ -28,7 +28,7 @@ class Open(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    target: str = Field(alias="_target_", description="import path of what is built")
+    target: str | None = Field(alias="_target_", description="import path of what is built")
 
 
 class Model(Open):

@@ -38,6 +38,8 @@ def instantiate(node: DictConfig, *args: Any, trust: Iterable[str] = (), **kwarg
     Raises:
         ConfigError: a target that is not allowed or not found, or arguments that it does not take.
     """
+    if node.get("_target_") is None:
+        raise ConfigError("a configuration that something is built from has no `_target_`")
     prefixes = (*ALLOWED, *(prefix.rstrip(".") + "." for prefix in trust))
     for target in targets(node):
         refuse_foreign(target, prefixes)

@@ -27,7 +27,7 @@ class Preparation:
     """What happens to a training or evaluation batch once it is on the device."""
 
     normalize: Normalize
-    shift: RandomShift = RandomShift(0)
+    shift: RandomShift
 
 
 class DeviceBatches:
@@ -137,14 +137,13 @@ class TrainLoader:
         self.batches, self.order, self.chunk = batches, order, chunk
         self.epoch = 0
         self.skip = 0
-        """Batches of the coming epoch that were trained on before; set on resume, for one epoch."""
+        """Batches of the coming epoch that were trained on before."""
 
     def __len__(self) -> int:
         return -(-len(self.order) // self.chunk)
 
     def __iter__(self) -> Iterator[Chunk]:
         sizes, skip = self.order.sizes, self.skip
-        self.skip = 0
         stream = self.batches.gather(self.order.epoch(self.epoch)[skip:])
         for start in range(0, len(self.order), self.chunk):
             stop = min(start + self.chunk, len(self.order))

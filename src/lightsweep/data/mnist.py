@@ -36,7 +36,7 @@ class MNIST(ArrayDataModule):
         super().__init__(**options)
         if name not in _DATASETS:
             raise ConfigError(f"`data.name` must be one of {', '.join(_DATASETS)} but got {name!r}")
-        self.root, self.name, self.split = Path(root), name, split
+        self.root, self.dataset_name, self.split = Path(root), name, split
         classes = _DATASETS[name].classes if name != "emnist" else _emnist_classes(split)
         self.num_labels = len(classes)
         self.spec = DataSpec((1, 28, 28), len(classes), tuple(classes))
@@ -50,22 +50,22 @@ class MNIST(ArrayDataModule):
         return self._read(train=False)
 
     def _read(self, train: bool) -> Arrays:
-        options: dict[str, Any] = {"split": self.split} if self.name == "emnist" else {}
-        verify_archives(_DATASETS[self.name], self.root)
+        options: dict[str, Any] = {"split": self.split} if self.dataset_name == "emnist" else {}
+        verify_archives(_DATASETS[self.dataset_name], self.root)
         try:
-            found = _DATASETS[self.name](str(self.root), train=train, download=True, **options)
+            found = _DATASETS[self.dataset_name](str(self.root), train=train, download=True, **options)
         except (OSError, RuntimeError, ValueError, EOFError) as error:
             raise DataError(
-                f"{self.name} could not be read from {self.root} or downloaded ({error}); "
-                f"put its files by hand into {self.root / _DATASETS[self.name].__name__ / 'raw'}"
+                f"{self.dataset_name} could not be read from {self.root} or downloaded ({error}); "
+                f"put its files by hand into {self.root / _DATASETS[self.dataset_name].__name__ / 'raw'}"
             ) from error
         targets = found.targets.to(torch.int64)
-        if self.name == "emnist" and self.split == "letters":
+        if self.dataset_name == "emnist" and self.split == "letters":
             targets = targets - 1  # counted from 1 in the files
         return self._verified(Arrays(found.data.unsqueeze(1), targets), train)
 
     def _verified(self, arrays: Arrays, train: bool) -> Arrays:
-        part, folder = "training" if train else "test", self.root / _DATASETS[self.name].__name__ / "raw"
+        part, folder = "training" if train else "test", self.root / _DATASETS[self.dataset_name].__name__ / "raw"
         if len(arrays.inputs) != len(arrays.targets):
             raise DataError(
                 f"{folder}: {len(arrays.inputs)} {part} images but {len(arrays.targets)} labels; delete the folder's "

@@ -19,6 +19,7 @@ class Normalize:
     dtype: torch.dtype = torch.float32
 
     def __call__(self, inputs: Tensor) -> Tensor:
+        """Normalise a batch."""
         if inputs.dtype == torch.uint8:
             return inputs.to(self.dtype).mul_(1 / (255 * self.std)).sub_(self.mean / self.std)
         inputs = inputs.to(self.dtype)
@@ -36,6 +37,7 @@ class RandomShift:
     pixels: int
 
     def __call__(self, images: Tensor) -> Tensor:
+        """Shift a batch."""
         if self.pixels == 0:
             return images
         batch, _, height, width = images.shape

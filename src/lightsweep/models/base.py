@@ -63,7 +63,7 @@ class Model(LightningModule):
             net.compile()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Outputs `[B, num_outputs]` for prepared inputs `[B, *input_shape]`; in evaluation, of the averaged weights."""
+        """Outputs `[B, num_outputs]` for inputs `[B, *input_shape]`; in evaluation, by the averaged weights."""
         net = self.net if self.training or self.ema is None else self.ema
         if self.channels_last and inputs.dim() == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
@@ -123,7 +123,7 @@ class Model(LightningModule):
         loss, correct, size = self.trainer.strategy.reduce(total, reduce_op="sum").tolist()
         metrics = {f"{split}/loss": loss / size} | ({f"{split}/acc": correct / size} if self.task.counts else {})
         self.evaluated.update(metrics)
-        self.log_dict(metrics, logger=False)  # for Lightning's callbacks, which see them in float32
+        self.log_dict(metrics, logger=False, sync_dist=True)  # for Lightning's callbacks, which see them in float32
 
     def _check_shapes(self) -> None:
         name, wanted = type(self.net).__name__, (2, self.task.num_outputs(self.spec))

@@ -6,11 +6,12 @@ from typing import Any
 from torch import nn
 
 from lightsweep.data.spec import DataSpec
+from lightsweep.errors import ConfigError
 from lightsweep.models.base import Model, need, task_for
 
 
 class ConvNet(Model):
-    """For each number of filters: convolution, 2 × 2 max pooling, ReLU; then one linear layer (the article's section 5).
+    """A convolution, 2 × 2 max pooling and ReLU for each number of filters; then a linear layer (article, section 5).
 
     The maximum is taken before the ReLU: max(relu(x)) = relu(max(x)), and so is the gradient, at a quarter of the
     ReLU's work. The images' sides are padded, so that pooling alone shrinks them.
@@ -38,6 +39,13 @@ class ConvNet(Model):
         need(len(spec.input_shape) == 3, "convnet", "images [C, H, W]", spec)
         task = task_for(spec, label_smoothing)
         channels, height, width = spec.input_shape
+        if kernel_size % 2 == 0:
+            raise ConfigError(f"`model.kernel_size` must be odd but got {kernel_size}")
+        if min(height, width) < 2 ** len(filters):
+            raise ConfigError(
+                f"`model.filters` has {len(filters)} layers, and each halves the image, "
+                f"but {height} × {width} pixels have not as many halves"
+            )
         layers: list[nn.Module] = []
         for before, after in pairwise([channels, *filters]):
             layers.append(nn.Conv2d(before, after, kernel_size, padding=kernel_size // 2, bias=not batch_norm))

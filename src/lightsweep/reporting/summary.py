@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 
 from lightsweep.training.result import Result
 
 
+@rank_zero_only
 def print_summary(result: Result) -> None:
     """Print losses and accuracies, time, speed, device, precision and where the files are."""
     console = Console(soft_wrap=True, highlight=False)
@@ -26,6 +28,7 @@ def print_summary(result: Result) -> None:
     console.print(f"files in {result.folder}")
 
 
+@rank_zero_only
 def print_metrics(metrics: Mapping[str, float]) -> None:
     """Print metrics, a line each."""
     console = Console(highlight=False)

@@ -2,8 +2,8 @@
 
 import inspect
 import math
-import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -79,7 +79,9 @@ class Parts:
     bar: Bar
 
 
-def build(cfg: DictConfig, paths: RunPaths, clock: Clock, stop: StopRequest) -> Parts:
+def build(
+    cfg: DictConfig, paths: RunPaths, clock: Clock, stop: StopRequest, callbacks: Sequence[Callback] = ()
+) -> Parts:
     """Everything a run needs, for a checked configuration.
 
     Raises:
@@ -97,10 +99,13 @@ def build(cfg: DictConfig, paths: RunPaths, clock: Clock, stop: StopRequest) -> 
     model.autocast_dtype = precision.autocast_dtype(precision.resolve(cfg.trainer.precision, model, device))
     stepper = build_stepper(cfg, datamodule, model, mode, clock, stop)
     model.stepper = stepper
+    for callback in callbacks:
+        if getattr(callback, "monitor", None) == "auto":
+            callback.monitor = monitor  # type: ignore[attr-defined]
     recorder = Recorder(paths.metrics, list(trainer.loggers), clock, trainer.is_global_zero)
     bar = Bar(stepper, cfg.trainer.print_loss)
     conductor = Conductor(stepper, recorder, clock, bar, cfg.trainer.log_every_n_steps, monitor)
-    own: list[Callback] = [conductor, bar, *trainer_callbacks(cfg, monitor, mode)]
+    own: list[Callback] = [conductor, bar, *trainer_callbacks(cfg, monitor, mode), *callbacks]
     trainer.callbacks = [*own, *trainer.callbacks]  # type: ignore[attr-defined]
     return Parts(datamodule, model, trainer, stepper, checkpoints, recorder, bar)
 
@@ -181,8 +186,12 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) ->
 
 
 def build_loggers(cfg: DictConfig, paths: RunPaths) -> list[Logger]:
-    """The configured loggers, writing into the run's folder."""
-    return [instantiate(node, trust=cfg.trust) for node in (cfg.logger or {}).values()]
+    """The configured loggers; those that write files write them into the run's folder."""
+    found = []
+    for node in (cfg.logger or {}).values():
+        folder = {"save_dir": str(paths.folder)} if "save_dir" not in node else {}
+        found.append(instantiate(node, trust=cfg.trust, **folder))
+    return found
 
 
 def trainer_callbacks(cfg: DictConfig, monitor: str, mode: str) -> list[Callback]:
@@ -208,5 +217,5 @@ def silence_lightning() -> None:
     """Lightning's own notes about devices and limits say nothing that the summary does not."""
     import logging
 
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "1")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)

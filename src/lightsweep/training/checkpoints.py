@@ -11,10 +11,10 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from lightsweep.errors import RunFolderError
+from lightsweep.errors import Interrupted, RunFolderError
+from lightsweep.files import write_whole
 from lightsweep.paths import RunPaths
 from lightsweep.training.clock import Clock
-from lightsweep.training.files import write_whole
 
 
 class PlainCheckpointIO(CheckpointIO):
@@ -91,8 +91,15 @@ class Checkpoints(Checkpoint):
                 _link(self.paths.last, self.paths.best)
         self._validated = self.monitor.startswith("train/")
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save where a signal interrupts the run."""
+        if isinstance(exception, Interrupted) and trainer.state.fn == "fit":
+            self.save(trainer)
+
     def save(self, trainer: Trainer) -> None:
-        """Write `last.ckpt`; all processes call this together."""
+        """Write `last.ckpt`, keeping the one before as `previous.ckpt`; all processes call this together."""
+        if trainer.is_global_zero and self.paths.last.is_file():
+            _link(self.paths.last, self.paths.previous)
         trainer.save_checkpoint(self.paths.last)
 
     def _is_better(self, trainer: Trainer) -> bool:

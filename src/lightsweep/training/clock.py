@@ -46,6 +46,11 @@ class Clock:
         self.seconds[target] += seconds
 
     @property
+    def training(self) -> float:
+        """Seconds of the training epochs: steps, their data, what drives them and what they log."""
+        return sum(self.seconds[part] for part in ("arithmetic", "data", "framework", "logging"))
+
+    @property
     def total(self) -> float:
         """Seconds since the process's start."""
         self.enter(self._part)

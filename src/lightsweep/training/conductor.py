@@ -1,5 +1,6 @@
 """The callback that ties Lightning's hooks to the stepper, the recorder and the clock."""
 
+from dataclasses import asdict
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -7,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightsweep.data.loader import Chunk
 from lightsweep.training.clock import Clock
 from lightsweep.training.progress import Bar
+from lightsweep.training.randomness import random_state, restore_random_state
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.stepper import Stepper, Sums
 
@@ -30,22 +32,27 @@ class Conductor(Callback):
         self.log_every_n_steps, self.monitor = log_every_n_steps, monitor
         self._logged_step = 0
         self._validated = False
+        self._random: dict[str, Any] | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From here on, time that is nothing else is the framework's."""
+        """From here on, time that is nothing else is the framework's; a resumed run takes up its random state."""
+        if self._random is not None:
+            restore_random_state(self._random)
+            self.recorder.rewind(self.stepper.steps)
         self.clock.enter("framework")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Choose the epoch's permutation."""
+        """Choose the epoch's permutation, and skip what a resumed epoch had before."""
         self.stepper.start_epoch()
-        trainer.train_dataloader.epoch = trainer.current_epoch  # type: ignore[union-attr]
+        loader = trainer.train_dataloader
+        loader.epoch, loader.skip = trainer.current_epoch, self.stepper.batches  # type: ignore[union-attr]
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Chunk, batch_idx: int
     ) -> None:
         """Log when it is due; at the epoch's last batch, let the schedules know."""
         stepper = self.stepper
-        done = stepper.batches >= trainer.datamodule.num_train_batches  # type: ignore[attr-defined]
+        done = trainer.is_last_batch and stepper.batches >= trainer.datamodule.num_train_batches  # type: ignore[attr-defined]
         if stepper.steps - self._logged_step >= self.log_every_n_steps or (done and stepper.interval.examples):
             self._log_interval(trainer)
         if done:
@@ -55,6 +62,14 @@ class Conductor(Callback):
         """Count the time as validation's."""
         self.clock.enter("validation")
 
+    def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        """A signal ends a validation too."""
+        self.stepper.stop.raise_if_requested()
+
+    def on_test_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        """A signal ends a test too."""
+        self.stepper.stop.raise_if_requested()
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let plateau schedules see the monitored metric."""
         self.clock.enter("framework")
@@ -63,7 +78,7 @@ class Conductor(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Publish the epoch's metrics, log them, and let plateau schedules see the monitored one."""
         metrics = self._metrics(self.stepper.epoch)
-        pl_module.log_dict(metrics, logger=False)
+        pl_module.log_dict(metrics, logger=False, sync_dist=True)
         self.stepper.model.evaluated.update(metrics)
         row = {f"{name}_epoch": value for name, value in metrics.items()}
         if self._validated:
@@ -73,10 +88,42 @@ class Conductor(Callback):
         self._validated = False
         self.recorder.log(self.stepper.steps, self._epoch(trainer), row)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs besides what Lightning saves."""
+        return {
+            "stepper": self.stepper.state_dict(),
+            "evaluated": dict(self.stepper.model.evaluated),
+            "logged_step": self._logged_step,
+            "seconds": dict(self.clock.seconds),
+            "random": random_state(),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave."""
+        self.stepper.load_state_dict(state_dict["stepper"])
+        self.stepper.model.evaluated = dict(state_dict["evaluated"])
+        self._logged_step, self._random = state_dict["logged_step"], state_dict["random"]
+        for part, seconds in state_dict["seconds"].items():
+            self.clock.seconds[part] += seconds
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Say where to go on in our own terms: Lightning's would repeat or skip parts of a chunk."""
+        progress: Any = trainer.fit_loop.epoch_progress.current
+        between_epochs = progress.processed > progress.completed
+        stepper = checkpoint["callbacks"][self.state_key]["stepper"]
+        if between_epochs:
+            empty = asdict(Sums())
+            stepper.update(batches=0, epoch=empty, interval=dict(empty), _ended=False)
+        checkpoint["loops"]["fit_loop"] = fresh_loop(
+            checkpoint["loops"]["fit_loop"],
+            progress.processed if between_epochs else progress.completed,
+            self.stepper.steps,
+        )
+
     def _advance_plateaus(self) -> None:
         for schedule in self.stepper.schedules:
             if schedule.on_plateau:
-                schedule.scheduler.step(self.stepper.model.evaluated[self.monitor])  # type: ignore[arg-type]
+                schedule.advance(self.stepper.model.evaluated[self.monitor])
 
     def _epoch(self, trainer: Trainer) -> float:
         """Passes over the training split made so far."""
@@ -96,3 +143,25 @@ class Conductor(Callback):
         if self.stepper.model.task.counts:
             metrics["train/acc"] = sums.correct / sums.examples
         return metrics
+
+
+def fresh_loop(state: dict[str, Any], epoch: int, steps: int) -> dict[str, Any]:
+    """The state of a Lightning fit loop that stands before an epoch, with some optimizer steps made.
+
+    Args:
+        state: a fit loop's state; its shape is kept.
+        epoch: epochs that are behind it.
+        steps: optimizer steps that are behind it.
+    """
+
+    def zeroed(tree: Any) -> Any:
+        if isinstance(tree, dict):
+            return {key: zeroed(value) for key, value in tree.items()}
+        return type(tree)() if isinstance(tree, (int, float)) else tree
+
+    fresh = zeroed(state)
+    for counts in fresh["epoch_progress"].values():
+        counts.update(dict.fromkeys(counts, epoch))
+    for counts in fresh["epoch_loop.manual_optimization.optim_step_progress"].values():
+        counts.update(dict.fromkeys(counts, steps))
+    return fresh

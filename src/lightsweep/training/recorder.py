@@ -1,12 +1,13 @@
 """Writes metrics as they come: `metrics.csv` in the run's folder, and whatever loggers are configured."""
 
 import csv
-import os
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 from lightning.pytorch.loggers import Logger
 
+from lightsweep.files import write_text
 from lightsweep.training.clock import Clock
 
 _FIXED = ("step", "epoch", "seconds")
@@ -42,6 +43,16 @@ class Recorder:
             for logger in self.loggers:
                 logger.log_metrics({**metrics, "epoch": epoch}, step)
 
+    def rewind(self, step: int) -> None:
+        """Forget rows after a step: the run goes on from there, and would write them again."""
+        if not self.active or not self.path.is_file():
+            return
+        with self.path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            kept = [row for row in reader if (row["step"] or "").isdigit() and int(row["step"]) <= step]
+            self.columns = list(reader.fieldnames or [])
+        self._rewrite(kept)
+
     def _write(self, row: Mapping[str, float]) -> None:
         new = [name for name in row if name not in self.columns]
         if new:
@@ -58,9 +69,11 @@ class Recorder:
                 rows = list(reader)
                 self.columns = list(reader.fieldnames or [])
         self.columns += [name for name in new if name not in self.columns]
-        part = self.path.with_suffix(".part")
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.columns, restval="")
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(part, self.path)
+        self._rewrite(rows)
+
+    def _rewrite(self, rows: list[dict[str, str]]) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns, restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.path, text.getvalue())

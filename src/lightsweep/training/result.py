@@ -1,12 +1,9 @@
 """The outcome of a run, as `result.json` holds it."""
 
-import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
-from lightsweep.errors import RunFolderError
+from lightsweep.files import write_json
 from lightsweep.paths import RunPaths
-from lightsweep.training.files import write_json
 
 STATUSES = ("running", "completed", "diverged", "interrupted", "pruned", "failed")
 
@@ -52,20 +49,3 @@ class Result:
         folder = values.pop("folder")
         del folder
         write_json(paths.result, {"status": values.pop("status"), **metrics, **values.pop("metrics"), **values})
-
-
-def read_result(paths: RunPaths) -> dict[str, Any]:
-    """What `result.json` holds.
-
-    Raises:
-        RunFolderError: no such file, or one that is no JSON object.
-    """
-    try:
-        values = json.loads(paths.result.read_text(encoding="utf-8"))
-    except OSError:
-        raise RunFolderError(f"{paths.folder} is no run folder: it has no {paths.result.name}") from None
-    except ValueError as error:
-        raise RunFolderError(f"{paths.result} is damaged: {error}") from None
-    if not isinstance(values, dict):
-        raise RunFolderError(f"{paths.result} is damaged: it holds no JSON object")
-    return values

@@ -1,37 +1,44 @@
 """A run from its configuration to its result, and the evaluation of a finished one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import seed_everything
+from lightning.pytorch import Callback, seed_everything
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from lightsweep.config import check
-from lightsweep.errors import LightsweepError, RunFolderError
+from lightsweep.config.saved import read_config
+from lightsweep.errors import Interrupted, LightsweepError, RunFolderError
+from lightsweep.files import write_json, write_text
 from lightsweep.paths import RunPaths
 from lightsweep.training import precision
 from lightsweep.training.build import Parts, build, silence_lightning
 from lightsweep.training.checkpoints import load
 from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
-from lightsweep.training.files import write_json, write_text
 from lightsweep.training.result import Result
+from lightsweep.training.resuming import held, resume_from
 from lightsweep.training.signals import StopRequest
 
 
-def train(cfg: DictConfig, folder: Path) -> Result:
+def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequence[Callback] = ()) -> Result:
     """Train, pick the best checkpoint, test it, and write everything into a folder.
 
     Args:
         cfg: a composed configuration, without Hydra's own node.
         folder: the run's folder; made if it is not there.
+        resume: go on from the folder's newest checkpoint; from the start if it has none yet.
+        callbacks: further Lightning callbacks. One whose `monitor` is `auto` is told the run's; one that says it is
+            `pruned` makes that the run's status, and the run is not tested.
 
     Returns:
         What `result.json` holds. `Result.monitored` is the value that a sweep looks at.
 
     Raises:
-        ConfigError, DataError: before training starts.
+        ConfigError, DataError, RunFolderError: before training starts.
         Diverged, Interrupted: with `result.json` written.
     """
     clock, stop = Clock(seconds_since_process_start()), StopRequest()
@@ -40,20 +47,23 @@ def train(cfg: DictConfig, folder: Path) -> Result:
     paths.folder.mkdir(parents=True, exist_ok=True)
     silence_lightning()
     result = Result("running", cfg.seed, folder=str(folder))
-    with stop.listening():
+    with stop.listening(), held(paths):
         try:
             seed_everything(cfg.seed, workers=True, verbose=False)
-            parts = build(cfg, paths, clock, stop)
+            parts = build(cfg, paths, clock, stop, callbacks)
             _describe(cfg, parts, paths, result)
-            _fit(parts, result)
-            if cfg.test:
+            _fit(parts, result, resume_from(parts, paths) if resume else None)
+            result.status = "pruned" if _pruned(callbacks) else "completed"
+            if cfg.test and result.status == "completed":
                 _test(parts, paths, result)
-            result.status = "completed"
         except LightsweepError as error:
             result.status, result.reason = error.status, str(error)
+            if isinstance(error, Interrupted) and paths.last.is_file():
+                raise Interrupted(error.signal_number, f"; to go on: python train.py resume={folder}") from None
             raise
         except BaseException as error:
-            result.status, result.reason = "failed", f"{type(error).__name__}: {error}"
+            result.status = "pruned" if _pruned(callbacks) else "failed"
+            result.reason = f"{type(error).__name__}: {error}"
             raise
         finally:
             _close(clock, paths, result)
@@ -74,19 +84,18 @@ def evaluate(folder: Path, checkpoint: str = "best") -> dict[str, float]:
         RunFolderError: a folder or a checkpoint that is none, or is damaged.
     """
     paths = RunPaths(folder)
-    if not paths.config.is_file():
-        raise RunFolderError(f"{folder} is no run folder: it has no {paths.config.name}")
-    try:
-        cfg = OmegaConf.load(paths.config)
-        assert isinstance(cfg, DictConfig)
-    except Exception as error:
-        raise RunFolderError(f"{paths.config} is damaged: {str(error).splitlines()[0]}") from None
+    cfg = read_config(paths)
     cfg.logger = None
     check(cfg)
     silence_lightning()
+    cfg.test = True
     state = load(paths.best if checkpoint == "best" else paths.last)
     parts = build(cfg, paths, Clock(), StopRequest())
     return _metrics_of(parts, state)
+
+
+def _pruned(callbacks: Sequence[Callback]) -> bool:
+    return any(getattr(callback, "pruned", False) for callback in callbacks)
 
 
 def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) -> None:
@@ -103,18 +112,16 @@ def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) ->
         result.save(paths)
 
 
-def _fit(parts: Parts, result: Result) -> None:
+def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
     trainer, stepper = parts.trainer, parts.stepper
     clock = stepper.clock
-    before = clock.total
     try:
-        trainer.fit(parts.model, datamodule=parts.datamodule)
+        trainer.fit(parts.model, datamodule=parts.datamodule, ckpt_path=checkpoint, weights_only=True)
     finally:
         parts.bar.close()
         clock.enter("framework")
         result.steps, result.epochs = stepper.steps, stepper.epochs
-        trained = clock.total - before - clock.seconds["validation"] - clock.seconds["checkpoint"]
-        result.samples_per_second = stepper.examples / max(trained, 1e-9)
+        result.samples_per_second = stepper.examples / max(clock.training, 1e-9)
         result.metrics.update(parts.model.evaluated)
     result.monitored = parts.checkpoints.best
     result.metrics.update({k: v for k, v in parts.checkpoints.best_metrics.items() if k.startswith("val/")})
@@ -138,4 +145,5 @@ def _metrics_of(parts: Parts, checkpoint: dict[str, Any]) -> dict[str, float]:
 def _close(clock: Clock, paths: RunPaths, result: Result) -> None:
     result.seconds = clock.total
     result.seconds_by_part = dict(clock.seconds)
-    result.save(paths)
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        result.save(paths)

@@ -19,6 +19,14 @@ class Schedule:
     scheduler: LRScheduler | ReduceLROnPlateau
     interval: str
 
+    def advance(self, metric: float | None = None) -> None:
+        """Advance once; a plateau needs the metric, the others do without."""
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            assert metric is not None
+            self.scheduler.step(metric)
+        else:
+            self.scheduler.step()
+
     @property
     def on_plateau(self) -> bool:
         """Whether it needs a metric."""
@@ -27,7 +35,7 @@ class Schedule:
 
 def warmup_cosine(
     optimizer: Optimizer,
-    T_max: int,
+    T_max: int,  # noqa: N803  (torch's name for it)
     warmup: float = 0.1,
     start: float = 0.01,
     eta_min: float = 0.0,
@@ -67,7 +75,7 @@ def build_schedule(factory: partial, interval: str, optimizer: Optimizer, length
         raise ConfigError(
             f"`scheduler.{auto[0]}` is auto, but the run has no fixed length: set it, or trainer.max_epochs"
         )
-    filled = dict.fromkeys(auto, length)
+    filled: dict[str, object] = dict.fromkeys(auto, length)
     if factory.func is ReduceLROnPlateau:
         filled["mode"] = mode
     try:

@@ -9,7 +9,7 @@ infinity, counted and logged. The result does not depend on how many steps a chu
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -100,6 +100,7 @@ class Stepper:
         self.last_finite_loss: float | None = None
         self.on_tick: Any = lambda: None
         self._next_tick = self._waited = 0.0
+        self._ended = self._resumed = False
         self._needs_closure = isinstance(optimizers[0], LBFGS)
         self._by_step = [s for s in schedules if s.interval == "step" and not s.on_plateau]
         self._parameters = [p for o in optimizers for g in o.param_groups for p in g["params"]]
@@ -116,15 +117,35 @@ class Stepper:
         return float(self._optimizers[0].param_groups[0]["lr"])
 
     def start_epoch(self) -> None:
-        """Forget the sums of the epoch before."""
-        self.epoch, self.interval, self.batches = Sums(), Sums(), 0
+        """Forget the sums of the epoch before; an epoch that is resumed in its middle keeps its own."""
+        if self._resumed:
+            self._resumed = False
+        else:
+            self.epoch, self.interval, self.batches, self._ended = Sums(), Sums(), 0, False
 
     def end_epoch(self) -> None:
-        """Count a whole epoch, and advance the schedules that count them."""
+        """Count a whole epoch, and advance the schedules that count them; once for each epoch."""
+        if self._ended:
+            return
+        self._ended = True
         self.epochs += 1
         for schedule in self.schedules:
             if schedule.interval == "epoch" and not schedule.on_plateau:
-                schedule.scheduler.step()
+                schedule.advance()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Counts and sums, plain; optimizers and schedules are saved by Lightning."""
+        names = ("steps", "epochs", "batches", "examples", "last_finite_loss", "_ended")
+        return {name: getattr(self, name) for name in names} | {
+            "epoch": asdict(self.epoch),
+            "interval": asdict(self.interval),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave; the coming epoch goes on after its first `batches`."""
+        for name, value in state.items():
+            setattr(self, name, Sums(**value) if isinstance(value, dict) else value)
+        self._resumed = True
 
     def train_chunk(self, chunk: Chunk) -> None:
         """Make the steps of a chunk, and read their losses.
@@ -179,7 +200,7 @@ class Stepper:
             for optimizer in self._optimizers:
                 optimizer.step()
         for schedule in self._by_step:
-            schedule.scheduler.step()
+            schedule.advance()
         if self.model.ema is not None:
             assert isinstance(self.model.ema, AveragedModel)
             self.model.ema.update_parameters(self.model.net)
@@ -190,9 +211,13 @@ class Stepper:
 
         def closure() -> Tensor:
             record, first[0] = first[0], False
-            return self._gradient(group, total, record)
+            loss = self._gradient(group, total, record)
+            for parameter in self._parameters:  # LBFGS views each gradient as a vector, channels-last ones too
+                if parameter.grad is not None:
+                    parameter.grad = parameter.grad.contiguous()
+            return loss
 
-        self._optimizers[0].step(closure)
+        self._optimizers[0].step(closure)  # type: ignore[arg-type]
 
     def _gradient(self, group: Iterable[Batch], total: int, record: bool) -> Tensor:
         """Put the gradient of the mean loss over `total` examples into the parameters; returns that loss."""

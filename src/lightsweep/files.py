@@ -25,6 +25,11 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         part.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file."""
+    write_whole(path, lambda file: file.write(content))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file in UTF-8."""
     write_whole(path, lambda file: file.write(text.encode()))

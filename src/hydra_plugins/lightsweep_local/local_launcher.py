@@ -1,0 +1,98 @@
+"""The launcher that Hydra finds; the work is done by `lightsweep.launching`, imported when it is needed."""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, configure_log, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from lightsweep.launching import JobEvent
+
+log = logging.getLogger(__name__)
+
+
+class LocalLauncher(Launcher):
+    """Runs each job in a fresh warm-forked process, one job at a time in each device slot.
+
+    Args:
+        gpus, slots_per_gpu, num_workers, devices_per_job: see `SlotSettings`.
+        preload: modules that the warm server imports once for all jobs.
+        grace_s: how long jobs may take to end after Ctrl-C or SIGTERM, in seconds.
+    """
+
+    on_event: "Callable[[JobEvent], None] | None" = None
+    """Set by whoever shows the state of the slots: called for every start and end of a job, in the launching thread."""
+
+    def __init__(
+        self,
+        gpus: Any,
+        slots_per_gpu: int,
+        num_workers: int | None,
+        devices_per_job: int,
+        preload: Sequence[str],
+        grace_s: float,
+    ) -> None:
+        from lightsweep.launching import SlotSettings
+        from lightsweep.launching.hydra_jobs import PRELOAD
+
+        if OmegaConf.is_config(gpus):
+            gpus = OmegaConf.to_container(gpus, resolve=True)
+        self.settings = SlotSettings(gpus, slots_per_gpu, num_workers, devices_per_job)
+        self.preload = (*preload, *PRELOAD)
+        self.grace_s = grace_s
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Check the settings, and let the warm server begin to import while the sweep is prepared.
+
+        Raises:
+            ConfigError: a setting is impossible on this machine.
+        """
+        from lightsweep.launching import Machine, plan_slots
+        from lightsweep.launching.hydra_jobs import LauncherConfigError, hydra_errors
+        from lightsweep.launching.warm_server import shared_server
+
+        if sys.platform != "linux":
+            raise LauncherConfigError(f"`hydra/launcher=local` needs Linux but this is {sys.platform}")
+        if not self.grace_s >= 0:
+            raise LauncherConfigError(f"`hydra.launcher.grace_s` must be at least 0 but got {self.grace_s}")
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+        with hydra_errors():
+            self.machine = Machine.look()
+            plan_slots(self.settings, self.machine)
+        shared_server(self.preload)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run all jobs; a job that fails or dies is a JobReturn of status FAILED, in its place.
+
+        Raises:
+            KeyboardInterrupt, SystemExit: a signal asked for an end; the jobs that ran have ended.
+        """
+        from lightsweep.launching import Pool, plan_slots
+        from lightsweep.launching.hydra_jobs import HydraApp, hydra_errors, hydra_jobs, job_return
+
+        setup_globals()
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+        slots = plan_slots(self.settings, self.machine, len(job_overrides))
+        log.info(f"Launching {len(job_overrides)} jobs in {len(slots)} slots, {slots[0].num_threads} threads each")
+        app = HydraApp(self.hydra_context, self.task_function, self.config, Singleton.get_state())
+        pool = Pool(slots, self.preload, self.grace_s, self._see)
+        with hydra_errors():
+            outcomes = pool.run(hydra_jobs(app, job_overrides, initial_job_idx))
+        return [job_return(outcome, overrides) for outcome, overrides in zip(outcomes, job_overrides, strict=True)]
+
+    def _see(self, event: "JobEvent") -> None:
+        from lightsweep.launching.hydra_jobs import log_failure
+
+        log_failure(event)
+        if self.on_event is not None:
+            self.on_event(event)

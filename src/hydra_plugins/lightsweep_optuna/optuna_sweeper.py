@@ -1,0 +1,62 @@
+"""The shell that Hydra finds: it keeps what it is given and hands it to `lightsweep.sweeping` when the sweep begins."""
+
+import importlib.util
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class OptunaSweeper(Sweeper):
+    """Hydra sweeper on Optuna 5; its settings are those of `OptunaSweeperConf`."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+        self.hydra_context: HydraContext | None = None
+        self.config: DictConfig | None = None
+        self.task_function: TaskFunction | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what the sweep needs; nothing is imported or opened yet."""
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the sweep; an error made on purpose becomes one line and its exit code."""
+        from lightsweep.errors import LightsweepError
+        from lightsweep.sweeping.sweep import run_sweep
+
+        assert self.hydra_context is not None
+        assert self.task_function is not None
+        assert self.config is not None
+        try:
+            run_sweep(self.settings, self.hydra_context, self.task_function, self.config, arguments)
+        except LightsweepError as error:
+            if os.environ.get("HYDRA_FULL_ERROR") == "1":
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(error.exit_code) from error
+
+
+_OFFICIAL = "hydra_plugins.hydra_optuna_sweeper"
+
+
+def _official_is_missing() -> bool:
+    if _OFFICIAL in sys.modules:
+        return getattr(sys.modules[_OFFICIAL], "stands_in", False)
+    return importlib.util.find_spec(_OFFICIAL) is None
+
+
+if _official_is_missing():
+    # Configurations written for hydra-optuna-sweeper name its class as their _target_. Hydra finds plugins by name and
+    # imports the name's module, so both are put where it looks.
+    _package, _module = ModuleType(_OFFICIAL), ModuleType(f"{_OFFICIAL}.optuna_sweeper")
+    OfficialName = type(
+        "OptunaSweeper", (OptunaSweeper,), {"__module__": _module.__name__, "__doc__": OptunaSweeper.__doc__}
+    )
+    _package.stands_in, _package.__path__ = True, []  # type: ignore[attr-defined]
+    _package.optuna_sweeper, _module.OptunaSweeper = _module, OfficialName  # type: ignore[attr-defined]
+    sys.modules.update({_package.__name__: _package, _module.__name__: _module})

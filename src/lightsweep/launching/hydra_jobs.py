@@ -1,0 +1,130 @@
+"""Hydra's jobs as the pool's jobs: compose and run in the worker, give back a JobReturn for each in order."""
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import cloudpickle
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus, filter_overrides, run_job, setup_globals
+from hydra.errors import CompactHydraException
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from lightsweep.errors import ConfigError
+from lightsweep.launching.job import Job, JobEvent
+from lightsweep.launching.outcome import JobDied, Outcome, PackedError, pack_error, unpack_error
+
+log = logging.getLogger(__name__)
+
+PRELOAD = ("lightsweep.launching.warm_hydra",)
+"""What a warm server of Hydra jobs imports beside the user's own modules."""
+
+_CONFIG_FLAGS = ("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd")
+
+
+class LauncherConfigError(ConfigError, CompactHydraException):
+    """A setting of the launcher is wrong; being Hydra's kind of error too, it is one line in every Hydra program."""
+
+
+@contextmanager
+def hydra_errors() -> Iterator[None]:
+    """Turn a ConfigError into a LauncherConfigError."""
+    try:
+        yield
+    except ConfigError as error:
+        raise LauncherConfigError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class HydraApp:
+    """What all jobs of a launch have in common; called in a worker to run one of them.
+
+    Args:
+        singletons: `Singleton.get_state()` of the launching process.
+    """
+
+    context: HydraContext
+    task_function: TaskFunction
+    config: DictConfig
+    singletons: dict[str, Any]
+
+    def __call__(self, overrides: list[str], number: int) -> JobReturn:
+        """Run the job `number`."""
+        self.singletons["instances"][Plugins] = Plugins.instance()  # or they would be looked for again, in every job
+        Singleton.set_state(self.singletons)
+        setup_globals()
+        sys.argv[:] = single_run_argv(sys.argv, overrides)
+        config = self.context.config_loader.load_sweep_config(self.config, overrides)
+        with open_dict(config):
+            config.hydra.job.id = number
+            config.hydra.job.num = number
+        HydraConfig.instance().set_config(config)
+        result = run_job(
+            hydra_context=self.context,
+            task_function=self.task_function,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+        )
+        if result.status is JobStatus.FAILED:
+            result.return_value = pack_error(result._return_value)
+        return result
+
+
+def hydra_jobs(app: HydraApp, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[Job]:
+    """One pool job for each list of overrides.
+
+    Raises:
+        TypeError: something in the app cannot be pickled, even by cloudpickle.
+    """
+    try:
+        function = cloudpickle.dumps(app)
+    except Exception as error:
+        error.add_note("the Hydra app's task function, config or callbacks cannot be sent to another process")
+        raise
+    return [
+        Job(number, function, (list(overrides), number), label=" ".join(filter_overrides(overrides)))
+        for number, overrides in enumerate(job_overrides, initial_job_idx)
+    ]
+
+
+def job_return(outcome: Outcome, overrides: Sequence[str]) -> JobReturn:
+    """What Hydra's sweepers expect; a job that could not answer has no more than its overrides and its error."""
+    if outcome.error is not None:
+        result = JobReturn(overrides=list(overrides), task_name=JobRuntime.instance().get("name"))
+        result.status = JobStatus.FAILED
+        result.return_value = outcome.error
+        return result
+    result = outcome.value
+    if isinstance(result._return_value, PackedError):
+        result.return_value = unpack_error(result._return_value)
+    return result
+
+
+def log_failure(event: JobEvent) -> None:
+    """Say at once, in one line, that a job has raised; Hydra itself tells at the end, and of the first only."""
+    if event.outcome is None or isinstance(event.outcome.error, JobDied):  # the pool has told of the dead
+        return
+    error = event.outcome.value._return_value if event.outcome.error is None else pack_error(event.outcome.error)
+    if isinstance(error, PackedError):
+        log.error(f"job {event.job.number} failed: {error.summary.splitlines()[0]}")
+
+
+def single_run_argv(argv: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """The command line of one job: no multirun, its own overrides, the same primary config.
+
+    A library that starts the program again, as Lightning does for DDP, must repeat the job and not the sweep.
+    """
+    flags, rest = [], iter(argv[1:])
+    for word in rest:
+        if word in _CONFIG_FLAGS:
+            flags += [word, next(rest, "")]
+        elif word.partition("=")[0] in _CONFIG_FLAGS:
+            flags.append(word)
+    return [*argv[:1], *flags, *overrides]

@@ -1,0 +1,42 @@
+"""A job, and the news of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lightsweep.launching.outcome import Outcome
+from lightsweep.launching.slots import Slot
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work.
+
+    Args:
+        number: how messages name it; unique among the jobs of one `run`.
+        function: a callable, pickled with cloudpickle.
+        args: its arguments; plain values.
+        label: what tells it from the others, for messages.
+    """
+
+    number: int
+    function: bytes
+    args: tuple[Any, ...] = ()
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """Something that happened to a job, for whoever shows the state of the slots.
+
+    Args:
+        kind: "started" or "ended".
+        outcome: how it ended; None for "started".
+        seconds: since it was started.
+    """
+
+    kind: str
+    job: Job
+    slot: Slot
+    pid: int
+    seconds: float = 0.0
+    outcome: Outcome | None = None

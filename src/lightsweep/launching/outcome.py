@@ -1,0 +1,125 @@
+"""What became of a job: a value, an exception with its traceback, or a process that died.
+
+Exceptions cross the process boundary as text and, where they can be pickled, as themselves.
+"""
+
+import signal
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+import cloudpickle
+
+from lightsweep.errors import LightsweepError
+
+
+class JobDied(LightsweepError):
+    """The job's process ended without an answer: killed, crashed, or out of memory.
+
+    Args:
+        exit_code: the process's exit code; the negative of the signal's number if a signal ended it; None if unknown.
+    """
+
+    def __init__(self, text: str, exit_code: int | None = None) -> None:
+        super().__init__(text)
+        self.exit_code_of_job = exit_code
+
+    def __reduce__(self) -> tuple:
+        return JobDied, (self.args[0], self.exit_code_of_job)
+
+
+class JobFailed(LightsweepError):
+    """Stands for an error of a job that cannot be raised here as itself; the text holds its type and message.
+
+    It could not be pickled, or it is a SystemExit or KeyboardInterrupt, which were meant for the job's process alone.
+    """
+
+
+class RemoteTraceback(Exception):
+    """The cause that carries the traceback text of another process."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
+@dataclass(frozen=True)
+class PackedError:
+    """An exception on its way between processes.
+
+    Args:
+        summary: its type and message.
+        traceback_text: as Python prints it, causes included.
+        pickled: the exception itself, or None if it cannot be pickled and read again.
+    """
+
+    summary: str
+    traceback_text: str
+    pickled: bytes | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of one job: either `value`, or `error` if that is not None."""
+
+    value: Any = None
+    error: Exception | None = None
+
+
+def pack_error(error: BaseException) -> PackedError:
+    """Make an exception ready to be sent; its traceback, which pickle would drop, goes along as text."""
+    summary = "".join(traceback.format_exception_only(error)).strip()
+    text = "".join(traceback.format_exception(error))
+    if not isinstance(error, Exception):
+        return PackedError(summary, text, None)
+    try:
+        pickled = cloudpickle.dumps(error)
+        cloudpickle.loads(pickled)
+    except Exception:  # whatever a foreign __reduce__ or __init__ raises: the text is sent instead
+        return PackedError(summary, text, None)
+    return PackedError(summary, text, pickled)
+
+
+def unpack_error(packed: PackedError) -> Exception:
+    """The exception again, with the sender's traceback as its cause."""
+    error = JobFailed(packed.summary) if packed.pickled is None else cloudpickle.loads(packed.pickled)
+    error.__cause__ = RemoteTraceback(packed.traceback_text)
+    return error
+
+
+def pack_answer(value: Any) -> bytes:
+    """A job's value, or its PackedError, as a worker sends it."""
+    return cloudpickle.dumps(value)
+
+
+def read_answer(answer: bytes) -> Outcome:
+    """The outcome that a worker sent; a value that cannot be read here is an error."""
+    try:
+        value = cloudpickle.loads(answer)
+    except Exception as error:  # whatever a foreign __setstate__ raises
+        error.add_note("the job ended well, but its value cannot be read in the launching process")
+        return Outcome(error=error)
+    return Outcome(error=unpack_error(value)) if isinstance(value, PackedError) else Outcome(value)
+
+
+def death(job_number: int, exit_code: int | None) -> JobDied:
+    """Describe the end of a process that sent no answer."""
+    if exit_code is None:
+        reason = "lost its process: the server that started it was killed"
+    elif exit_code >= 0:
+        reason = f"ended its process with exit code {exit_code} before it had returned"
+    else:
+        reason = f"was killed by signal {-exit_code} ({_signal_name(-exit_code)})"
+    if exit_code == -signal.SIGKILL:
+        reason += ", by hand or because memory ran out"
+    return JobDied(f"job {job_number} {reason}", exit_code)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # real-time signals have no names
+        return "unnamed"

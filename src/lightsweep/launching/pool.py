@@ -1,0 +1,54 @@
+"""The pool: keeps every slot busy with one job in one fresh process, until all jobs have ended.
+
+It knows nothing of Hydra: a job is a pickled function with its arguments.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from lightsweep.launching.job import Job, JobEvent
+from lightsweep.launching.outcome import Outcome
+from lightsweep.launching.shift import Shift
+from lightsweep.launching.slots import Slot
+from lightsweep.launching.stop_signals import StopSignals, obey
+
+
+class Pool:
+    """Runs jobs in slots.
+
+    Args:
+        slots: where jobs run, at least one.
+        preload: modules for the warm server to import.
+        grace_s: how long jobs may take to end after Ctrl-C or SIGTERM, in seconds, before they are killed.
+        on_event: called in the launching thread for every start and end.
+    """
+
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        preload: Sequence[str] = (),
+        grace_s: float = 10.0,
+        on_event: Callable[[JobEvent], None] | None = None,
+    ) -> None:
+        self.slots = list(slots)
+        self.preload = tuple(preload)
+        self.grace_s = grace_s
+        self.on_event = on_event
+
+    def run(self, jobs: Iterable[Job]) -> list[Outcome]:
+        """Run all jobs and give their outcomes in the order of the jobs; a job's failure is an outcome, not an error.
+
+        Raises:
+            KeyboardInterrupt, SystemExit: a signal asked for an end; the jobs have ended, those not started never will.
+            ConfigError: a module of `preload` must not be preloaded.
+            ServerDied: the warm server died before it could start a job.
+        """
+        jobs = list(jobs)
+        with StopSignals() as stop:
+            shift = Shift(jobs, self.slots, self.preload, stop, self.grace_s, self.on_event)
+            try:
+                shift.work()
+            finally:
+                shift.kill()
+        if shift.stopped_by is not None:
+            obey(shift.stopped_by)
+        return [shift.outcomes[job.number] for job in jobs]

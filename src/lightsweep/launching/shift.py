@@ -1,0 +1,202 @@
+"""One run of the pool: what waits, what runs, what has ended, and what to do when something happens.
+
+How a worker is made is `warm_server`'s business, what it does `worker`'s.
+"""
+
+import contextlib
+import logging
+import math
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Pipe, wait
+from pickle import dumps
+from typing import Any
+
+from lightsweep.errors import ConfigError
+from lightsweep.launching.job import Job, JobEvent
+from lightsweep.launching.outcome import JobDied, Outcome, death, read_answer
+from lightsweep.launching.slots import Slot
+from lightsweep.launching.stop_signals import StopSignals
+from lightsweep.launching.warm_server import ServerDied, shared_server
+from lightsweep.launching.work_order import WorkOrder
+
+log = logging.getLogger(__name__)
+
+_LOST_S = 10.0
+
+
+@dataclass
+class _Running:
+    job: Job
+    slot: Slot
+    connection: Connection
+    start_s: float = field(default_factory=time.monotonic)
+    pid: int = 0
+    answer: bytes | None = None
+    listening: bool = True
+
+    def read(self) -> None:
+        """Take the answer, or learn that none will come."""
+        self.listening = False
+        with contextlib.suppress(EOFError, OSError):  # the worker died; how, its server says
+            self.answer = self.connection.recv_bytes()
+
+
+class Shift:
+    """One `Pool.run`; see there and in `Pool` for the arguments."""
+
+    def __init__(
+        self,
+        jobs: Iterable[Job],
+        slots: Iterable[Slot],
+        preload: Sequence[str],
+        stop: StopSignals,
+        grace_s: float,
+        on_event: Callable[[JobEvent], None] | None,
+    ) -> None:
+        self.queue = deque(jobs)
+        self.free = deque(slots)
+        self.preload = preload
+        self.stop = stop
+        self.grace_s = grace_s
+        self.on_event = on_event
+        self.server = shared_server(preload)
+        self.running: dict[int, _Running] = {}
+        self.outcomes: dict[int, Outcome] = {}
+        self.stopped_by: int | None = None
+        self.kill_at_s = math.inf
+
+    def work(self) -> None:
+        """Until all jobs have ended, or a signal came and those that ran have ended."""
+        while self.running or (self.queue and self.stopped_by is None):
+            while self.queue and self.free and self.server.ready and self.stopped_by is None:
+                self._start(self.queue.popleft(), self.free.popleft())
+            self._listen()
+
+    def kill(self) -> None:
+        """Kill what still runs, and wait for its end."""
+        self.on_event = None
+        try:
+            self._signal_all(signal.SIGKILL)
+            while self.running:
+                self._hear(self.server.reply())
+        except ServerDied:
+            self._bury_all()
+
+    def _start(self, job: Job, slot: Slot) -> None:
+        ours, theirs = Pipe()
+        run = _Running(job, slot, ours)
+        try:
+            self.server.fork(job.number, theirs)
+        except ServerDied:
+            ours.close()
+            self.queue.appendleft(job)
+            self.free.appendleft(slot)
+            self._replace_server()
+            return
+        finally:
+            theirs.close()
+        self.running[job.number] = run
+        with contextlib.suppress(OSError):  # the worker is dead already, and the server will say so
+            ours.send_bytes(dumps(WorkOrder.for_slot(slot, job.function, job.args)))
+
+    def _listen(self) -> None:
+        """Wait for the next thing to happen, and see to it; answers come before the ends that follow them."""
+        lines = {run.connection: run for run in self.running.values() if run.listening}
+        timeout = None if self.kill_at_s == math.inf else max(0.0, self.kill_at_s - time.monotonic())
+        ready = wait([*lines, self.stop.fd, self.server.replies], timeout)
+        for connection in ready:
+            if connection in lines:
+                lines[connection].read()
+        if self.stop.fd in ready:
+            self._heed(self.stop.read())
+        if time.monotonic() >= self.kill_at_s:
+            self._signal_all(signal.SIGKILL)
+            self.kill_at_s = math.inf
+        if self.server.replies in ready:
+            try:
+                self._hear(self.server.reply())
+            except ServerDied:
+                self._replace_server()
+
+    def _hear(self, reply: tuple[Any, ...]) -> None:
+        kind, *rest = reply
+        if kind == "ready":
+            warnings, error = rest
+            for warning in warnings:
+                log.warning(warning)
+            if error:
+                raise ConfigError(error)
+        elif kind == "started":
+            number, pid = rest
+            run = self.running[number]
+            run.pid = pid
+            log.info(f"job {number} started on {run.slot.name} : {run.job.label}")
+            self._tell("started", run)
+        elif kind == "refused":
+            number, reason = rest
+            self._end(number, JobDied(f"job {number} could not be started: {reason}"))
+        elif kind == "ended":
+            number, exit_code = rest
+            self._end(number, death(number, exit_code))
+
+    def _end(self, number: int, error: JobDied) -> None:
+        """Free a job's slot; `error` is its outcome unless it sent an answer."""
+        run = self.running.pop(number)
+        if run.listening and run.connection.poll():
+            run.read()
+        run.connection.close()
+        self.free.append(run.slot)
+        outcome = Outcome(error=error) if run.answer is None else read_answer(run.answer)
+        self.outcomes[number] = outcome
+        if isinstance(outcome.error, JobDied):
+            log.error(str(outcome.error))
+        self._tell("ended", run, outcome)
+
+    def _tell(self, kind: str, run: _Running, outcome: Outcome | None = None) -> None:
+        if self.on_event is not None:
+            self.on_event(JobEvent(kind, run.job, run.slot, run.pid, time.monotonic() - run.start_s, outcome))
+
+    def _heed(self, numbers: list[int]) -> None:
+        """Pass the first signal on and give the jobs time to end; at the second, kill them."""
+        for number in numbers:
+            if self.stopped_by is None:
+                self.stopped_by = number
+                self.kill_at_s = time.monotonic() + self.grace_s
+                log.warning(
+                    f"{signal.Signals(number).name}: {len(self.running)} running jobs have {self.grace_s:g} s "
+                    f"to end, {len(self.queue)} will not start; once more kills them now"
+                )
+                self._signal_all(number)
+            else:
+                self._signal_all(signal.SIGKILL)
+
+    def _signal_all(self, number: int) -> None:
+        for job_number in self.running:
+            self.server.signal(job_number, number)
+
+    def _replace_server(self) -> None:
+        """Go on with a new server; the jobs of the dead one are lost.
+
+        Raises:
+            ServerDied: it had no jobs, so that a new one would fare no better.
+        """
+        obituary = self.server.obituary()
+        if not self.running:
+            raise ServerDied(obituary)
+        log.error(f"{obituary}; {len(self.running)} jobs are lost with it")
+        self._bury_all()
+        self.server = shared_server(self.preload)
+
+    def _bury_all(self) -> None:
+        """End the jobs whose server is dead, so that nobody else can say when they have ended."""
+        for number, run in list(self.running.items()):
+            if run.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(run.pid, signal.SIGKILL)
+            run.connection.poll(_LOST_S)
+            self._end(number, death(number, None))

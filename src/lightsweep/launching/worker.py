@@ -1,0 +1,110 @@
+"""The life of one worker: take over the launching process's surroundings, run one job, send its outcome, end.
+
+While the job runs, a thread watches the line to the launching process; when that closes, the worker's group is killed.
+"""
+
+import contextlib
+import faulthandler
+import logging
+import os
+import pickle
+import signal
+import sys
+import threading
+import types
+from importlib.machinery import ModuleSpec
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+import cloudpickle
+
+from lightsweep.launching.outcome import pack_answer, pack_error
+from lightsweep.launching.work_order import MainModule, WorkOrder
+
+if TYPE_CHECKING:
+    from lightsweep.launching.fork_loop import Fork
+
+_exit_code = 0
+
+
+def work(fork: "Fork") -> None:
+    """Do the one job of this process."""
+    global _exit_code
+    _exit_code = 1
+    for source, target in ((fork.stdout, 1), (fork.stderr, 2)):
+        os.dup2(source, target)
+        os.close(source)
+    _volunteer_for_memory_shortage()
+    connection = Connection(fork.connection)
+    order: WorkOrder = pickle.loads(connection.recv_bytes())
+    threading.Thread(target=_end_with_launcher, args=(connection,), daemon=True, name="launcher-watch").start()
+    take_over(order)
+    connection.send_bytes(_answer(order))
+    _exit_code = 0
+
+
+def leave() -> None:
+    """End this process after all exit handlers, without the slow teardown of every imported module."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # the reader may be gone, the job may have closed it
+            stream.flush()
+    os._exit(_exit_code)
+
+
+def take_over(order: WorkOrder) -> None:
+    """Make this process look like a fresh start of the program that ordered the job."""
+    os.environ.clear()
+    os.environ.update(order.environ)
+    os.chdir(order.folder)
+    sys.argv[:] = order.argv
+    sys.path[:] = order.path
+    sys.modules["__main__"] = _main_module(order.main)
+    faulthandler.enable()
+    _fresh_randomness()
+    torch = sys.modules.get("torch")
+    if torch is not None:  # OMP variables come too late for a library that is loaded
+        torch.set_num_threads(order.num_threads)
+
+
+def _answer(order: WorkOrder) -> bytes:
+    """Run the job and pack what became of it."""
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        value = cloudpickle.loads(order.function)(*order.args)
+    except BaseException as error:  # SystemExit and KeyboardInterrupt end this job, and only this one
+        return pack_answer(pack_error(error))
+    try:
+        return pack_answer(value)
+    except Exception as error:  # whatever a foreign __reduce__ raises
+        error.add_note(f"the job ended well, but its value of type {type(value).__name__} cannot be sent back")
+        return pack_answer(pack_error(error))
+
+
+def _main_module(main: MainModule) -> types.ModuleType:
+    module = types.ModuleType("__main__")
+    if main.file is not None:
+        module.__file__ = main.file
+    module.__spec__ = None if main.spec_name is None else ModuleSpec(main.spec_name, None, origin=main.file)
+    return module
+
+
+def _fresh_randomness() -> None:
+    """Seed anew what a fork would copy; Python's own `random` sees to itself."""
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if numpy is not None:
+        numpy.random.seed()
+    if torch is not None:
+        torch.seed()
+
+
+def _volunteer_for_memory_shortage() -> None:
+    """When memory runs out, let the kernel take a job rather than the launching process or its server."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # absent in some containers
+        file.write("500")
+
+
+def _end_with_launcher(connection: Connection) -> None:
+    """Wait for the end of the launching process, which never speaks again; then kill this worker's whole group."""
+    connection.poll(None)
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,147 @@
+"""Samplers and pruners from their configuration nodes: a `_target_` with its arguments, as the official one has them.
+
+Every job makes its own sampler, so a seed is spread over trials: the same seed in each job would draw the same values.
+"""
+
+import importlib.util
+import inspect
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+from hydra.utils import get_class
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import BasePruner, NopPruner
+from optuna.samplers import BaseSampler
+
+from lightsweep.errors import ConfigError
+from lightsweep.sweeping.space import Space, grid_of
+
+_GONE = {"optuna.samplers.MOTPESampler": ("optuna.samplers.TPESampler", {"n_ehvi_candidates": "n_ei_candidates"})}
+_PACKAGES = {
+    "optuna.samplers.CmaEsSampler": ("cmaes",),
+    "optuna.samplers.GPSampler": ("scipy",),
+    "optuna.samplers.QMCSampler": ("scipy",),
+    "optuna.pruners.WilcoxonPruner": ("scipy",),
+}
+# The whole sweep must agree on the order of these, so their seed is never spread over trials.
+_ONE_SEED = ("optuna.samplers.GridSampler", "optuna.samplers.QMCSampler")
+# Spelt out in many configurations at what Optuna now always does; passing them only brings a warning.
+_FORMER_DEFAULTS = {
+    "consider_prior": True,
+    "prior_weight": 1.0,
+    "consider_magic_clip": True,
+    "consider_endpoints": False,
+    "warn_independent_sampling": True,
+    "restart_strategy": None,
+    "inc_popsize": 2,
+    "constraints_func": None,
+}
+
+
+def make_sampler(node: Mapping[str, Any], space: Space, trial_index: int | None = None) -> BaseSampler:
+    """The sampler of one job.
+
+    Args:
+        node: `_target_` and arguments; None stands for the sampler's own default.
+        space: for the grid, and to draw conditional spaces group by group.
+        trial_index: with `seed`, fixes this trial's draws; None for a check only.
+
+    Raises:
+        ConfigError: an unknown sampler or argument, or a package is missing.
+    """
+    target, arguments = _target_and_arguments(node, "sampler")
+    seed = arguments.get("seed")
+    trial_seed = None if seed is None or trial_index is None else _spread(int(seed), trial_index)
+    if target == "optuna.samplers.GridSampler":
+        arguments["search_space"] = grid_of(space)
+    elif target == "optuna.samplers.TPESampler" and space.branches and arguments.get("multivariate") is not False:
+        arguments.setdefault("group", True)
+    elif target == "optuna.samplers.QMCSampler":
+        arguments.setdefault("independent_sampler", optuna.samplers.RandomSampler(seed=trial_seed))
+        arguments.setdefault("warn_asynchronous_seeding", False)
+    if target not in _ONE_SEED and trial_seed is not None:
+        arguments["seed"] = trial_seed
+    sampler = _call(target, arguments, "sampler")
+    if not isinstance(sampler, BaseSampler):
+        raise ConfigError(f"`hydra.sweeper.sampler` {target} is no Optuna sampler")
+    return sampler
+
+
+def make_pruner(node: Mapping[str, Any] | None) -> BasePruner:
+    """The pruner; None prunes nothing.
+
+    Raises:
+        ConfigError: an unknown pruner or argument, or a package is missing.
+    """
+    if not node:
+        return NopPruner()
+    target, arguments = _target_and_arguments(node, "pruner")
+    if target == "optuna.pruners.PatientPruner":
+        arguments.setdefault("wrapped_pruner", None)  # it has no default there
+    pruner = _call(target, arguments, "pruner")
+    if not isinstance(pruner, BasePruner):
+        raise ConfigError(f"`hydra.sweeper.pruner` {target} is no Optuna pruner")
+    return pruner
+
+
+def prunes(node: Mapping[str, Any] | None) -> bool:
+    """Whether the node is a pruner that can prune."""
+    return node is not None and "_target_" in node and not str(node.get("_target_")).endswith("NopPruner")
+
+
+def is_grid(node: Mapping[str, Any]) -> bool:
+    """Whether the sampler counts out a grid that is known beforehand."""
+    return str(node.get("_target_")).endswith(".GridSampler")
+
+
+def is_exhaustive(node: Mapping[str, Any]) -> bool:
+    """Whether the sampler tries every point, and so needs a space that can be counted out."""
+    return is_grid(node) or str(node.get("_target_")).endswith(".BruteForceSampler")
+
+
+def _target_and_arguments(node: Mapping[str, Any], kind: str) -> tuple[str, dict[str, Any]]:
+    if "_target_" not in node:
+        raise ConfigError(f"`hydra.sweeper.{kind}` has no _target_; choose one with hydra/sweeper/{kind}=NAME")
+    target, renamed = _GONE.get(str(node["_target_"]), (str(node["_target_"]), {}))
+    arguments = {
+        renamed.get(str(key), str(key)): _call(*_target_and_arguments(value, kind), kind) if _is_node(value) else value
+        for key, value in node.items()
+        if key not in ("_target_", "_partial_", "_recursive_", "_convert_")
+        and value is not None
+        and not (key in _FORMER_DEFAULTS and value == _FORMER_DEFAULTS[str(key)])
+    }
+    return target, arguments
+
+
+def _is_node(value: Any) -> bool:
+    return isinstance(value, Mapping) and "_target_" in value
+
+
+def _call(target: str, arguments: dict[str, Any], kind: str) -> Any:
+    if missing := [name for name in _PACKAGES.get(target, ()) if importlib.util.find_spec(name) is None]:
+        raise ConfigError(f"`hydra.sweeper.{kind}` {target} needs {missing[0]}: pip install {' '.join(missing)}")
+    try:
+        maker = get_class(target)
+        known = inspect.signature(maker).parameters
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"`hydra.sweeper.{kind}._target_` {target} cannot be used: {error}") from error
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    if not takes_any and (unknown := [name for name in arguments if name not in known]):
+        raise ConfigError(
+            f"`hydra.sweeper.{kind}.{unknown[0]}` is not an argument of {target}; it has {', '.join(known)}"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            warnings.simplefilter("ignore", FutureWarning)
+            return maker(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"`hydra.sweeper.{kind}` {target}: {' '.join(str(error).split())}") from error
+
+
+def _spread(seed: int, index: int) -> int:
+    """One seed a trial, from the sweep's seed and the trial's place in the sweep."""
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0])

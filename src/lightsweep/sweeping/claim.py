@@ -1,0 +1,137 @@
+"""Claiming a trial: who may start one, which orphans are run again, and how n_trials is kept exactly.
+
+Claims of one study take turns on a lock file. Processes that do not share that file (two hosts on one database) can
+race past each other; then the later trial is withdrawn, before it has drawn anything.
+"""
+
+import datetime
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from lightsweep.sweeping import marks
+from lightsweep.sweeping.journal_lock import exclusive
+from lightsweep.sweeping.owner import Owner
+from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.storage import local_file, lock_path
+from lightsweep.sweeping.study import load_study, study_storage
+
+JUDGED_FROM = 5  # trials; before so many have finished, failures are compared with this number
+OWNERLESS_GRACE_S = 60
+
+
+def claim(plan: Plan) -> Trial | None:
+    """Start the study's next trial in this process.
+
+    Returns:
+        The trial, owned by this process and with nothing drawn yet, or None when the sweep needs no more.
+    """
+    with exclusive(lock_path(plan.storage, plan.folder)):
+        release_orphans(plan)
+        storage, study_id = study_storage(plan)
+        counts = marks.tally(storage.get_all_trials(study_id, deepcopy=False))
+        if not _may_start(plan, counts, storage, study_id):
+            return None
+        study = load_study(plan, trial_index=counts.created)
+        trial = study.ask()
+        if _is_surplus(plan, trial.number, storage.get_all_trials(study_id, deepcopy=False)):
+            finish_uncounted(storage, trial._trial_id, "withdrawn", "another process had claimed the last trial")
+            return None
+        trial.set_user_attr(marks.OWNER, Owner.here().to_attribute())
+        return trial
+
+
+def _may_start(plan: Plan, counts: marks.Tally, storage: BaseStorage, study_id: int) -> bool:
+    if plan.deadline is not None and time.time() >= plan.deadline:
+        return False
+    if counts.counted + counts.running >= plan.n_trials or is_hopeless(plan, counts):
+        return False
+    return counts.waiting > 0 or not storage.get_study_user_attrs(study_id).get(marks.STUDY_EXHAUSTED, False)
+
+
+def is_hopeless(plan: Plan, counts: marks.Tally) -> bool:
+    """Whether more than `max_failure_rate` of the trials failed; a rate of 0 allows none, 1 allows all."""
+    finished = max(counts.counted, min(plan.n_trials, JUDGED_FROM))
+    return counts.failed > plan.max_failure_rate * finished
+
+
+def _is_surplus(plan: Plan, number: int, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether the trial came too late: those that finished, and the running ones up to it, are more than n_trials."""
+    finished = marks.tally(trials).counted
+    ahead = [trial for trial in trials if trial.state == TrialState.RUNNING and trial.number <= number]
+    return finished + len(ahead) > plan.n_trials
+
+
+def release_orphans(plan: Plan) -> int:
+    """Fail the trials whose process is gone, uncounted, and queue their settings to be run again.
+
+    Call it with the claim lock held. Returns how many there were.
+    """
+    storage, study_id = study_storage(plan)
+    orphans = [
+        trial
+        for trial in storage.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,))
+        if _is_orphan(trial, plan)
+    ]
+    if orphans:
+        study = load_study(plan)
+        for trial in orphans:
+            owner = trial.user_attrs.get(marks.OWNER)
+            who = f"process {owner['pid']} on {owner['host'].partition(' ')[0]}" if owner else "its process"
+            if finish_uncounted(storage, trial._trial_id, "killed", f"{who} is gone"):
+                run_again(study, trial)
+    return len(orphans)
+
+
+def _is_orphan(trial: FrozenTrial, plan: Plan) -> bool:
+    age_s = _age_s(trial)
+    stored = trial.user_attrs.get(marks.OWNER)
+    if stored is None:
+        # Claims write the owner before they let go of the lock, so with a lock beside the storage itself nobody is
+        # between the two now; with other storages somebody elsewhere may be.
+        return local_file(plan.storage) is not None or age_s > OWNERLESS_GRACE_S
+    owner = Owner.from_attribute(stored)
+    if owner.is_local():
+        return owner.is_dead()
+    return plan.remote_timeout_s is not None and age_s > plan.remote_timeout_s
+
+
+def _age_s(trial: FrozenTrial) -> float:
+    started = trial.datetime_start
+    return 0.0 if started is None else (datetime.datetime.now() - started).total_seconds()
+
+
+def finish_uncounted(storage: BaseStorage, trial_id: int, why: str, reason: str) -> bool:
+    """Fail a trial without counting it; False when it had finished meanwhile.
+
+    The state is set past the sampler, which must not learn from a trial that nobody finished.
+    """
+    try:
+        storage.set_trial_user_attr(trial_id, marks.REASON, reason)
+        storage.set_trial_user_attr(trial_id, marks.NOT_COUNTED, why)
+        storage.set_trial_state_values(trial_id, TrialState.FAIL)
+    except UpdateFinishedTrialError:
+        return False
+    return True
+
+
+def run_again(study: Study, trial: FrozenTrial, attempt: int | None = None) -> None:
+    """Queue a trial's settings; the copy names its origin. A trial that had drawn nothing needs no copy."""
+    system: dict[str, Any] = {
+        name: trial.system_attrs[name] for name in ("grid_id", "search_space") if name in trial.system_attrs
+    }
+    fixed = trial.params or trial.system_attrs.get("fixed_params", {})
+    if fixed and "grid_id" not in system:
+        system["fixed_params"] = fixed
+    if not system:
+        return
+    user = {
+        marks.RUN_AGAIN_OF: trial.number,
+        marks.ATTEMPT: trial.user_attrs.get(marks.ATTEMPT, 0) if attempt is None else attempt,
+    }
+    study.add_trial(create_trial(state=TrialState.WAITING, system_attrs=system, user_attrs=user))

@@ -1,0 +1,148 @@
+"""Does the configuration take what the sweep will set? Asked of Hydra before any trial, with the nearest key named."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lightsweep.errors import ConfigError
+from lightsweep.sweeping.grammar import bare
+from lightsweep.sweeping.parameter import Parameter, override_text
+from lightsweep.sweeping.space import Branch, Space
+
+
+def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) -> dict[str, str | None]:
+    """What the configuration itself says of the keys that conditions ask for: a group's choice or a value's text."""
+    keys = {branch.key for branch in _branches(space)}
+    if not keys:
+        return {}
+    composed = _compose(config, loader, [line for _, line in space.fixed] + _group_choices(space, loader))
+    values: dict[str, str | None] = {}
+    for key in keys:
+        choice = composed.hydra.runtime.choices.get(key)
+        value = OmegaConf.select(composed, key) if choice is None else choice
+        values[key] = None if value is None else override_text(value)
+    return values
+
+
+def check_composition(
+    space: Space, config: DictConfig, loader: ConfigLoader, conditions: Mapping[str, str | None]
+) -> None:
+    """Compose one trial for each choice of each config group, every other parameter at its first value.
+
+    Raises:
+        ConfigError: a parameter that the configuration does not have there, or a value that it does not take.
+    """
+    for chosen in [{}, *_choices_to_try(space, loader)]:
+        lines = _example(space, chosen, {}, conditions)
+        try:
+            _compose(config, loader, lines)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(_explained(error, space, config, loader, lines, chosen)) from error
+
+
+def job_overrides(space: Space, config: DictConfig, loader: ConfigLoader) -> list[str]:
+    """Overrides with which the job around a trial composes: the fixed ones, and group choices only where they must be.
+
+    A trial's own settings are not known when its job is handed to the launcher.
+    """
+    lines = [line for _, line in space.fixed]
+    try:
+        _compose(config, loader, lines)
+    except (HydraException, OmegaConfBaseException):
+        lines = lines + _group_choices(space, loader)
+    return lines
+
+
+def _group_choices(space: Space, loader: ConfigLoader) -> list[str]:
+    return [
+        f"{parameter.key}={parameter.text(parameter.first())}"
+        for parameter in space.parameters
+        if _is_group(parameter, loader)
+    ]
+
+
+def _choices_to_try(space: Space, loader: ConfigLoader) -> list[dict[str, Any]]:
+    return [
+        {parameter.name: choice}
+        for parameter in space.every_parameter()
+        if _is_group(parameter, loader)
+        for choice in parameter.grid()[1:]
+    ]
+
+
+def _example(
+    space: Space, chosen: Mapping[str, Any], seen: dict[str, str], conditions: Mapping[str, str | None]
+) -> list[str]:
+    """The override lines of one trial: chosen values, else the first of each."""
+    lines = [line for _, line in space.fixed]
+    seen.update({key: line.partition("=")[2] for key, line in space.fixed})
+    for parameter in space.parameters:
+        text = parameter.text(chosen.get(parameter.name, parameter.first()))
+        seen[bare(parameter.key)] = text
+        lines.append(f"{parameter.key}={text}")
+    for branch in space.branches:
+        if branch.holds(seen, conditions.get):
+            lines += _example(branch.space, chosen, seen, conditions)
+    return lines
+
+
+def _explained(
+    error: Exception,
+    space: Space,
+    config: DictConfig,
+    loader: ConfigLoader,
+    lines: list[str],
+    chosen: Mapping[str, Any],
+) -> str:
+    """Which line is at fault, found by composing without it; with the nearest key that there is."""
+    picked = [parameter.key for parameter in space.every_parameter() if parameter.name in chosen]
+    last_first = lines[::-1]
+    for line in sorted(last_first, key=lambda each: each.partition("=")[0] in picked):
+        rest = [other for other in lines if other != line]
+        try:
+            composed = _compose(config, loader, rest)
+        except (HydraException, OmegaConfBaseException):
+            continue
+        key = bare(line.partition("=")[0])
+        where = "".join(f" when {name}={value}" for name, value in chosen.items())
+        if key.partition("@")[0] not in _keys(composed) and not loader.get_group_options(key.partition("@")[0]):
+            near = difflib.get_close_matches(key, _keys(composed), n=1, cutoff=0.5)
+            hint = f"; nearest: {near[0]}" if near else ""
+            branch = " (search it under `params.when`)" if chosen else ""
+            return f"the configuration has no `{key}`{where}{hint}{branch}"
+        return f"`{line}`{where} does not fit the configuration: {' '.join(str(error).split())}"
+    return f"the configuration does not compose: {' '.join(str(error).split())}"
+
+
+def _compose(config: DictConfig, loader: ConfigLoader, lines: list[str]) -> DictConfig:
+    return loader.load_sweep_config(config, lines)
+
+
+def _is_group(parameter: Parameter, loader: ConfigLoader) -> bool:
+    return bool(loader.get_group_options(bare(parameter.key).partition("@")[0]))
+
+
+def _keys(config: DictConfig) -> list[str]:
+    """Every dotted key of the task's configuration."""
+
+    def walk(node: Any, prefix: str) -> list[str]:
+        if not isinstance(node, Mapping):
+            return []
+        found = []
+        for key, value in node.items():
+            found.append(f"{prefix}{key}")
+            found += walk(value, f"{prefix}{key}.")
+        return found
+
+    container = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(container, dict)
+    return [key for key in walk(container, "") if not key.startswith("hydra.") and key != "hydra"]
+
+
+def _branches(space: Space) -> list[Branch]:
+    return [deeper for branch in space.branches for deeper in [branch, *_branches(branch.space)]]

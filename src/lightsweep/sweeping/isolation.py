@@ -1,0 +1,100 @@
+"""What one trial leaves in its process, taken back before the next: environment, command line, process group, children.
+
+Lightning's DDP starts its other ranks by running `sys.argv` again; inside a sweep that would be the whole sweep, with
+other settings for each rank. So for the time of a trial the command line is the one that runs this trial alone.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+TRIAL_VARIABLE = "LIGHTSWEEP_TRIAL"
+_CONFIG_FLAGS = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
+
+
+@dataclass(frozen=True)
+class Command:
+    """How the application was started, less everything that made it a sweep.
+
+    Args:
+        script: `sys.argv[0]`.
+        module: the module's name when it was started by `python -m`, else None.
+        flags: Hydra's flags that say which configuration is read.
+        hydra_overrides: overrides of Hydra's own configuration.
+    """
+
+    script: str
+    module: str | None
+    flags: tuple[str, ...]
+    hydra_overrides: tuple[str, ...] = ()
+
+    @classmethod
+    def here(cls, hydra_overrides: Sequence[str]) -> "Command":
+        """The command of this process."""
+        spec = getattr(sys.modules["__main__"], "__spec__", None)
+        flags: list[str] = []
+        words = iter(sys.argv[1:])
+        for word in words:
+            if word in _CONFIG_FLAGS:
+                flags += [word, next(words, "")]
+            elif word.startswith(tuple(f"{flag}=" for flag in _CONFIG_FLAGS)):
+                flags.append(word)
+        kept = tuple(line for line in hydra_overrides if not line.lstrip("+").startswith("hydra.mode="))
+        return cls(sys.argv[0], None if spec is None else spec.name, tuple(flags), kept)
+
+    def argv(self, overrides: Sequence[str]) -> list[str]:
+        """The command line that runs one trial, and no sweep."""
+        return [self.script, *self.flags, *self.hydra_overrides, *overrides, "hydra.mode=RUN"]
+
+
+@contextmanager
+def isolated_trial(command: Command, overrides: Sequence[str], number: int) -> Iterator[None]:
+    """Run the body as if this process had been started for one trial only."""
+    main = sys.modules["__main__"]
+    spec, argv, environment = getattr(main, "__spec__", None), sys.argv, dict(os.environ)
+    sys.argv = command.argv(overrides)
+    main.__spec__ = SimpleNamespace(name=command.module) if command.module else None  # type: ignore[assignment]
+    os.environ[TRIAL_VARIABLE] = str(number)
+    try:
+        yield
+    finally:
+        sys.argv, main.__spec__ = argv, spec
+        os.environ.clear()
+        os.environ.update(environment)
+        _leave_process_group()
+
+
+def _leave_process_group() -> None:
+    """End torch's process group, which the next trial must not find: its other members are gone."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def children() -> set[int]:
+    """The pids of this process's living children, where the system tells (Linux)."""
+    try:
+        tasks = list(Path("/proc/self/task").iterdir())
+    except OSError:
+        return set()
+    found: set[int] = set()
+    for task in tasks:
+        try:
+            found.update(int(pid) for pid in (task / "children").read_text().split())
+        except OSError:  # a thread that has just ended
+            continue
+    return found
+
+
+def end_children(before: set[int]) -> None:
+    """Kill the children that a badly ended trial started: ranks that wait for a partner who will not come."""
+    for pid in children() - before:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue

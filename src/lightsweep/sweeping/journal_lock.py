@@ -1,0 +1,80 @@
+"""The lock of a journal file, and the cutting back of a last line that a dying process left half written."""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lightsweep.errors import ConfigError
+
+_BLOCK = 64 * 1024
+
+
+class FlockLock:
+    """`flock` on the journal itself: the kernel frees it when its holder dies, so no dead process blocks the next.
+
+    Optuna asks of a lock no more than `acquire` and `release`. Taking the lock also repairs the file, because the
+    next line would otherwise be glued to a torn one.
+
+    Args:
+        path: the journal; it is made when it does not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._held: int | None = None
+
+    def acquire(self) -> bool:
+        """Wait for the lock; returns True, as Optuna expects."""
+        self._held = _lock_file(self._path)
+        _cut_torn_line(self._held)
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        assert self._held is not None, "release without acquire"
+        os.close(self._held)
+        self._held = None
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `path`, among all processes of this machine; the file stays, empty."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = _lock_file(path)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock_file(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        os.close(handle)
+        if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise ConfigError(
+                f"the file system of {path} cannot lock files; set `hydra.sweeper.storage` to a database URL"
+            ) from error
+        raise
+    return handle
+
+
+def _cut_torn_line(handle: int) -> None:
+    """Cut the file back to its last newline; a file without any newline becomes empty."""
+    size = os.fstat(handle).st_size
+    if size == 0 or os.pread(handle, 1, size - 1) == b"\n":
+        return
+    end = size
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        newline = os.pread(handle, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    os.ftruncate(handle, end)

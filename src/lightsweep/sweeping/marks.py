@@ -1,0 +1,59 @@
+"""The user attributes by which trials carry what Optuna's own states cannot say, and how trials are counted with them.
+
+A study is shared by processes that never meet, so everything they must agree on is written into it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial, TrialState
+
+OWNER = "lightsweep:owner"
+REASON = "lightsweep:reason"
+NOT_COUNTED = "lightsweep:not_counted"  # why the trial is outside n_trials: killed, withdrawn or tried again
+RUN_AGAIN_OF = "lightsweep:run_again_of"
+ATTEMPT = "lightsweep:attempt"  # 0 for the first, counted up by retry_failed
+PRUNED_AT = "lightsweep:pruned_at"
+FOLDER = "lightsweep:folder"
+
+STUDY_SPACE = "lightsweep:space"
+STUDY_EXHAUSTED = "lightsweep:exhausted"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many trials of a study are in which condition; `counted` is what `n_trials` is compared with."""
+
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+    not_counted: int = 0
+    running: int = 0
+    waiting: int = 0
+
+    @property
+    def counted(self) -> int:
+        """Trials that finished: complete, pruned, or failed by themselves."""
+        return self.complete + self.pruned + self.failed
+
+    @property
+    def created(self) -> int:
+        """Trials that have started at some time: the next seed's index."""
+        return self.counted + self.not_counted + self.running
+
+
+def condition(trial: FrozenTrial) -> str:
+    """One word for a trial: complete, pruned, failed, not_counted, running or waiting."""
+    if trial.state.is_finished() and NOT_COUNTED in trial.user_attrs:
+        return "not_counted"
+    words = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+    return words.get(trial.state, trial.state.name.lower())
+
+
+def tally(trials: Iterable[FrozenTrial]) -> Tally:
+    """Count the trials of a study; an empty study counts zero everywhere."""
+    counts: dict[str, int] = {}
+    for trial in trials:
+        word = condition(trial)
+        counts[word] = counts.get(word, 0) + 1
+    return Tally(**counts)

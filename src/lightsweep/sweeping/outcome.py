@@ -1,0 +1,93 @@
+"""What a task's return means for its trial: complete, pruned, failed with a reason, or stopped from outside.
+
+Optuna would leave a trial running that returned a text, and would take infinity for a good result.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from optuna import TrialPruned
+from optuna.trial import TrialState
+
+from lightsweep.errors import Interrupted
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended.
+
+    Args:
+        state: COMPLETE, PRUNED or FAIL.
+        values: one finite number a direction when complete, else empty.
+        reason: why it failed or was pruned, one line.
+        from_outside: the trial was stopped by someone else, and does not count.
+    """
+
+    state: TrialState
+    values: tuple[float, ...] = ()
+    reason: str = ""
+    from_outside: bool = False
+
+
+def outcome_of_return(returned: JobReturn, num_directions: int, pruned_at: int | None) -> Outcome:
+    """Read what Hydra's `run_job` made of the task.
+
+    Args:
+        returned: status and return value, or the exception of the task.
+        num_directions: how many values the task must return.
+        pruned_at: the step at which the pruner decided, if it did; the trial is then pruned whatever was returned.
+    """
+    value = returned._return_value
+    if returned.status != JobStatus.COMPLETED:
+        return outcome_of_error(value)
+    if pruned_at is not None:
+        return Outcome(TrialState.PRUNED, reason=f"pruned at step {pruned_at}")
+    try:
+        values = _values(value, num_directions)
+    except ValueError as error:
+        return failure(str(error))
+    return Outcome(TrialState.COMPLETE, values)
+
+
+def outcome_of_error(error: BaseException) -> Outcome:
+    """Read an exception that came out of the task."""
+    if isinstance(error, TrialPruned):
+        return Outcome(TrialState.PRUNED, reason=str(error) or "pruned")
+    if isinstance(error, KeyboardInterrupt | Interrupted):
+        return Outcome(TrialState.FAIL, reason=str(error) or "interrupted", from_outside=True)
+    if isinstance(error, SystemExit):
+        from_outside = error.code in (130, 143)  # how a process ends that SIGINT or SIGTERM stopped
+        return Outcome(TrialState.FAIL, reason=f"exited with code {error.code}", from_outside=from_outside)
+    return failure(f"{type(error).__name__}: {error}")
+
+
+def failure(reason: str) -> Outcome:
+    """A trial that failed by itself; the reason is cut to one line."""
+    return Outcome(TrialState.FAIL, reason=" ".join(reason.split())[:500])
+
+
+def _values(value: Any, count: int) -> tuple[float, ...]:
+    if count == 1:
+        return (_number(value),)
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ValueError(f"the task returned {_shown(value)}; it must return {count} numbers, one a direction")
+    if len(value) != count:
+        raise ValueError(f"the task returned {len(value)} numbers; it must return {count}, one a direction")
+    return tuple(_number(part) for part in value)
+
+
+def _number(value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"the task returned {_shown(value)}; it must return a number") from None
+    if not math.isfinite(number):
+        raise ValueError(f"the task returned {number}")
+    return number
+
+
+def _shown(value: Any) -> str:
+    return "nothing (None)" if value is None else f"{str(value)[:80]!r} ({type(value).__name__})"

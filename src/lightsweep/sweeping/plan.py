@@ -1,0 +1,48 @@
+"""What every process of a sweep must know of it: small, picklable, and the same for all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lightsweep.sweeping.space import Space
+from lightsweep.sweeping.storage import StorageSpec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep's settings after they were checked.
+
+    Args:
+        study_name: the study's name in the storage.
+        storage: where the study is.
+        folder: the sweep's folder, absolute.
+        directions: minimize or maximize, one an objective.
+        sampler: configuration node of the sampler.
+        pruner: configuration node of the pruner; None prunes nothing.
+        space: what is searched.
+        conditions: the configuration's own values of the keys that conditions ask for.
+        n_trials: trials to finish in the study, over all its sweeps.
+        max_failure_rate: share of failed trials above which the sweep ends.
+        retry_failed: how often a trial that failed by itself is tried again.
+        remote_timeout_s: a trial that runs on another host counts as dead when it started longer ago; None for never.
+        deadline: no trial starts after this `time.time()`; None for no limit.
+        custom_search_space: dotted path of a callable (config, trial) that draws more.
+        constraints: dotted path of a callable (trial, values) that returns numbers which are <= 0 when all is well.
+    """
+
+    study_name: str | None
+    storage: StorageSpec
+    folder: Path
+    directions: tuple[str, ...]
+    sampler: Mapping[str, Any]
+    pruner: Mapping[str, Any] | None
+    space: Space
+    n_trials: int
+    conditions: Mapping[str, str | None] = field(default_factory=dict)
+    max_failure_rate: float = 0.5
+    retry_failed: int = 0
+    remote_timeout_s: float | None = None
+    deadline: float | None = None
+    custom_search_space: str | None = None
+    constraints: str | None = None

@@ -1,0 +1,119 @@
+"""The Lightning callback that reports a trial's progress and ends the fit when the pruner says so.
+
+It never raises inside a fit that can end by itself: `fit` stops cleanly, logs and checkpoints are complete, and the run
+raises `optuna.TrialPruned` at its very end when `pruned` says so. Without a trial it does nothing.
+"""
+
+import difflib
+import os
+from typing import Any
+
+import optuna
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lightsweep.errors import ConfigError
+from lightsweep.sweeping import marks
+from lightsweep.sweeping.isolation import TRIAL_VARIABLE
+from lightsweep.sweeping.trial import current_trial
+
+
+class PruningCallback(Callback):
+    """Reports `monitor` to the current trial; rank 0 decides, every rank learns it.
+
+    Args:
+        monitor: a metric that the module logs, as in `trainer.callback_metrics`.
+        every: "epoch" reports after each validation with the epoch's index (from 0) as its step; a number k reports
+            once in k optimizer steps with `trainer.global_step` as its step: a metric whose name begins with `train`
+            at the end of a batch, any other after a validation.
+
+    Raises:
+        ConfigError: `every` is neither, nobody logs `monitor`, or the trial cannot be reached from a spawned process.
+    """
+
+    def __init__(self, monitor: str, every: str | int = "epoch") -> None:
+        if every != "epoch" and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
+            raise ConfigError(f"`pruning.every` must be epoch or a number of steps of at least 1 but got {every!r}")
+        self.monitor, self.every = monitor, every
+        self._pruned_at: int | None = None
+        self._last_step: int | None = None
+
+    @property
+    def pruned(self) -> bool:
+        """Whether the pruner has ended this trial; read from the study where the fit ran in another process."""
+        if self._pruned_at is not None:
+            return True
+        trial = current_trial()
+        return trial is not None and marks.PRUNED_AT in trial.user_attrs
+
+    def report(self, trainer: Trainer, value: float, step: int) -> None:
+        """Report one value and stop the trainer when the trial is to be pruned; call it on every rank.
+
+        Args:
+            trainer: the running trainer.
+            value: the monitored metric; NaN is reported as it is.
+            step: counts up; a step that was reported already is passed over.
+
+        Raises:
+            optuna.TrialPruned: the trial was pruned before, but `min_epochs` or `min_steps` keeps the fit going.
+        """
+        if self._pruned_at is not None:
+            if step > self._pruned_at:
+                raise optuna.TrialPruned(f"pruned at step {self._pruned_at}, held on by min_epochs or min_steps")
+            return
+        if self._last_step is not None and step <= self._last_step:
+            return
+        self._last_step = step
+        prune = trainer.is_global_zero and self._ask_pruner(value, step)
+        if trainer.world_size > 1:
+            prune = trainer.strategy.broadcast(prune, src=0)
+        if prune:
+            self._pruned_at = step
+            trainer.should_stop = True
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a strategy whose processes cannot see the trial."""
+        if trainer.is_global_zero and current_trial() is None and TRIAL_VARIABLE in os.environ:
+            raise ConfigError("pruning cannot reach the trial from a spawned process; use `trainer.strategy=ddp`")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report after a validation, sanity checks excepted."""
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        if self.every == "epoch":
+            self._report_metric(trainer, trainer.current_epoch)
+        elif not self._follows_batches and self._is_due(trainer.global_step):
+            self._report_metric(trainer, trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Report a training metric once in `every` optimizer steps; a batch may hold several of them."""
+        if self.every != "epoch" and self._follows_batches and self._is_due(trainer.global_step):
+            self._report_metric(trainer, trainer.global_step)
+
+    @property
+    def _follows_batches(self) -> bool:
+        return self.monitor.startswith("train")
+
+    def _is_due(self, step: int) -> bool:
+        assert isinstance(self.every, int)
+        return step // self.every > (self._last_step or 0) // self.every
+
+    def _report_metric(self, trainer: Trainer, step: int) -> None:
+        metrics = trainer.callback_metrics
+        if self.monitor not in metrics:
+            near = difflib.get_close_matches(self.monitor, metrics, n=1)
+            hint = f"; nearest: {near[0]}" if near else ""
+            raise ConfigError(f"pruning monitors {self.monitor}, which nobody logs{hint}; logged: {', '.join(metrics)}")
+        self.report(trainer, float(metrics[self.monitor]), step)
+
+    def _ask_pruner(self, value: float, step: int) -> bool:
+        """Tell the study the value; with several directions Optuna has no pruning, and nothing is told."""
+        trial = current_trial()
+        if trial is None or len(trial.study.directions) > 1:
+            return False
+        trial.report(value, step)
+        if not trial.should_prune():
+            return False
+        trial.set_user_attr(marks.PRUNED_AT, step)
+        return True

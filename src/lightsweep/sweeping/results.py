@@ -1,0 +1,155 @@
+"""The files that a sweep leaves in its folder, written from the study alone: best.yaml, trials.csv and the official
+sweeper's results.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf
+from optuna.study import Study
+from optuna.trial import FixedTrial, FrozenTrial
+
+from lightsweep.files import write_text
+from lightsweep.paths import SweepPaths
+from lightsweep.sweeping import marks
+from lightsweep.sweeping.grammar import parse
+from lightsweep.sweeping.parameter import Parameter, override_text
+from lightsweep.sweeping.plan import Plan
+
+
+def write_results(study: Study, plan: Plan, config: DictConfig, loader: ConfigLoader) -> None:
+    """Write all result files anew; without a completed trial there is only trials.csv."""
+    paths = SweepPaths(plan.folder)
+    trials = study.get_trials(deepcopy=False)
+    write_text(paths.trials, trials_table(trials, plan))
+    best = best_trials(study)
+    if best:
+        write_text(paths.results, official_results(best, plan))
+        write_text(paths.best, experiment_file(best[0], plan, config, loader))
+
+
+def best_trials(study: Study) -> list[FrozenTrial]:
+    """The best trial, or with several directions the Pareto front; empty when no trial kept its constraints."""
+    try:
+        if len(study.directions) == 1:
+            return [study.best_trial]
+        best = study.best_trials
+    except ValueError:  # nothing completed yet
+        return []
+    return sorted(best, key=lambda trial: trial.number)
+
+
+def parameters_of(trial: FrozenTrial, plan: Plan) -> dict[str, Any]:
+    """A trial's settings by their keys in the configuration, without the conditions in their names."""
+    known = {parameter.name: parameter for parameter in plan.space.every_parameter()}
+    shown = {}
+    for name, value in trial.params.items():
+        parameter = known.get(name, Parameter(name, trial.distributions[name]))
+        shown[parameter.key] = parameter.tidy(value)
+    return shown
+
+
+def trials_table(trials: Sequence[FrozenTrial], plan: Plan) -> str:
+    """One row a trial: number, state, value (one column a direction), duration_s, reason, then the parameters."""
+    rows = [(trial, parameters_of(trial, plan)) for trial in trials]
+    keys = sorted({key for _, parameters in rows for key in parameters})
+    count = len(plan.directions)
+    values = ["value"] if count == 1 else [f"value_{index}" for index in range(count)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["number", "state", *values, "duration_s", "reason", *keys])
+    for trial, parameters in rows:
+        measured = list(trial.values or [""] * count)
+        measured += [""] * (count - len(measured))
+        duration = "" if trial.duration is None else round(trial.duration.total_seconds(), 3)
+        reason = trial.user_attrs.get(marks.REASON, "")
+        drawn = [parameters.get(key, "") for key in keys]
+        writer.writerow([trial.number, state_word(trial), *measured, duration, reason, *drawn])
+    return text.getvalue()
+
+
+def state_word(trial: FrozenTrial) -> str:
+    """A trial's condition in the words of the files: an uncounted one says why it is."""
+    word = marks.condition(trial)
+    return str(trial.user_attrs[marks.NOT_COUNTED]) if word == "not_counted" else word
+
+
+def official_results(best: Sequence[FrozenTrial], plan: Plan) -> str:
+    """`optimization_results.yaml` in the form of the official sweeper."""
+    if len(plan.directions) == 1:
+        found: dict[str, Any] = {
+            "name": "optuna",
+            "best_params": parameters_of(best[0], plan),
+            "best_value": best[0].value,
+        }
+    else:
+        solutions = [{"params": parameters_of(trial, plan), "values": list(trial.values)} for trial in best]
+        found = {"name": "optuna", "solutions": solutions}
+    return OmegaConf.to_yaml(OmegaConf.create(found))
+
+
+def experiment_file(trial: FrozenTrial, plan: Plan, config: DictConfig, loader: ConfigLoader) -> str:
+    """A trial as an experiment file, which composes to the trial's configuration.
+
+    Groups become entries of the defaults list, values a tree. A deletion (`~key`) has no form in YAML: it stands in a
+    comment.
+    """
+    lines = trial_overrides(trial, plan)
+    groups, values, deleted = [], OmegaConf.create({}), []
+    for override in parse(_needed(lines, plan, config, loader), loader):
+        key = override.key_or_group
+        if override.is_delete():
+            deleted.append(override.get_key_element())
+        elif loader.get_group_options(key):
+            package = f"@{override.package}" if override.package else ""
+            prefix = "" if override.is_add() else "override "
+            groups.append({f"{prefix}/{key}{package}": override.value()})
+        else:
+            OmegaConf.update(values, key, override.value(), force_add=True)
+    measured = ", ".join(f"{value:.6g}" for value in trial.values or ())
+    head = ["# @package _global_", f"# trial {trial.number} of study {plan.study_name}: {measured}"]
+    if deleted:
+        head.append(f"# give these on the command line too: {' '.join(deleted)}")
+    parts = ["\n".join(head) + "\n"]
+    if groups:
+        parts.append(OmegaConf.to_yaml(OmegaConf.create({"defaults": [*groups, "_self_"]})))
+    if values:
+        parts.append(OmegaConf.to_yaml(values))
+    return "\n".join(parts)
+
+
+def trial_overrides(trial: FrozenTrial, plan: Plan) -> list[str]:
+    """The override lines with which a trial ran."""
+    lines = plan.space.suggest(FixedTrial(trial.params), plan.conditions.get)  # type: ignore[arg-type]
+    known = {parameter.name for parameter in plan.space.every_parameter()}
+    return lines + [f"{name}={override_text(value)}" for name, value in trial.params.items() if name not in known]
+
+
+def _needed(lines: list[str], plan: Plan, config: DictConfig, loader: ConfigLoader) -> list[str]:
+    """The lines without fixed groups that change Hydra's configuration only, such as the one that chose the sweep."""
+    fixed = {line for _, line in plan.space.every_fixed()}
+    whole = _task_part(loader.load_sweep_config(config, lines))
+    kept = list(lines)
+    for override in parse(lines, loader):
+        if (
+            override.input_line in fixed
+            and not override.is_delete()
+            and loader.get_group_options(override.key_or_group)
+        ):
+            without = [line for line in kept if line != override.input_line]
+            try:
+                same = _task_part(loader.load_sweep_config(config, without)) == whole
+            except Exception:  # the rest does not compose without it: it is needed
+                same = False
+            if same:
+                kept = without
+    return kept
+
+
+def _task_part(config: DictConfig) -> dict[str, Any]:
+    container = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items() if key != "hydra"}

@@ -1,0 +1,171 @@
+"""From the sweeper's configuration to a checked plan: every mistake that can be seen before a trial is named here."""
+
+import logging
+import time
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.utils import get_method
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from lightsweep.errors import ConfigError
+from lightsweep.sweeping.algorithms import is_exhaustive, is_grid, make_pruner, make_sampler, prunes
+from lightsweep.sweeping.composition import check_composition, configured_values
+from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.space import Space, build_space, grid_size
+from lightsweep.sweeping.storage import storage_spec
+
+DEFAULT_STUDY = "sweep"
+
+
+def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> Plan:
+    """Check the sweeper's settings and gather them.
+
+    Args:
+        settings: the fields of `OptunaSweeperConf`, or those of the official sweeper's configuration.
+        config: the sweep's whole configuration.
+        loader: composes trial configurations for the checks.
+        arguments: the command line's task overrides.
+
+    Raises:
+        ConfigError: with the setting, what it must be and what it was.
+    """
+    given = {key: _plain(value) for key, value in settings.items()}
+    directions = _directions(given.get("direction"))
+    space = build_space(given.get("params"), given.get("search_space"), arguments, loader)
+    custom = given.get("custom_search_space")
+    if not any(True for _ in space.every_parameter()) and custom is None:
+        raise ConfigError("nothing is searched; name parameters in `hydra.sweeper.params` or on the command line")
+    sampler = given.get("sampler") or {"_target_": "optuna.samplers.TPESampler"}
+    pruner = given.get("pruner") or None
+    for kind, node in (("sampler", sampler), ("pruner", pruner)):
+        if node is not None and not isinstance(node, Mapping):
+            raise ConfigError(f"`hydra.sweeper.{kind}` must be a mapping with a _target_ but got {node!r}")
+    _check_algorithms(sampler, pruner, space, directions)
+    n_trials = _integer(given, "n_trials", 1, 20)
+    timeout_s = _number(given, "timeout_s", 0.0)
+    conditions = configured_values(space, config, loader)
+    check_composition(space, config, loader, conditions)
+    _check_monitor(config)
+    folder = Path(str(config.hydra.sweep.dir)).absolute()
+    return Plan(
+        study_name=_study_name(given),
+        storage=storage_spec(given.get("storage"), folder),
+        folder=folder,
+        directions=directions,
+        sampler=sampler,
+        pruner=pruner,
+        space=space,
+        n_trials=min(n_trials, grid_size(space)) if is_grid(sampler) else n_trials,
+        conditions=conditions,
+        max_failure_rate=_rate(given),
+        retry_failed=_integer(given, "retry_failed", 0, 0),
+        remote_timeout_s=_number(given, "remote_timeout_s", 0.0),
+        deadline=None if timeout_s is None else time.time() + timeout_s,
+        custom_search_space=_callable(given, "custom_search_space"),
+        constraints=_callable(given, "constraints"),
+    )
+
+
+def job_shares(settings: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """How the trials are dealt to jobs: the most jobs at once (None: no limit) and the trials of a job (None: all)."""
+    given = {key: _plain(value) for key, value in settings.items()}
+    share = _integer(given, "trials_per_job", 1, 1)
+    if given.get("n_jobs") is None:
+        return None, share
+    return _integer(given, "n_jobs", 1, 1), None
+
+
+def enqueued(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The settings to try first."""
+    given = _plain(settings.get("enqueue")) or []
+    if not isinstance(given, list) or not all(isinstance(each, Mapping) for each in given):
+        raise ConfigError(f"`hydra.sweeper.enqueue` must be a list of mappings but got {given!r}")
+    return given
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, DictConfig | ListConfig):
+        return OmegaConf.to_container(value, resolve=True)
+    return value
+
+
+def _directions(given: Any) -> tuple[str, ...]:
+    several = given if isinstance(given, list | tuple) else ["minimize" if given is None else given]
+    words = tuple(str(each.name if isinstance(each, Enum) else each).lower() for each in several)
+    if not words or set(words) - {"minimize", "maximize"}:
+        raise ConfigError(
+            f"`hydra.sweeper.direction` must be minimize or maximize, or a list of them, but got {given!r}"
+        )
+    return words
+
+
+def _check_algorithms(
+    sampler: Mapping[str, Any], pruner: Mapping[str, Any] | None, space: Space, directions: tuple[str, ...]
+) -> None:
+    make_sampler(sampler, space)
+    make_pruner(pruner)
+    if len(directions) > 1 and prunes(pruner):
+        raise ConfigError("`hydra.sweeper.pruner` works with one direction only; set hydra/sweeper/pruner=none")
+    if is_exhaustive(sampler):
+        for parameter in space.every_parameter():
+            parameter.grid()
+
+
+def _check_monitor(config: DictConfig) -> None:
+    monitor = OmegaConf.select(config, "monitor")
+    for name in monitor if isinstance(monitor, ListConfig) else [monitor]:
+        if str(name).startswith("test/"):
+            raise ConfigError(f"`monitor` is {name}: a sweep must not choose by the test set; monitor a val/ metric")
+
+
+def _study_name(given: Mapping[str, Any]) -> str | None:
+    name = given.get("study_name")
+    if name is None and given.get("storage") is None:
+        return DEFAULT_STUDY
+    return None if name is None else str(name)
+
+
+def _integer(given: Mapping[str, Any], key: str, least: int, default: int) -> int:
+    value = default if given.get(key) is None else given[key]
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"`hydra.sweeper.{key}` must be a whole number of at least {least} but got {value!r}")
+    return value
+
+
+def _number(given: Mapping[str, Any], key: str, above: float) -> float | None:
+    value = given.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= above:
+        raise ConfigError(f"`hydra.sweeper.{key}` must be a number above {above:g} but got {value!r}")
+    return float(value)
+
+
+def _rate(given: Mapping[str, Any]) -> float:
+    value = given.get("max_failure_rate")
+    value = 0.5 if value is None else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ConfigError(f"`hydra.sweeper.max_failure_rate` must be between 0 and 1 but got {value!r}")
+    return float(value)
+
+
+def _callable(given: Mapping[str, Any], key: str) -> str | None:
+    path = given.get(key)
+    if path is None:
+        return None
+    log = logging.getLogger("hydra.utils")  # which would print the error a second time
+    silent, log.disabled = log.disabled, True
+    try:
+        get_method(str(path))
+    except Exception as error:
+        raise ConfigError(
+            f"`hydra.sweeper.{key}` must be the dotted path of a function but {path} cannot be loaded: "
+            f"{' '.join(str(error).split())}"
+        ) from error
+    finally:
+        log.disabled = silent
+    return str(path)

@@ -1,0 +1,142 @@
+"""Opening the study of a sweep, new or known, and making sure that it is a study of this sweep."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution, distribution_to_json, json_to_distribution
+from optuna.storages import BaseStorage
+from optuna.study import Study, StudyDirection
+
+from lightsweep.errors import ConfigError
+from lightsweep.sweeping import marks
+from lightsweep.sweeping.algorithms import is_exhaustive, make_pruner, make_sampler
+from lightsweep.sweeping.journal_lock import exclusive
+from lightsweep.sweeping.parameter import Parameter
+from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.storage import lock_path, open_storage
+
+
+def open_study(plan: Plan) -> Study:
+    """The sweep's study, made when it does not exist, with its own sampler left out (see `load_study`).
+
+    Raises:
+        ConfigError: the storage cannot be used, or the study has other directions or another space.
+    """
+    storage = open_storage(plan.storage)
+    with exclusive(lock_path(plan.storage, plan.folder)):
+        study = optuna.create_study(
+            study_name=plan.study_name,
+            storage=storage,
+            directions=[StudyDirection[direction.upper()] for direction in plan.directions],
+            load_if_exists=True,
+            sampler=optuna.samplers.RandomSampler(),
+        )
+        _check_directions(study, plan.directions)
+        _check_space(study, plan)
+    return study
+
+
+def load_study(plan: Plan, trial_index: int | None = None) -> Study:
+    """The study with the sweep's sampler and pruner, the sampler seeded for one trial."""
+    return optuna.load_study(
+        study_name=plan.study_name,
+        storage=open_storage(plan.storage),
+        sampler=make_sampler(plan.sampler, plan.space, trial_index),
+        pruner=make_pruner(plan.pruner),
+    )
+
+
+def study_storage(plan: Plan) -> tuple[BaseStorage, int]:
+    """The storage and the study's id in it, for what Optuna's study has no method for."""
+    storage = open_storage(plan.storage)
+    return storage, storage.get_study_id_from_name(plan.study_name or "")
+
+
+def queued_parameters(settings: Sequence[Mapping[str, Any]], plan: Plan) -> list[dict[str, Any]]:
+    """The settings to try first, by the names that parameters have in the study.
+
+    Args:
+        settings: for each trial a mapping from key to value; what is not named is drawn by the sampler.
+
+    Raises:
+        ConfigError: a key is not searched, or a value is outside its space.
+    """
+    if settings and is_exhaustive(plan.sampler):
+        raise ConfigError("`hydra.sweeper.enqueue` has no use with a sampler that tries every point; leave it out")
+    return [_fixed_parameters(given, plan) for given in settings]
+
+
+def enqueue(study: Study, plan: Plan, queued: Sequence[dict[str, Any]]) -> None:
+    """Put settings to the front of the study; those that are in it already are passed over, so resuming adds none."""
+    with exclusive(lock_path(plan.storage, plan.folder)):
+        for parameters in queued:
+            study.enqueue_trial(parameters, skip_if_exists=True)
+
+
+def _fixed_parameters(given: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+    """Values by their names in the study; a key that stands in several branches goes to all of them."""
+    if not given:
+        raise ConfigError("`hydra.sweeper.enqueue` has an empty setting; name at least one parameter")
+    fixed: dict[str, Any] = {}
+    for key, value in given.items():
+        places = [parameter for parameter in plan.space.every_parameter() if parameter.key == key]
+        if not places:
+            searched = ", ".join(sorted({parameter.key for parameter in plan.space.every_parameter()}))
+            raise ConfigError(f"`hydra.sweeper.enqueue` names {key}, which is not searched; searched: {searched}")
+        fits = {place.name: _stored(place, value) for place in places if _contains(place, value)}
+        if not fits:
+            raise ConfigError(f"`hydra.sweeper.enqueue` has {key}={value}, outside {places[0].distribution}")
+        fixed.update(fits)
+    return fixed
+
+
+def _contains(parameter: Parameter, value: Any) -> bool:
+    try:
+        return parameter.distribution._contains(parameter.distribution.to_internal_repr(_stored(parameter, value)))
+    except (ValueError, TypeError):
+        return False
+
+
+def _stored(parameter: Parameter, value: Any) -> Any:
+    """The value as the study keeps it: a list or mapping goes by its override text."""
+    if isinstance(parameter.distribution, CategoricalDistribution) and isinstance(value, list | Mapping):
+        wanted = str(value).replace(" ", "").replace("'", "")
+        return next((choice for choice in parameter.distribution.choices if str(choice) == wanted), value)
+    return value
+
+
+def _check_directions(study: Study, wanted: Sequence[str]) -> None:
+    found = tuple(StudyDirection(direction).name.lower() for direction in study.directions)
+    if found != tuple(wanted):
+        raise ConfigError(
+            f"the study {study.study_name!r} has direction {', '.join(found)} but `hydra.sweeper.direction` is "
+            f"{', '.join(wanted)}; give another `hydra.sweeper.study_name`"
+        )
+
+
+def _check_space(study: Study, plan: Plan) -> None:
+    """Compare the space with that of the study; a study made elsewhere is known by its trials."""
+    wanted = plan.space.signature()
+    found: dict[str, str] | None = study.user_attrs.get(marks.STUDY_SPACE)
+    if found is None:
+        found = {
+            name: distribution_to_json(distribution)
+            for trial in study.get_trials(deepcopy=False)
+            for name, distribution in trial.distributions.items()
+        }
+        if any(name in wanted and wanted[name] != text for name, text in found.items()):
+            raise ConfigError(_other_space(study, found, wanted))
+        study.set_user_attr(marks.STUDY_SPACE, wanted)
+    elif found != wanted:
+        raise ConfigError(_other_space(study, found, wanted))
+
+
+def _other_space(study: Study, found: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    name = next(name for name in [*wanted, *found] if found.get(name) != wanted.get(name))
+    before = json_to_distribution(found[name]) if name in found else "absent"
+    now = json_to_distribution(wanted[name]) if name in wanted else "absent"
+    return (
+        f"the study {study.study_name!r} was made for another space: {name} was {before}, is now {now}; "
+        "give another `hydra.sweeper.study_name`"
+    )

@@ -1,0 +1,62 @@
+"""Where a resumed run goes on, and that only one process at a time writes into a run's folder."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from lightsweep.errors import RunFolderError
+from lightsweep.paths import RunPaths
+from lightsweep.training.build import Parts
+from lightsweep.training.checkpoints import load
+
+
+def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
+    """The checkpoint to go on from; None if the run was stopped before its first.
+
+    TensorBoard is told to forget what was logged after it. A damaged `last.ckpt` is named on stderr, and the one
+    before it is taken.
+
+    Raises:
+        RunFolderError: there are checkpoints, but all of them are damaged.
+    """
+    found = [path for path in (paths.last, paths.previous) if path.is_file()]
+    for path in found:
+        try:
+            steps = load(path)["global_step"]
+        except RunFolderError as error:
+            if path == found[-1]:
+                raise
+            print(f"warning: {error}; going on from {found[-1].name}", file=sys.stderr)
+            continue
+        for logger in parts.trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger._kwargs["purge_step"] = steps + 1
+        return path
+    parts.recorder.rewind(-1)
+    return None
+
+
+@contextmanager
+def held(paths: RunPaths) -> Iterator[None]:
+    """Hold a run's folder for this process; under DDP, for the first of them.
+
+    Raises:
+        RunFolderError: another process holds it.
+    """
+    if getattr(rank_zero_only, "rank", 0) != 0:
+        yield
+        return
+    lock = FileLock(paths.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunFolderError(f"{paths.folder} is being written by another process; wait for it, or end it") from None
+    try:
+        yield
+    finally:
+        lock.release()

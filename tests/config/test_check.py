@@ -1,0 +1,154 @@
+"""The schema: each value out of its range is named with what it must be and what it was."""
+
+import math
+
+import pytest
+from omegaconf import OmegaConf, open_dict
+
+from lightsweep.config.check import check, interval, nearest
+from lightsweep.config.schema import GROUPS, Optimizer, Trainer
+from lightsweep.errors import ConfigError
+
+
+@pytest.fixture
+def cfg(compose):
+    """The default configuration without what needs a run's folder."""
+    return compose("logger=none", small=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("optimizer.lr", 0.0, r"`optimizer\.lr` must be .*\(0, inf\) but got 0\.0"),
+        ("optimizer.lr", -0.1, r"`optimizer\.lr` must be .*\(0, inf\) but got -0\.1"),
+        ("optimizer.lr", math.inf, r"`optimizer\.lr` must be .*finite.* but got inf"),
+        ("optimizer.lr", math.nan, r"`optimizer\.lr` must be .*finite.* but got nan"),
+        ("optimizer.lr", "fast", r"`optimizer\.lr` must be a number.* but got 'fast'"),
+        ("optimizer.lr", True, r"`optimizer\.lr` must be a number.* but got True"),
+        ("optimizer.momentum", 1.0, r"`optimizer\.momentum` must be in \[0, 1\) but got 1\.0"),
+        ("optimizer.momentum", -0.1, r"`optimizer\.momentum` must be in \[0, 1\) but got -0\.1"),
+        ("optimizer.weight_decay", -1.0, r"`optimizer\.weight_decay` must be in \[0, inf\) but got -1\.0"),
+        ("data.batch_size", 0, r"`data\.batch_size` must be in \[1, inf\) but got 0"),
+        ("data.batch_size", 12.5, r"`data\.batch_size` must be a whole number.* but got 12\.5"),
+        ("data.val_size", -1, r"`data\.val_size` must be in \[0, inf\) but got -1"),
+        ("data.std", 0.0, r"`data\.std` must be .*\(0, inf\) but got 0\.0"),
+        ("data.loader", "gpu", r"`data\.loader` must be one of device, workers but got 'gpu'"),
+        ("model.filters", [32, 0], r"`model\.filters\.1` must be in \[1, inf\) but got 0"),
+        ("model.dropout", 1.0, r"`model\.dropout` must be in \[0, 1\) but got 1\.0"),
+        ("model._target_", 3, r"`model\._target_` must be a text but got 3"),
+        ("trainer.max_epochs", -2, r"`trainer\.max_epochs` must be in \[-1, inf\) but got -2"),
+        ("trainer.max_epochs", "ten", r"`trainer\.max_epochs` must be a whole number.* but got 'ten'"),
+        ("trainer.max_epochs", 0, r"`trainer\.max_epochs` must be at least 1, or -1 for no limit, but got 0"),
+        ("trainer.max_steps", 0, r"`trainer\.max_steps` must be at least 1, or -1 for no limit, but got 0"),
+        ("trainer.max_time", "1h", r"`trainer\.max_time` must be a text like .* but got '1h'"),
+        ("trainer.grad_clip", 0.0, r"`trainer\.grad_clip` must be .*\(0, inf\) but got 0\.0"),
+        ("trainer.ema_decay", 1.0, r"`trainer\.ema_decay` must be in \[0, 1\) but got 1\.0"),
+        ("trainer.precision", "16", r"`trainer\.precision` must be one of auto, 32-true, .* but got '16'"),
+        ("trainer.print_loss", 1, r"`trainer\.print_loss` must be true or false but got 1"),
+        ("trainer.limit_train_batches", 0.0, r"`trainer\.limit_train_batches` must be .* but got 0\.0"),
+        ("trainer.limit_train_batches", 1.5, r"`trainer\.limit_train_batches` must be .* but got 1\.5"),
+        ("scheduler.interval", "week", r"`scheduler\.interval` must be one of step, epoch but got 'week'"),
+        ("early_stopping.patience", 0, r"`early_stopping\.patience` must be in \[1, inf\) but got 0"),
+        ("seed", -1, r"`seed` must be in \[0, inf\) but got -1"),
+        ("seed", None, r"`seed` must be a whole number.* but got None"),
+        ("monitor", "accuracy", r"`monitor` must be a text like .* but got 'accuracy'"),
+        ("mode", "up", r"`mode` must be one of auto, min, max but got 'up'"),
+        ("trust", "pkg", r"`trust` must be a list but got 'pkg'"),
+    ],
+)
+def test_a_value_out_of_range_is_named(cfg, key, value, text):
+    OmegaConf.update(cfg, key, value)
+
+    with pytest.raises(ConfigError, match=f"^{text}$"):
+        check(cfg)
+
+
+@pytest.mark.parametrize(
+    "digits", [[3], [3, 3], [3, 10], [-1, 3], [1, 2, 3]], ids=lambda digits: "_".join(map(str, digits))
+)
+def test_digits_are_two_distinct_ones(compose, digits):
+    cfg = compose("logger=none", "data=mnist_binary", small=False)
+    cfg.data.digits = digits
+
+    with pytest.raises(ConfigError, match=r"^`data\.digits` must be two distinct digits from 0 to 9 but got"):
+        check(cfg)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"), [("trainer.max_epoch", "max_epochs"), ("early_stopping.patiens", "patience"), ("sed", "seed")]
+)
+def test_an_unknown_key_gets_the_nearest_one(cfg, key, hint):
+    with open_dict(cfg):
+        OmegaConf.update(cfg, key, 1, force_add=True)
+
+    with pytest.raises(ConfigError, match=rf"^`{key}` is no known key; did you mean '{hint}'\?$"):
+        check(cfg)
+
+
+def test_a_missing_value_names_its_key(compose):
+    cfg = compose("logger=none", "data=csv", small=False)
+
+    with pytest.raises(ConfigError, match=r"^`data\.path` is missing: .* give data\.path=<value>$"):
+        check(cfg)
+
+
+def test_an_interpolation_that_leads_nowhere_is_one_line(cfg):
+    cfg.optimizer.lr = "${optimizer.rate}"
+
+    with pytest.raises(ConfigError, match=r"^the configuration does not resolve: .*rate"):
+        check(cfg)
+
+
+def test_a_run_without_an_end_is_refused(cfg):
+    cfg.trainer.max_epochs = -1
+
+    with pytest.raises(ConfigError, match=r"^`trainer\.max_epochs`, `max_steps` and `max_time` are all unlimited"):
+        check(cfg)
+
+
+def test_validation_metrics_need_a_validation_split(cfg):
+    cfg.data.val_size, cfg.monitor = 0, "val/acc"
+
+    with pytest.raises(ConfigError, match=r"^`monitor=val/acc` needs a validation split"):
+        check(cfg)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 0),
+        ("data.val_size", 0),
+        ("optimizer.momentum", 0.0),
+        ("optimizer.weight_decay", 0),
+        ("optimizer.lr", 1),
+        ("trainer.limit_train_batches", 1),
+        ("trainer.limit_train_batches", 0.01),
+        ("trainer.max_steps", 5),
+        ("trainer.ema_decay", 0.0),
+        ("trainer.max_time", "00:00:01:00"),
+        ("trainer.devices", [0, 1]),
+        ("logger", None),
+    ],
+)
+def test_edge_values_pass(cfg, key, value):
+    OmegaConf.update(cfg, key, value)
+
+    check(cfg)
+
+
+def test_nearest_is_silent_when_nothing_is_near():
+    assert nearest("zzz", ["lr", "momentum"]) == ""
+    assert nearest("momentun", ["lr", "momentum"]) == "; did you mean 'momentum'?"
+
+
+def test_an_interval_shows_which_ends_belong_to_it():
+    assert interval(Optimizer.model_fields["lr"]) == "(0, inf)"
+    assert interval(Optimizer.model_fields["momentum"]) == "[0, 1)"
+    assert interval(Trainer.model_fields["grad_clip"]) == "(0, inf)"
+    assert interval(Trainer.model_fields["print_loss"]) == ""
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_key_of_the_schema_has_a_meaning(group):
+    for name, field in GROUPS[group].model_fields.items():
+        assert field.description, f"{group}.{name} has no description"

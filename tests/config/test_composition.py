@@ -1,0 +1,81 @@
+"""Every YAML file composes, passes the schema and resolves; what does not compose is explained in one line."""
+
+import pytest
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lightsweep.config import check
+from lightsweep.config.composition import explain
+from lightsweep.config.targets import ALLOWED, refuse_foreign, targets
+from lightsweep.paths import conf_dir
+
+CHOICES = sorted(
+    (path.parent.relative_to(conf_dir()).as_posix(), path.stem)
+    for path in conf_dir().rglob("*.yaml")
+    if path.parent != conf_dir() and path.stem != "base" and "hydra" not in path.parts
+)
+MANDATORY = {("data", "csv"): ("data.path=table.csv", "data.target=y")}
+NEEDS = {
+    ("model", "linear_regression"): ("data=line",),
+    ("model", "logistic_regression"): ("data=mnist_binary",),
+}
+
+
+@pytest.fixture
+def in_a_run(monkeypatch, tmp_path):
+    """What `${hydra:runtime.output_dir}` resolves to within a run."""
+    hydra = OmegaConf.create({"runtime": {"output_dir": str(tmp_path)}})
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", OmegaConf.create({"hydra": hydra}))
+
+
+@pytest.mark.usefixtures("in_a_run")
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_yaml_composes_and_passes_the_schema(compose, group, choice):
+    overrides = (*NEEDS.get((group, choice), ()), f"{group}={choice}", *MANDATORY.get((group, choice), ()))
+
+    cfg = compose(*overrides, small=False)
+
+    check(cfg)
+
+
+@pytest.mark.usefixtures("in_a_run")
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_target_in_the_yaml_files_exists_and_is_allowed(compose, group, choice):
+    cfg = compose(f"{group}={choice}", *MANDATORY.get((group, choice), ()), small=False)
+
+    for target in targets(cfg):
+        refuse_foreign(target, ALLOWED)
+
+
+@pytest.mark.usefixtures("in_a_run")
+def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
+    cfg = compose(small=False)
+
+    check(cfg)
+    assert cfg.model._target_ == "lightsweep.models.ConvNet"
+    assert list(cfg.model.filters) == [32, 64]
+    assert (cfg.optimizer._target_, cfg.optimizer.momentum) == ("torch.optim.SGD", 0.9)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["optimizer=admw"], ["`optimizer` must be one of", "adagrad", "'admw'", "did you mean 'adamw'?"]),
+        (["optimiser=adam"], ["optimiser"]),
+        (["optimizer.learning_rate=1"], ["`optimizer.learning_rate` is no known key"]),
+        (["trainer.max_epoch=1"], ["`trainer.max_epoch` is no known key", "did you mean 'max_epochs'?"]),
+        (["experiment=artcle"], ["`experiment` must be one of", "article", "did you mean 'article'?"]),
+        (["trainer.max_epochs"], ["`trainer.max_epochs` is no override like key=value"]),
+        (["data=line", "data.theta=[1"], ["`data.theta=[1` is no override like key=value"]),
+    ],
+)
+def test_what_does_not_compose_is_explained_in_one_line(compose, overrides, words):
+    with pytest.raises((HydraException, OmegaConfBaseException), match=r".") as caught:
+        compose(*overrides, small=False)
+
+    line = explain(caught.value)
+    assert "\n" not in line
+    for word in words:
+        assert word in line

@@ -1,0 +1,124 @@
+"""Only what the allow list names is built; everything else is refused before anything of it runs."""
+
+import os
+import sys
+
+import pytest
+from omegaconf import OmegaConf
+from torch import nn
+
+from lightsweep.config.targets import ALLOWED, instantiate, targets
+from lightsweep.errors import ConfigError
+
+
+@pytest.fixture
+def witness(tmp_path):
+    """A file that appears when a shell command ran."""
+    return tmp_path / "ran"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "subprocess.run",
+        "builtins.eval",
+        "builtins.exec",
+        "posix.system",
+        "lightsweep.training.environment.subprocess.run",
+        "lightsweep.files.os.system",
+        "lightsweep.paths.os.system",
+        "torch.optim.lr_scheduler.types.FunctionType",
+        "torch.nn.modules.module.functools.partial",
+        "torchvision.os.system",
+        "torch.hub.load",
+        "torch.load",
+        "lightning.pytorch.callbacks.model_checkpoint.shutil.rmtree",
+        "lightsweepx.anything",
+        "lightsweep..paths",
+        "torch.nn.__builtins__.eval",
+        "torch.nn.Module.__init__.__globals__.get",
+        "",
+        "lightsweep",
+    ],
+)
+def test_a_foreign_target_is_refused_and_nothing_runs(target, witness):
+    node = OmegaConf.create({"_target_": target, "_args_": [f"touch {witness}"]})
+
+    with pytest.raises(ConfigError, match=r"^`_target_: .*` (is not allowed|was not found)"):
+        instantiate(node)
+
+    assert not witness.exists()
+
+
+def test_a_foreign_target_deep_inside_is_refused_before_the_outer_one_is_built(witness):
+    inner = {"_target_": "os.system", "_args_": [f"touch {witness}"]}
+    node = OmegaConf.create({"_target_": "torch.nn.Sequential", "_args_": [[{"x": inner}]]})
+
+    with pytest.raises(ConfigError, match=r"^`_target_: os\.system` is not allowed"):
+        instantiate(node)
+
+    assert not witness.exists()
+
+
+def test_a_refused_package_is_not_even_imported(monkeypatch, tmp_path):
+    (tmp_path / "hostile.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ConfigError, match=r"`_target_: hostile\.Net` is not allowed: .*trust=\[my_package\]"):
+        instantiate(OmegaConf.create({"_target_": "hostile.Net"}))
+
+    assert "hostile" not in sys.modules
+
+
+def test_a_trusted_package_is_built(monkeypatch, tmp_path):
+    (tmp_path / "mine_trusted.py").write_text("from torch import nn\nclass Net(nn.Linear):\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    node = OmegaConf.create({"_target_": "mine_trusted.Net", "in_features": 2, "out_features": 3})
+
+    found = instantiate(node, trust=["mine_trusted"])
+
+    assert (found.in_features, found.out_features) == (2, 3)
+
+
+def test_trust_in_a_package_is_no_trust_in_what_it_imports(monkeypatch, tmp_path, witness):
+    (tmp_path / "mine_with_os.py").write_text("import os\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    node = OmegaConf.create({"_target_": "mine_with_os.os.system", "_args_": [f"touch {witness}"]})
+
+    with pytest.raises(ConfigError, match=r"is not allowed"):
+        instantiate(node, trust=["mine_with_os"])
+
+    assert not witness.exists()
+
+
+def test_arguments_reach_the_target_as_they_are():
+    node = OmegaConf.create({"_target_": "torch.nn.Linear", "in_features": 2})
+
+    found = instantiate(node, out_features=5)
+
+    assert isinstance(found, nn.Linear)
+    assert found.weight.shape == (5, 2)
+
+
+def test_an_unknown_argument_is_the_users_mistake():
+    node = OmegaConf.create({"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 2, "colour": 1})
+
+    with pytest.raises(ConfigError, match=r"`torch\.nn\.Linear` could not be built: .*colour"):
+        instantiate(node)
+
+
+def test_a_misspelt_target_was_not_found():
+    with pytest.raises(ConfigError, match=r"^`_target_: torch\.nn\.Linaer` was not found"):
+        instantiate(OmegaConf.create({"_target_": "torch.nn.Linaer"}))
+
+
+def test_targets_are_found_at_any_depth():
+    node = {"_target_": "a", "x": [{"_target_": "b"}, [{"y": {"_target_": "c"}}]], "z": {"_target_": None}}
+
+    assert list(targets(OmegaConf.create(node))) == ["a", "b", "c"]
+
+
+def test_the_allow_list_is_small_and_ends_at_package_boundaries():
+    assert all(prefix.endswith(".") for prefix in ALLOWED)
+    assert not os.__name__.startswith(ALLOWED)

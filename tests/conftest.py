@@ -1,0 +1,116 @@
+"""Fixtures that all tests share: a composed configuration, small data sets on the disk, and a run of a few steps."""
+
+import gzip
+import os
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from omegaconf import DictConfig
+
+from lightsweep import paths
+
+ROOT = Path(__file__).resolve().parents[1]
+MNIST_FILES = {
+    "train-images-idx3-ubyte": (16, 784, 600),
+    "train-labels-idx1-ubyte": (8, 1, 600),
+    "t10k-images-idx3-ubyte": (16, 784, 200),
+    "t10k-labels-idx1-ubyte": (8, 1, 200),
+}
+"""Bytes of a file's header and of one example, and how many examples the small copy keeps."""
+
+Compose = Callable[..., DictConfig]
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def mnist_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the first 600 training and 200 test images of the real MNIST, unpacked."""
+    root = tmp_path_factory.mktemp("data")
+    raw = root / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, (header, size, count) in MNIST_FILES.items():
+        with gzip.open(ROOT / "data" / "MNIST" / "raw" / f"{name}.gz") as file:
+            head = file.read(header)
+            (raw / name).write_bytes(head[:4] + count.to_bytes(4, "big") + head[8:] + file.read(size * count))
+    return root
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> DictConfig:
+    with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):
+        return hydra_compose("train", list(overrides))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A CSV file of 60 rows: inputs `a` and `b`, the class `kind` and the number `y`."""
+    path = tmp_path / "table.csv"
+    rows = [f"{i % 7},{(i * 5) % 11},{'yes' if i % 3 else 'no'},{i / 4}" for i in range(60)]
+    path.write_text("\n".join(["a,b,kind,y", *rows]) + "\n")
+    return path
+
+
+@pytest.fixture
+def compose(mnist_root: Path) -> Compose:
+    """Composes `conf/train.yaml` with overrides; on small data, with few threads' worth of arithmetic and no logger."""
+
+    def composed(*overrides: str, small: bool = True) -> DictConfig:
+        given = list(overrides)
+        choices = {word.partition("=")[0]: word.partition("=")[2] for word in given}
+        if small:
+            defaults = {"logger": "none", "trainer.max_epochs": "1", "trainer.accelerator": "cpu"}
+            if choices.get("data", "mnist") in ("mnist", "mnist_binary"):
+                defaults |= {"data.root": str(mnist_root), "data.val_size": "50", "data.batch_size": "50"}
+            given = [f"{key}={value}" for key, value in defaults.items() if key not in choices] + given
+        return deepcopy(_composed(tuple(given)))
+
+    return composed
+
+
+@pytest.fixture
+def run(compose: Compose, tmp_path: Path) -> Run:
+    """Trains with overrides in a fresh folder of `tmp_path` and gives the result; `folder=` names the folder."""
+    from lightsweep.training import train
+
+    def trained(*overrides: str, folder: Path | None = None) -> Any:
+        target = folder or tmp_path / f"run{len(list(tmp_path.glob('run*')))}"
+        return train(compose(*overrides), target)
+
+    return trained
+
+
+@pytest.fixture
+def initial(compose: Compose) -> Callable[..., Any]:
+    """Gives the DataModule, set up, and the model with the weights that a run with these overrides starts from."""
+    from lightning.pytorch import seed_everything
+
+    from lightsweep.training.build import build_data, build_model
+
+    def built(*overrides: str) -> Any:
+        cfg = compose(*overrides)
+        seed_everything(cfg.seed, workers=True, verbose=False)
+        datamodule = build_data(cfg)
+        datamodule.setup("fit")
+        return datamodule, build_model(cfg, datamodule)
+
+    return built
+
+
+@pytest.fixture(autouse=True)
+def _undisturbed() -> Iterator[None]:
+    """A test leaves neither the environment nor torch's generator changed for the next one."""
+    import torch
+
+    environment, state = dict(os.environ), torch.get_rng_state()
+    torch.set_num_threads(1)  # small arithmetic is no faster on two, and far slower where other processes are busy
+    yield
+    os.environ.clear()
+    os.environ.update(environment)
+    torch.set_rng_state(state)
+    torch.use_deterministic_algorithms(False)

@@ -1,0 +1,116 @@
+"""CSV files: what is read from a good one, and which row and column of a bad one is named."""
+
+import pytest
+import torch
+
+from lightsweep.data import CSV
+from lightsweep.errors import ConfigError, DataError
+
+
+def written(tmp_path, text):
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    return str(path)
+
+
+def test_classification_orders_its_classes(table):
+    data = CSV(str(table), "kind", "classification", batch_size=10, val_size=10, test_size=8)
+
+    assert data.spec.class_names == ("no", "yes")
+    assert data.spec.input_shape == (3,)
+    assert data.load_train().targets.dtype == torch.int64
+    assert (len(data.load_train()), len(data.load_test())) == (52, 8)
+
+
+def test_numbers_as_classes_are_ordered_as_numbers(tmp_path):
+    path = written(tmp_path, "x,k\n" + "\n".join(f"{i},{(2, 10, 1)[i % 3]}" for i in range(30)))
+
+    assert CSV(path, "k", "classification", batch_size=5).spec.class_names == ("1", "2", "10")
+
+
+def test_regression_reads_the_target_as_a_column_of_numbers(tmp_path):
+    path = written(tmp_path, "a,y\n" + "\n".join(f"{i},{i / 4}" for i in range(20)))
+
+    data = CSV(path, "y", "regression", batch_size=5)
+
+    assert data.spec.num_classes is None
+    assert data.load_train().targets.shape == (20, 1)
+    assert sorted(data.load_train().targets.flatten().tolist()) == [i / 4 for i in range(20)]
+
+
+def test_inputs_are_standardised_by_the_training_rows_alone(tmp_path):
+    path = written(tmp_path, "a,same,y\n" + "\n".join(f"{i * i},7,{i}" for i in range(20)))
+
+    data = CSV(path, "y", "regression", batch_size=5, test_size=5)
+    train = data.load_train().inputs
+
+    torch.testing.assert_close(train.mean(0), torch.zeros(2, dtype=torch.float64), atol=1e-12, rtol=0)
+    torch.testing.assert_close(train[:, 0].std(correction=0), torch.ones((), dtype=torch.float64))
+    assert not train[:, 1].any(), "a constant column becomes 0"
+    assert data.load_test().inputs[:, 0].mean().abs() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,y\n1,2\nx,3\n", r"row 3, column 'a' must be a finite number but is 'x'"),
+        ("a,y\n1,2\n,3\n", r"row 3, column 'a' must be a finite number but is ''"),
+        ("a,y\n1,2\nnan,3\n", r"row 3, column 'a' must be a finite number but is 'nan'"),
+        ("a,y\n1,2\n2,inf\n", r"row 3, column 'y' must be a finite number but is 'inf'"),
+        ("a,y\n1,2\n2,3,4\n", r"row 3 has 3 cells, the header has 2"),
+        ("a,a,y\n1,2,3\n", r"two columns have the same name"),
+        ("a,y\n", r"no rows below its header"),
+        ("y\n1\n", r"has the target column 'y' but no input column"),
+        ("", r"no rows below its header"),
+    ],
+)
+def test_a_bad_cell_is_named_by_row_and_column(tmp_path, text, message):
+    path = written(tmp_path, text)
+
+    with pytest.raises(DataError, match=message) as caught:
+        CSV(path, "y", "regression", batch_size=1)
+
+    assert path in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere\.csv cannot be read: No such file"):
+        CSV(str(tmp_path / "nowhere.csv"), "y", "regression", batch_size=1)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    path = tmp_path / "binary.csv"
+    path.write_bytes(b"a,y\n\xff\xfe,1\n")
+
+    with pytest.raises(DataError, match=r"is no CSV file in UTF-8"):
+        CSV(str(path), "y", "regression", batch_size=1)
+
+
+def test_a_target_that_is_no_column_gets_the_nearest(table):
+    with pytest.raises(ConfigError, match=r"^`data\.target` 'kinds' is no column of .*; did you mean 'kind'\?$"):
+        CSV(str(table), "kinds", "classification", batch_size=1)
+
+
+def test_one_class_is_no_classification(tmp_path):
+    path = written(tmp_path, "a,k\n1,same\n2,same\n")
+
+    with pytest.raises(DataError, match=r"column 'k' holds one class alone, 'same'"):
+        CSV(path, "k", "classification", batch_size=1)
+
+
+def test_a_test_set_of_all_rows_is_refused(table):
+    with pytest.raises(ConfigError, match=r"^`data\.test_size` must be below the 60 rows of .* but got 60$"):
+        CSV(str(table), "kind", "classification", batch_size=1, test_size=60)
+
+
+def test_a_task_that_is_none_is_refused(table):
+    with pytest.raises(ConfigError, match=r"^`data\.task` must be classification or regression but got 'both'$"):
+        CSV(str(table), "kind", "both", batch_size=1)
+
+
+def test_testing_without_test_rows_is_refused(table):
+    data = CSV(str(table), "kind", "classification", batch_size=5)
+
+    with pytest.raises(ConfigError, match=r"^`data\.test_size` is 0, so there is no test set"):
+        data.load_test()

@@ -1,0 +1,176 @@
+"""The two ways to batches agree, a chunk holds the batches it says, and no split leaks into another."""
+
+import pytest
+import torch
+
+from lightsweep.data.spec import Arrays
+from lightsweep.data.transform import Normalize, RandomShift
+from lightsweep.errors import ConfigError
+
+SMALL = ("model=softmax_regression",)
+
+
+def training_batches(datamodule, epoch=0):
+    loader = datamodule.train_dataloader()
+    loader.epoch = epoch
+    return [batch for chunk in loader for batch in chunk.batches]
+
+
+def same(first, second):
+    return len(first) == len(second) and all(
+        torch.equal(a, b) for one, other in zip(first, second, strict=True) for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("data=mnist",),
+        ("data=mnist", "data.shift=2"),
+        ("data=mnist", "data.shift=2", "data.num_workers=2"),
+        ("data=mnist_binary", "model=logistic_regression", "data.val_size=20"),
+        ("data=line", "model=linear_regression"),
+    ],
+    ids=" ".join,
+)
+def test_the_two_loader_paths_agree_batch_by_batch(initial, overrides):
+    found = {}
+    for loader in ("device", "workers"):
+        datamodule, _ = initial(*SMALL[len(overrides) > 2 :], *overrides, f"data.loader={loader}")
+        datamodule.eval_batch_size = 30
+        torch.manual_seed(3)
+        found[loader] = [training_batches(datamodule, epoch=1), list(datamodule.val_dataloader())]
+
+    assert min(len(batches) for batches in found["device"]) > 0
+    assert all(same(one, other) for one, other in zip(found["device"], found["workers"], strict=True))
+
+
+def test_epochs_shuffle_anew_and_repeat_by_number(initial):
+    datamodule, _ = initial(*SMALL)
+
+    assert same(training_batches(datamodule, 1), training_batches(datamodule, 1))
+    assert not same(training_batches(datamodule, 0), training_batches(datamodule, 1))
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 4, 100])
+def test_chunks_say_how_many_batches_they_hold_and_where_they_start(initial, chunk):
+    datamodule, _ = initial(*SMALL)
+    datamodule.chunk = chunk
+    loader = datamodule.train_dataloader()
+
+    chunks = [(part.start, part.sizes, [len(targets) for _, targets in part.batches]) for part in loader]
+
+    assert len(chunks) == len(loader) == -(-11 // chunk)
+    assert [start for start, _, _ in chunks] == list(range(0, 11, chunk))
+    assert all(sizes == lengths for _, sizes, lengths in chunks)
+    assert sum(sum(sizes) for _, sizes, _ in chunks) == 550
+
+
+def test_a_chunk_that_was_left_early_does_not_shift_the_next_epoch(initial):
+    datamodule, _ = initial(*SMALL)
+    datamodule.chunk = 4
+    loader = datamodule.train_dataloader()
+    next(next(iter(loader)).batches)
+
+    assert same([batch for chunk in loader for batch in chunk.batches], training_batches(datamodule))
+
+
+@pytest.mark.parametrize("skip", [0, 3, 4, 7, 11])
+def test_a_resumed_epoch_goes_on_where_it_stopped(initial, skip):
+    datamodule, _ = initial(*SMALL)
+    datamodule.chunk = 4
+    loader = datamodule.train_dataloader()
+    loader.skip = skip
+
+    rest = [batch for chunk in loader for batch in chunk.batches]
+
+    assert same(rest, training_batches(datamodule)[skip:])
+    assert len([batch for chunk in loader for batch in chunk.batches]) == 11, "the epoch after is whole again"
+
+
+def test_validation_and_training_share_no_example_and_lose_none(initial):
+    datamodule, _ = initial(*SMALL)
+    whole = datamodule.load_train()
+
+    rows = [row.numpy().tobytes() for split in ("train", "val") for row in datamodule.splits[split].inputs]
+
+    assert {split: len(datamodule.splits[split]) for split in ("train", "val")} == {"train": 550, "val": 50}
+    assert sorted(rows) == sorted(row.numpy().tobytes() for row in whole.inputs)
+
+
+def test_the_split_depends_on_its_own_seed_alone(initial):
+    one, other, third = (initial(*SMALL, extra)[0] for extra in ("seed=0", "seed=1", "data.split_seed=1"))
+
+    assert torch.equal(one.splits["val"].inputs, other.splits["val"].inputs)
+    assert not torch.equal(one.splits["val"].inputs, third.splits["val"].inputs)
+
+
+def test_without_validation_all_examples_are_trained_on(initial):
+    datamodule, _ = initial(*SMALL, "data.val_size=0")
+
+    assert len(datamodule.splits["train"]) == 600
+    assert datamodule.val_dataloader() == []
+
+
+def test_fit_never_opens_the_test_set(run, monkeypatch):
+    from lightsweep.data import MNIST
+
+    monkeypatch.setattr(MNIST, "load_test", lambda self: pytest.fail("the test set was opened"))
+
+    result = run(*SMALL, "test=false")
+
+    assert result.status == "completed"
+    assert not any(name.startswith("test/") for name in result.metrics)
+
+
+@pytest.mark.parametrize(
+    ("override", "text"),
+    [
+        ("data.batch_size=551", r"^`data\.batch_size` must be at most the training split's 550 examples but got 551$"),
+        ("data.val_size=600", r"^`data\.val_size` must be below the 600 training examples but got 600$"),
+        ("data.val_size=601", r"^`data\.val_size` must be below the 600 training examples but got 601$"),
+    ],
+)
+def test_sizes_that_the_data_cannot_give_are_refused(initial, override, text):
+    with pytest.raises(ConfigError, match=text):
+        initial(override)
+
+
+def test_images_are_normalised_to_the_configured_mean_and_spread():
+    images = torch.tensor([0, 51, 255], dtype=torch.uint8)
+
+    found = Normalize(0.2, 0.5)(images)
+
+    torch.testing.assert_close(found, torch.tensor([-0.4, 0.0, 1.6]), atol=1e-6, rtol=0)
+
+
+def test_the_normalisation_of_doubles_keeps_their_precision():
+    values = torch.tensor([[1.0 + 1e-12]], dtype=torch.float64)
+
+    assert torch.equal(Normalize(0.0, 1.0, torch.float64)(values), values)
+
+
+def test_a_shift_moves_whole_images_and_fills_with_background():
+    image = torch.zeros(400, 1, 5, 5)
+    image[:, 0, 2, 2] = 1.0
+    torch.manual_seed(0)
+
+    moved = RandomShift(2)(image)
+
+    assert moved.shape == image.shape
+    assert torch.equal(moved.sum((1, 2, 3)), torch.ones(400))
+    assert len(moved.flatten(1).argmax(1).unique()) == 25, "every place within reach is reached"
+
+
+def test_a_shift_needs_images(initial):
+    with pytest.raises(ConfigError, match=r"^`data\.shift` moves images, but one example has shape \(1,\)$"):
+        initial("model=linear_regression", "data=line", "data.shift=1")
+
+
+def test_arrays_take_rows():
+    arrays = Arrays(torch.arange(6).reshape(3, 2), torch.tensor([5, 6, 7]))
+
+    taken = arrays.take(torch.tensor([2, 0]))
+
+    assert taken.inputs.tolist() == [[4, 5], [0, 1]]
+    assert taken.targets.tolist() == [7, 5]

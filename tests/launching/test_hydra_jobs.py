@@ -1,0 +1,51 @@
+import pytest
+from hydra.core.utils import JobReturn, JobStatus
+
+from lightsweep.errors import ConfigError
+from lightsweep.launching import Outcome
+from lightsweep.launching.hydra_jobs import LauncherConfigError, hydra_errors, job_return, single_run_argv
+from lightsweep.launching.outcome import pack_error
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["train.py", "-m", "lr=1,2", "hydra/launcher=local"], ["train.py", "lr=1"]),
+        (["train.py", "--multirun", "-cn", "other", "lr=1,2"], ["train.py", "-cn", "other", "lr=1"]),
+        (
+            ["train.py", "--config-dir=conf", "-m", "--config-name", "a"],
+            ["train.py", "--config-dir=conf", "--config-name", "a", "lr=1"],
+        ),
+        (["pytest", "tests", "-q", "-k", "name"], ["pytest", "lr=1"]),
+    ],
+)
+def test_the_command_line_of_a_job_is_that_of_a_single_run(argv: list[str], expected: list[str]) -> None:
+    assert single_run_argv(argv, ["lr=1"]) == expected
+
+
+def test_a_returned_job_is_given_on_as_it_is() -> None:
+    result = JobReturn(overrides=["lr=1"], status=JobStatus.COMPLETED)
+    result.return_value = 0.5
+    assert job_return(Outcome(result), ["lr=1"]) is result
+
+
+def test_a_failed_job_keeps_its_config_and_gets_its_error_back() -> None:
+    result = JobReturn(overrides=["lr=1"], working_dir="somewhere", status=JobStatus.FAILED)
+    result.return_value = pack_error(ValueError("no"))
+    given = job_return(Outcome(result), ["lr=1"])
+    assert given.working_dir == "somewhere"
+    with pytest.raises(ValueError, match="no"):
+        _ = given.return_value
+
+
+def test_a_dead_job_is_failed_with_its_overrides() -> None:
+    given = job_return(Outcome(error=RuntimeError("gone")), ["lr=1"])
+    assert (given.status, given.overrides) == (JobStatus.FAILED, ["lr=1"])
+    with pytest.raises(RuntimeError, match="gone"):
+        _ = given.return_value
+
+
+def test_errors_in_settings_are_both_ours_and_hydras() -> None:
+    with pytest.raises(LauncherConfigError, match="wrong"), hydra_errors():
+        raise ConfigError("wrong")
+    assert issubclass(LauncherConfigError, ConfigError)

@@ -1,0 +1,117 @@
+"""The contract of all models: shapes, fit to the data, evaluation; and the ConvNet's order of pooling and ReLU."""
+
+import pytest
+import torch
+from torch import nn
+
+from lightsweep.data import DataSpec
+from lightsweep.errors import ConfigError
+from lightsweep.models import MLP, ConvNet, LinearRegression, LogisticRegression, SoftmaxRegression, Wrapped
+
+IMAGES = DataSpec((1, 28, 28), 10, tuple("0123456789"))
+TWO_DIGITS = DataSpec((1, 28, 28), 2, ("3", "8"))
+TABLE = DataSpec((5,), 3, tuple("abc"))
+NUMBERS = DataSpec((5,), None)
+
+
+@pytest.mark.parametrize(
+    ("build", "spec"),
+    [
+        (LinearRegression, NUMBERS),
+        (LogisticRegression, TWO_DIGITS),
+        (SoftmaxRegression, IMAGES),
+        (SoftmaxRegression, TABLE),
+        (lambda spec: MLP(spec, [7]), NUMBERS),
+        (lambda spec: MLP(spec, [], dropout=0.5), TABLE),
+        (lambda spec: MLP(spec, [7, 6], batch_norm=True), IMAGES),
+        (lambda spec: ConvNet(spec, [4, 6]), IMAGES),
+        (lambda spec: ConvNet(spec, [4], batch_norm=True, dropout=0.5, kernel_size=5), DataSpec((3, 32, 30), None)),
+        (lambda spec: Wrapped(spec, nn.Sequential(nn.Flatten(), nn.Linear(784, 10))), IMAGES),
+    ],
+)
+def test_a_model_maps_a_batch_to_what_its_task_needs(build, spec):
+    model = build(spec)
+    inputs = torch.randn(6, *spec.input_shape)
+
+    outputs = model(inputs)
+
+    assert outputs.shape == (6, model.task.num_outputs(spec))
+    assert model.training, "looking at the shapes must not leave the network in evaluation mode"
+
+
+def test_the_articles_convnet_has_its_parameters():
+    model = ConvNet(IMAGES, [32, 64])
+
+    counts = [p.numel() for p in model.parameters()]
+    assert counts == [32 * 9, 32, 64 * 32 * 9, 64, 10 * 64 * 7 * 7, 10]
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (lambda: LinearRegression(IMAGES), r"^`model=linear_regression` needs a number as target, but `data` has .*10"),
+        (lambda: LogisticRegression(IMAGES), r"^`model=logistic_regression` needs two classes"),
+        (lambda: SoftmaxRegression(NUMBERS), r"^`model=softmax_regression` needs classes, but .* one number"),
+        (lambda: ConvNet(TABLE, [4]), r"^`model=convnet` needs images \[C, H, W\], but .*\(5,\)"),
+        (lambda: Wrapped(IMAGES, nn.Linear(3, 10)), r"^`model` Linear does not take inputs of shape \(1, 28, 28\)"),
+        (
+            lambda: Wrapped(IMAGES, nn.Sequential(nn.Flatten(), nn.Linear(784, 3))),
+            r"^`model` Sequential gives outputs of shape \(3,\), but `data` needs \(10,\)$",
+        ),
+        (
+            lambda: ConvNet(IMAGES, [2] * 5),
+            r"^`model\.filters` has 5 layers, and each halves the image, but 28 × 28 pixels",
+        ),
+        (lambda: ConvNet(IMAGES, [2], kernel_size=4), r"^`model\.kernel_size` must be odd but got 4$"),
+    ],
+)
+def test_a_model_that_does_not_fit_the_data_is_one_line(build, text):
+    with pytest.raises(ConfigError, match=text) as caught:
+        build()
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [8, 7])
+def test_pooling_before_relu_equals_relu_before_pooling(size):
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(4, 1, 3, 3, dtype=torch.float64, generator=generator)
+    start = torch.randn(5, 1, size, size, dtype=torch.float64, generator=generator)
+    upstream = torch.randn(5, 4, size // 2, size // 2, dtype=torch.float64, generator=generator)
+    found = []
+    for layers in ([nn.MaxPool2d(2), nn.ReLU()], [nn.ReLU(), nn.MaxPool2d(2)]):
+        kernel, images = weight.clone().requires_grad_(), start.clone().requires_grad_()
+        outputs = nn.Sequential(*layers)(nn.functional.conv2d(images, kernel, padding=1))
+        outputs.backward(upstream)
+        found.append((outputs.detach(), kernel.grad, images.grad))
+
+    pool_first, relu_first = found
+    for ours, articles in zip(pool_first, relu_first, strict=True):
+        assert torch.equal(ours, articles)
+
+
+def test_the_convnet_is_the_articles_relu_then_pool_network():
+    model = ConvNet(IMAGES, [3, 4], channels_last=False).double()
+    first, _, _, second, _, _, _, linear = model.net
+    article = nn.Sequential(first, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), linear)
+    inputs, targets = torch.randn(6, 1, 28, 28, dtype=torch.float64), torch.arange(6)
+    gradients = []
+    for net in (model, article):
+        model.zero_grad()
+        outputs = net(inputs)
+        nn.functional.cross_entropy(outputs, targets).backward()
+        gradients.append([outputs.detach(), *(p.grad.clone() for p in model.parameters())])
+
+    for ours, articles in zip(*gradients, strict=True):
+        assert torch.equal(ours, articles)
+
+
+def test_channels_last_changes_the_memory_and_not_the_numbers():
+    torch.manual_seed(0)
+    plain = ConvNet(IMAGES, [3, 4], channels_last=False).double()
+    torch.manual_seed(0)
+    fast = ConvNet(IMAGES, [3, 4]).double()
+
+    assert fast.net[3].weight.stride() != plain.net[3].weight.stride()
+    inputs = torch.randn(6, 1, 28, 28, dtype=torch.float64)
+    torch.testing.assert_close(fast(inputs), plain(inputs), rtol=1e-12, atol=1e-12)

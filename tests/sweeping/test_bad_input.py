@@ -1,0 +1,89 @@
+"""Every mistake that can be seen beforehand: one line, exit code 2, and no trial."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import App
+
+SPACE = ("x=interval(-2,2)",)
+S = "hydra.sweeper"
+
+CASES = {
+    "nothing searched": ((), "nothing is searched"),
+    "low above high": (("x=interval(2,1)",), "`x` has low 2 above high 1"),
+    "log from zero": (("x=tag(log,interval(0,1))",), "must be above 0 but is 0"),
+    "empty range": (("n=range(3,3)",), "`n` has an empty range"),
+    "unknown key": (("optimizer.momentun=interval(0,1)",), "no `optimizer.momentun`; nearest: optimizer.momentum"),
+    "key of another group": (
+        ("optimizer=sgd,adam", "optimizer.momentum=interval(0,1)"),
+        "no `optimizer.momentum` when optimizer=adam",
+    ),
+    "unknown group choice": (("optimizer=sgd,adamm",), "`optimizer=adamm` when optimizer=adamm does not fit"),
+    "no trials": (
+        (*SPACE, f"{S}.n_trials=0"),
+        "`hydra.sweeper.n_trials` must be a whole number of at least 1 but got 0",
+    ),
+    "direction": ((*SPACE, f"{S}.direction=up"), "must be minimize or maximize, or a list of them, but got 'up'"),
+    "failure rate": ((*SPACE, f"{S}.max_failure_rate=2"), "must be between 0 and 1 but got 2"),
+    "time limit": ((*SPACE, f"{S}.timeout_s=-1"), "must be a number above 0 but got -1"),
+    "retries": ((*SPACE, f"{S}.retry_failed=-1"), "at least 0 but got -1"),
+    "jobs": ((*SPACE, f"{S}.n_jobs=0"), "`hydra.sweeper.n_jobs` must be a whole number of at least 1"),
+    "test metric": ((*SPACE, "monitor=test/acc"), "a sweep must not choose by the test set"),
+    "storage": ((*SPACE, f"{S}.storage=nosuch://me:s3cret@h/x"), "nosuch://me:***@h/x cannot be used"),
+    "pruner of two": (
+        (*SPACE, "hydra/sweeper/pruner=median", f"{S}.direction=[minimize,minimize]"),
+        "works with one direction only",
+    ),
+    "grid over interval": ((*SPACE, "hydra/sweeper/sampler=grid"), "`x` is an interval"),
+    "enqueue outside": ((*SPACE, f"{S}.enqueue=[{{x:9}}]"), "has x=9, outside"),
+    "enqueue unknown": ((*SPACE, f"{S}.enqueue=[{{y:9}}]"), "names y, which is not searched; searched: x"),
+    "enqueue with grid": (
+        ("n=range(3)", "hydra/sweeper/sampler=grid", f"{S}.enqueue=[{{n:1}}]"),
+        "has no use with a sampler that tries every point",
+    ),
+    "custom space": ((*SPACE, f"{S}.custom_search_space=no.such.function"), "no.such.function cannot be loaded"),
+}
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """All cases in one process that runs the application for each, since starting Python is what takes time."""
+    app = App(tmp_path_factory.mktemp("bad"))
+    driver = (
+        "import contextlib, io, json, runpy, sys\nfrom hydra.core.global_hydra import GlobalHydra\nanswers = {}\n"
+        "for name, command in json.load(sys.stdin).items():\n"
+        "    sys.argv = ['app.py', *command]\n    out = io.StringIO()\n"
+        "    with contextlib.redirect_stderr(out), contextlib.redirect_stdout(out):\n"
+        "        try:\n            runpy.run_path('app.py', run_name='__main__')\n            code = 0\n"
+        "        except SystemExit as error:\n            code = error.code\n"
+        "    GlobalHydra.instance().clear()\n    answers[name] = [code, out.getvalue()]\nprint(json.dumps(answers))\n"
+    )
+    commands = {name: app.command(*overrides)[2:] for name, (overrides, _) in CASES.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", driver], input=json.dumps(commands), cwd=app.folder, env=app.environment(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return app, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_mistake_is_one_line_and_exit_code_2(answers, name):
+    app, answered = answers
+    code, text = answered[name]
+    assert CASES[name][1] in text
+    assert code == 2
+    assert len(text.strip().splitlines()) == 1
+    assert "s3cret" not in text
+    assert not any(os.path.isdir(app.sweep_dir / str(number)) for number in range(3))
+
+
+def test_study_of_another_direction_or_space_is_refused(app):
+    app.sweep(*SPACE, f"{S}.n_trials=1")
+    run = app.sweep(*SPACE, f"{S}.n_trials=2", f"{S}.direction=maximize", code=2)
+    assert "the study 'sweep' has direction minimize but `hydra.sweeper.direction` is maximize" in run.stderr
+    run = app.sweep("x=interval(-3,2)", f"{S}.n_trials=2", code=2)
+    assert "was made for another space: x was FloatDistribution(high=2.0" in run.stderr

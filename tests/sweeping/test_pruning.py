@@ -1,0 +1,189 @@
+"""The pruning callback inside real fits: its decisions are Optuna's own, and the fit ends cleanly."""
+
+import optuna
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch.utils.data import DataLoader, TensorDataset
+
+from lightsweep.errors import ConfigError
+from lightsweep.sweeping import marks
+from lightsweep.sweeping.pruning import PruningCallback
+from lightsweep.sweeping.trial import running_trial
+
+PRUNERS = {
+    "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=2),
+    "percentile": lambda: optuna.pruners.PercentilePruner(40.0, n_startup_trials=1, n_warmup_steps=1),
+    "hyperband": lambda: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=6, reduction_factor=2),
+    "successive_halving": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2),
+    "patient": lambda: optuna.pruners.PatientPruner(None, patience=1),
+    "threshold": lambda: optuna.pruners.ThresholdPruner(upper=0.8),
+}
+CURVES = [
+    [0.9, 0.7, 0.5, 0.4, 0.3, 0.2],
+    [0.8, 0.8, 0.8, 0.8, 0.8, 0.8],
+    [0.9, 0.75, 0.6, 0.55, 0.5, 0.45],
+    [0.7, 0.5, 0.3, 0.2, 0.1, 0.05],
+    [0.95, 0.9, 0.85, 0.8, 0.75, 0.7],
+    [0.6, float("nan"), 0.5, 0.5, 0.5, 0.5],
+    [0.75, 0.6, 0.7, 0.9, 0.95, 1.0],
+]
+CURVES = [[float(torch.tensor(value)) for value in curve] for curve in CURVES]  # as `self.log` keeps them: float32
+
+
+class Curve(LightningModule):
+    """Logs a given curve, one value an epoch, and takes one optimizer step a batch."""
+
+    def __init__(self, values: list[float]) -> None:
+        super().__init__()
+        self.values, self.layer, self.ended = values, torch.nn.Linear(1, 1), False
+
+    def training_step(self, batch, _):
+        loss = self.layer(batch[0]).mean()
+        self.log("train_value", float(self.values[self.current_epoch]))
+        return loss
+
+    def validation_step(self, batch, _):
+        self.log("val/value", self.values[self.current_epoch])
+
+    def on_fit_end(self):
+        self.ended = True
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+def loader() -> DataLoader:
+    return DataLoader(TensorDataset(torch.zeros(4, 1)), batch_size=1)
+
+
+def fit(values: list[float], callback: PruningCallback, **settings) -> tuple[Curve, Trainer]:
+    module = Curve(values)
+    trainer = Trainer(
+        max_epochs=len(values), accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, callbacks=[callback], **settings,
+    )  # fmt: skip
+    trainer.fit(module, loader(), loader())
+    return module, trainer
+
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*does not have many workers", "ignore:PatientPruner is experimental", "ignore:.*LeafSpec"
+)
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_decisions_equal_optunas_own(name):
+    def pruned_steps(run) -> list[int | None]:
+        study = optuna.create_study(pruner=PRUNERS[name](), study_name="same")  # Hyperband goes by the name
+        found: list[int | None] = []
+        for values in CURVES:
+            trial = study.ask()
+            at = run(trial, values)
+            found.append(at)
+            if at is None:
+                study.tell(trial, values[-1])
+            else:
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        return found
+
+    def by_hand(trial, values):
+        for step, value in enumerate(values):
+            trial.report(value, step)
+            if trial.should_prune():
+                return step
+        return None
+
+    def in_fit(trial, values):
+        callback = PruningCallback("val/value")
+        with running_trial(trial):
+            _, trainer = fit(values, callback)
+            assert callback.pruned == (marks.PRUNED_AT in trial.user_attrs)
+        at = trial.user_attrs.get(marks.PRUNED_AT)
+        assert trainer.current_epoch == (len(values) if at is None else at + 1)
+        return at
+
+    expected = pruned_steps(by_hand)
+    assert pruned_steps(in_fit) == expected
+    assert any(step is not None for step in expected)
+
+
+class Never(optuna.pruners.BasePruner):
+    def prune(self, study, trial):
+        return False
+
+
+class AtOnce(optuna.pruners.BasePruner):
+    def prune(self, study, trial):
+        return True
+
+
+def test_fit_of_a_pruned_trial_ends_cleanly():
+    callback = PruningCallback("val/value")
+    trial = optuna.create_study(pruner=AtOnce()).ask()
+    with running_trial(trial):
+        module, trainer = fit([0.5] * 4, callback)
+    assert module.ended
+    assert trainer.current_epoch == 1
+    assert callback.pruned
+    assert trial.user_attrs[marks.PRUNED_AT] == 0
+
+
+def test_sanity_check_reports_nothing():
+    trial = optuna.create_study(pruner=Never()).ask()
+    with running_trial(trial):
+        fit([0.5, 0.25], PruningCallback("val/value"), num_sanity_val_steps=1)
+    assert trial.storage.get_trial(trial._trial_id).intermediate_values == {0: 0.5, 1: 0.25}
+
+
+def test_steps_are_optimizer_steps():
+    trial = optuna.create_study(pruner=Never()).ask()
+    with running_trial(trial):
+        fit([0.5, 0.25, 0.125], PruningCallback("train_value", every=3))  # four batches an epoch
+    assert list(trial.storage.get_trial(trial._trial_id).intermediate_values) == [3, 6, 9, 12]
+
+
+def test_validation_metric_is_reported_when_it_is_fresh():
+    trial = optuna.create_study(pruner=Never()).ask()
+    with running_trial(trial):
+        fit([0.5, 0.25, 0.125], PruningCallback("val/value", every=8))
+    assert trial.storage.get_trial(trial._trial_id).intermediate_values == {8: 0.25}
+
+
+def test_min_epochs_cannot_hold_a_pruned_trial():
+    trial = optuna.create_study(pruner=AtOnce()).ask()
+    with running_trial(trial), pytest.raises(optuna.TrialPruned, match="pruned at step 0, held on by min_epochs"):
+        fit([0.5] * 4, PruningCallback("val/value"), min_epochs=3)
+
+
+def test_without_a_trial_nothing_happens():
+    callback = PruningCallback("val/value")
+    _, trainer = fit([0.5] * 3, callback)
+    assert trainer.current_epoch == 3
+    assert not callback.pruned
+
+
+def test_several_directions_are_not_pruned():
+    trial = optuna.create_study(directions=["minimize", "minimize"], pruner=AtOnce()).ask()
+    with running_trial(trial):
+        _, trainer = fit([0.5] * 3, PruningCallback("val/value"))
+    assert trainer.current_epoch == 3
+
+
+def test_metric_that_nobody_logs_is_told_with_the_nearest():
+    trial = optuna.create_study(pruner=Never()).ask()
+    message = "pruning monitors val/valeu, which nobody logs; nearest: val/value; logged: "
+    with running_trial(trial), pytest.raises(ConfigError, match=message):
+        fit([0.5], PruningCallback("val/valeu"))
+
+
+def test_spawned_process_without_the_trial_is_told(monkeypatch):
+    monkeypatch.setenv("LIGHTSWEEP_TRIAL", "3")
+    with pytest.raises(ConfigError, match="pruning cannot reach the trial from a spawned process"):
+        fit([0.5], PruningCallback("val/value"))
+
+
+@pytest.mark.parametrize("every", [0, "step", True, 1.5])
+def test_every_is_checked(every):
+    with pytest.raises(ConfigError, match="must be epoch or a number of steps of at least 1"):
+        PruningCallback("val/value", every)

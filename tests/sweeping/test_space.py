@@ -1,0 +1,162 @@
+"""The grammar of spaces: what each notation draws, and what is refused."""
+
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FixedTrial
+
+from lightsweep.errors import ConfigError
+from lightsweep.sweeping.grammar import parameter_from_mapping, parameter_of, parse
+from lightsweep.sweeping.parameter import override_text
+from lightsweep.sweeping.space import build_space, grid_of, grid_size
+
+
+def parameter(line: str):
+    return parameter_of(parse([line], None)[0])
+
+
+@pytest.mark.parametrize(
+    ("line", "distribution"),
+    [
+        ("k=choice(1,2)", CategoricalDistribution([1, 2])),
+        ("k=a,b", CategoricalDistribution(["a", "b"])),
+        ("k=choice(true,false)", CategoricalDistribution([True, False])),
+        ("k=choice('hello','world')", CategoricalDistribution(["hello", "world"])),
+        ("k=choice([64,64],[128])", CategoricalDistribution(["[64,64]", "[128]"])),
+        ("k=shuffle(a,b,c)", CategoricalDistribution(["a", "b", "c"])),
+        ("k=interval(1,5)", FloatDistribution(1, 5)),
+        ("k=int(interval(1,5))", IntDistribution(1, 5)),
+        ("k=tag(log,interval(1,5))", FloatDistribution(1, 5, log=True)),
+        ("k=tag(log,int(interval(1,5)))", IntDistribution(1, 5, log=True)),
+        ("k=range(1,3)", IntDistribution(1, 2)),
+        ("k=range(3)", IntDistribution(0, 2)),
+        ("k=range(1,8,3)", IntDistribution(1, 7, step=3)),
+        ("k=range(3,0,-1)", IntDistribution(1, 3)),
+        ("k=range(0,1,0.1)", FloatDistribution(0, 0.9, step=0.1)),
+        ("k=range(0.5,5.5,step=1)", FloatDistribution(0.5, 4.5, step=1)),
+    ],
+)
+def test_notation_becomes_distribution(line, distribution):
+    assert parameter(line).distribution == distribution
+
+
+def test_range_means_what_hydra_draws_from_it():
+    for line in ("k=range(0,1,0.1)", "k=range(1,8,3)", "k=range(5,-2,-2)"):
+        override = parse([line], None)[0]
+        drawn = sorted(float(value) for value in override.sweep_iterator())
+        assert parameter_of(override).grid() == pytest.approx(drawn)
+
+
+def test_values_on_a_grid_have_no_binary_tail():
+    momentum = parameter("k=range(0,1,0.1)")
+    assert momentum.text(0.1 * 3) == "0.3"
+    assert momentum.grid() == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+
+
+@pytest.mark.parametrize(
+    "value", ["a b", "1", "it's", "back\\", "\\'", "null", "True", "a,b", "adam", 1e-5, -3, True, None]
+)
+def test_override_text_is_read_back_as_the_same_value(value):
+    assert parse([f"k={override_text(value)}"], None)[0].value() == value
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("k=interval(5,1)", "`k` has low 5 above high 1"),
+        ("k=tag(log,interval(0,1))", "must be above 0 but is 0"),
+        ("k=tag(log,range(1,9,2))", "a step of 2 and a log scale"),
+        ("k=range(3,3)", "empty range"),
+        ("k=range(3,1)", "empty range"),
+        ("k=range(1,3,0)", "range with step 0"),
+        ("k=tag(lgo,interval(1,2))", "unknown tag 'lgo'; known: log"),
+        ("k=tag(log,choice(1,2))", "choice, which has no log scale"),
+        ("k=choice(a,a)", "the choice 'a' twice"),
+        ("k=interval(", "cannot read the override"),
+        ("hydra.verbose=true,false", "searches Hydra's own configuration"),
+    ],
+)
+def test_contradictory_space_is_refused(line, message):
+    with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
+        parameter(line)
+
+
+@pytest.mark.parametrize(
+    ("given", "distribution"),
+    [
+        ({"type": "categorical", "choices": [1, 2, 3]}, CategoricalDistribution([1, 2, 3])),
+        ({"type": "int", "low": 0, "high": 10, "step": 2}, IntDistribution(0, 10, step=2)),
+        ({"type": "int", "low": 1, "high": 100, "log": True}, IntDistribution(1, 100, log=True)),
+        ({"type": "float", "low": 0, "high": 10, "step": 2}, FloatDistribution(0, 10, step=2)),
+        ({"type": "float", "low": 1, "high": 100, "log": True}, FloatDistribution(1, 100, log=True)),
+    ],
+)
+def test_deprecated_notation_becomes_distribution(given, distribution):
+    assert parameter_from_mapping("k", given).distribution == distribution
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({"type": "real"}, "must be categorical, int or float"), ({"type": "int", "low": 1}, "needs low and high")],
+)
+def test_deprecated_notation_is_checked(given, message):
+    with pytest.raises(ConfigError, match=message):
+        parameter_from_mapping("k", given)
+
+
+def test_command_line_goes_over_the_file():
+    params = {"x": "interval(0,1)", "y": "interval(0,1)", "z": 3, "when": {"o=a": {"x": "interval(2,3)"}}}
+    space = build_space(params, None, ["x=5", "z=range(2)"])
+    assert [parameter.key for parameter in space.every_parameter()] == ["y", "z"]
+    assert [line for _, line in space.every_fixed()] == ["x=5"]
+
+
+def test_deleting_a_key_takes_it_out_of_the_space():
+    space = build_space({"x": "interval(0,1)", "z": "choice(1,2)"}, None, ["~z"])
+    assert [parameter.key for parameter in space.parameters] == ["x"]
+    assert space.fixed == (("z", "~z"),)
+
+
+CONDITIONAL = {
+    "optimizer": "choice(sgd, adam, lion)",
+    "when": {
+        "optimizer=sgd": {"lr": "interval(1,2)", "momentum": "interval(0,0.9)"},
+        "optimizer=adam,lion": {"lr": "interval(3,4)", "when": {"optimizer=lion": {"beta": "interval(0,1)"}}},
+    },
+}
+
+
+def test_branches_draw_what_applies_and_keep_their_own_distributions():
+    space = build_space(CONDITIONAL, None, [])
+    values = {"optimizer": "lion", "lr[optimizer=adam,lion]": 3.5, "beta": 0.25}
+    assert space.suggest(FixedTrial(values), {}.get) == ["optimizer=lion", "lr=3.5", "beta=0.25"]
+
+
+def test_condition_on_a_fixed_or_configured_key():
+    space = build_space(CONDITIONAL, None, ["optimizer=sgd"])
+    values = {"lr[optimizer=sgd]": 1.5, "momentum": 0.5}
+    assert space.suggest(FixedTrial(values), {}.get) == ["optimizer=sgd", "lr=1.5", "momentum=0.5"]
+    inherited = build_space({"when": {"model=mlp": {"depth": "range(1,4)"}}}, None, [])
+    assert inherited.suggest(FixedTrial({"depth": 2}), {"model": "mlp"}.get) == ["depth=2"]
+    assert inherited.suggest(FixedTrial({}), {"model": "cnn"}.get) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"when": {"optimizer": {"lr": "interval(0,1)"}}}, "must map 'key=value'"),
+        ({"when": ["a=b"]}, "must map conditions"),
+        ({"x": [1, 2]}, r"must be text such as 'choice\(1, 2\)'"),
+        ({"lr": "interval(0,1)", "when": {"o=a": {"lr": "interval(0,2)"}}}, "under a condition and without one"),
+    ],
+)
+def test_malformed_params_are_refused(params, message):
+    with pytest.raises(ConfigError, match=message):
+        build_space(params, None, [])
+
+
+def test_grid_needs_countable_parameters_without_conditions():
+    assert grid_size(build_space({"a": "choice(1,2)", "b": "range(3)"}, None, [])) == 6
+    with pytest.raises(ConfigError, match="`a` is an interval"):
+        grid_of(build_space({"a": "interval(0,1)"}, None, []))
+    with pytest.raises(ConfigError, match="brute_force"):
+        grid_of(build_space(CONDITIONAL, None, []))

@@ -1,0 +1,161 @@
+"""Storages: the journal's lock and repair, snapshots, addresses, and what is said when one cannot be used."""
+
+import multiprocessing
+import pickle
+import sqlite3
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+
+from lightsweep.errors import ConfigError
+from lightsweep.sweeping.journal import SnapshotBackend, SweepJournal
+from lightsweep.sweeping.journal_lock import FlockLock
+from lightsweep.sweeping.storage import lock_path, masked, open_storage, storage_spec
+
+
+@pytest.fixture(autouse=True)
+def quiet_optuna():
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def journal(path: Path) -> JournalStorage:
+    return SweepJournal(SnapshotBackend(str(path), FlockLock(path)))
+
+
+def locked(path: Path) -> None:
+    lock = FlockLock(path)
+    lock.acquire()
+    lock.release()
+
+
+@pytest.mark.parametrize("torn", [b'{"op_code": 4, "wor', b"\x00" * 200_000, b"{"])
+def test_torn_last_line_is_cut_back(tmp_path, torn):
+    path = tmp_path / "study.journal"
+    optuna.create_study(storage=journal(path), study_name="s").add_trial(optuna.trial.create_trial(value=1.0))
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    locked(path)
+    assert path.read_bytes() == whole
+    assert len(optuna.load_study(study_name="s", storage=journal(path)).trials) == 1
+
+
+def test_file_of_one_torn_line_becomes_empty(tmp_path):
+    path = tmp_path / "study.journal"
+    path.write_bytes(b'{"op_code"')
+    locked(path)
+    assert path.read_bytes() == b""
+
+
+def _hold_and_die(path: Path, held) -> None:
+    FlockLock(path).acquire()
+    held.set()
+    multiprocessing.Event().wait()
+
+
+def test_lock_of_a_killed_process_is_free_at_once(tmp_path):
+    path = tmp_path / "study.journal"
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    process = context.Process(target=_hold_and_die, args=(path, held))
+    process.start()
+    assert held.wait(30)
+    process.kill()
+    process.join()
+    locked(path)
+
+
+def test_snapshot_gives_the_same_study_as_the_journal(tmp_path):
+    path = tmp_path / "study.journal"
+    study = optuna.create_study(storage=journal(path), study_name="s")
+    space = {"x": optuna.distributions.FloatDistribution(0, 1), "c": optuna.distributions.CategoricalDistribution("ab")}
+    for _ in range(103):
+        trial = study.ask(space)
+        trial.report(0.5, 1)
+        study.tell(trial, trial.params["x"])
+    assert path.with_name("study.journal.snapshot").exists()
+    storage = journal(path)
+    assert storage.get_all_trials(0) == study.trials
+    path.with_name("study.journal.snapshot").unlink()
+    assert journal(path).get_all_trials(0) == study.trials
+
+
+class _Harm:
+    def __reduce__(self):
+        return (Path.touch, (Path("harm"),))
+
+
+def test_snapshot_with_anything_but_study_data_is_not_loaded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "study.journal"
+    optuna.create_study(storage=journal(path), study_name="s")
+    SnapshotBackend(str(path), FlockLock(path)).save_snapshot(pickle.dumps(_Harm()))
+    assert optuna.load_study(study_name="s", storage=journal(path)).trials == []
+    assert not Path("harm").exists()
+
+
+def test_snapshot_of_a_replaced_journal_is_not_used(tmp_path):
+    path = tmp_path / "study.journal"
+    study = optuna.create_study(storage=journal(path), study_name="old")
+    for _ in range(101):
+        study.tell(study.ask(), 1.0)
+    path.rename(tmp_path / "moved")
+    optuna.create_study(storage=journal(path), study_name="new")
+    assert optuna.get_all_study_names(journal(path)) == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("given", "spec"),
+    [
+        (None, "journal:/sweep/study.journal"),
+        ("journal:/a/b", "journal:/a/b"),
+        ("journal:///a/b", "journal:/a/b"),
+        ("/a/b.journal", "journal:/a/b.journal"),
+        ("sqlite:////a/b.db", "sqlite:////a/b.db"),
+        ("postgresql://u:p@h/d", "postgresql://u:p@h/d"),
+    ],
+)
+def test_storage_address(given, spec):
+    assert storage_spec(given, Path("/sweep")) == spec
+
+
+def test_relative_addresses_become_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert storage_spec("sqlite:///a.db", tmp_path) == f"sqlite:///{tmp_path}/a.db"
+    assert storage_spec("journal:a", tmp_path) == f"journal:{tmp_path}/a"
+
+
+def test_claims_lock_lies_beside_a_file_and_else_in_the_sweeps_folder():
+    assert lock_path("journal:/a/b", Path("/sweep")) == Path("/a/b.claims")
+    assert lock_path("sqlite:////a/b.db", Path("/sweep")) == Path("/a/b.db.claims")
+    assert lock_path("mysql://h/d", Path("/sweep")) == Path("/sweep/study.claims")
+
+
+def test_passwords_are_masked():
+    assert masked("storage=mysql+pymysql://me:p@ss@host/db now") == "storage=mysql+pymysql://me:***@host/db now"
+    assert masked("login p4ss failed", "mysql://me:p4ss@host/db") == "login *** failed"
+    assert masked("sqlite:///a.db") == "sqlite:///a.db"
+
+
+def test_unusable_storages_are_told_in_one_line(tmp_path):
+    with pytest.raises(ConfigError, match="must be a URL or journal:FILE but got 'nothing'"):
+        open_storage("nothing")
+    with pytest.raises(ConfigError, match=r"nosuchdb://me:\*\*\*@h/d cannot be used"):
+        open_storage("nosuchdb://me:word@h/d")
+    (tmp_path / "text.db").write_text("this is no database" * 100)
+    with pytest.raises(ConfigError, match="file is not a database"):
+        open_storage(f"sqlite:///{tmp_path}/text.db")
+    (tmp_path / "bad.journal").write_text("no json\n{}\n")
+    with pytest.raises(ConfigError, match=r"bad\.journal cannot be used"):
+        open_storage(f"journal:{tmp_path}/bad.journal")
+
+
+def test_storage_of_another_version_is_told(tmp_path):
+    url = f"sqlite:///{tmp_path}/old.db"
+    optuna.create_study(storage=url)
+    with sqlite3.connect(tmp_path / "old.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
+    connection.close()
+    with pytest.raises(ConfigError, match=r"old\.db cannot be used: The runtime optuna version"):
+        open_storage(url)

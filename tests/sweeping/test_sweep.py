@@ -1,0 +1,218 @@
+"""Sweeps of a small application, each in a process of its own: counts, resuming, files, exit codes."""
+
+import csv
+import os
+import signal
+import time
+
+import pytest
+import yaml
+from optuna.trial import TrialState
+
+from lightsweep.sweeping import marks
+
+SPACE = ("optimizer.lr=tag(log,interval(1e-4,1))", "x=interval(-2,2)")
+
+
+def test_trials_folders_and_job_numbers_agree(app, study_of):
+    app.sweep(*SPACE, "hydra.sweeper.n_trials=3")
+    trials = study_of(app.sweep_dir).trials
+    assert [trial.number for trial in trials] == [0, 1, 2]
+    for trial in trials:
+        folder = app.sweep_dir / str(trial.number) / ".hydra"
+        assert yaml.safe_load((folder / "hydra.yaml").read_text())["hydra"]["job"]["num"] == trial.number
+        assert yaml.safe_load((folder / "config.yaml").read_text())["x"] == trial.params["x"]
+
+
+def test_resumed_study_goes_on_to_exactly_n_trials(app, study_of):
+    app.sweep(*SPACE, "hydra.sweeper.n_trials=2")
+    app.sweep(*SPACE, "hydra.sweeper.n_trials=5")
+    app.sweep(*SPACE, "hydra.sweeper.n_trials=5")
+    assert [trial.state for trial in study_of(app.sweep_dir).trials] == [TrialState.COMPLETE] * 5
+
+
+def test_seeded_sweep_repeats_and_draws_other_values_in_each_trial(app, study_of):
+    values = []
+    for name in ("one", "two"):
+        app.sweep_dir = app.folder / name
+        app.sweep(*SPACE, "hydra.sweeper.n_trials=12", "hydra.sweeper.sampler.seed=7")
+        values.append([trial.params["x"] for trial in study_of(app.sweep_dir).trials])
+    assert values[0] == values[1]
+    assert len(set(values[0])) == 12
+
+
+def test_killed_sweep_is_resumed_and_its_trial_run_again(app, study_of):
+    process = app.start(*SPACE, "hydra.sweeper.n_trials=3", "fail=kill")
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert [trial.state for trial in study_of(app.sweep_dir).trials] == [TrialState.RUNNING]
+    app.sweep(*SPACE, "hydra.sweeper.n_trials=3", "fail=kill")
+    trials = study_of(app.sweep_dir).trials
+    assert [marks.condition(trial) for trial in trials] == ["not_counted", "complete", "complete", "complete"]
+    assert trials[1].params == trials[0].params
+    assert trials[1].user_attrs[marks.RUN_AGAIN_OF] == 0
+    assert "is gone" in trials[0].user_attrs[marks.REASON]
+
+
+def test_interrupted_trial_is_not_counted(app, study_of):
+    process = app.start(*SPACE, "hydra.sweeper.n_trials=2", "fail=interrupt")
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    app.sweep(*SPACE, "hydra.sweeper.n_trials=2", "fail=interrupt")
+    words = [marks.condition(trial) for trial in study_of(app.sweep_dir).trials]
+    assert words == ["not_counted", "complete", "complete"]
+
+
+def test_two_sweeps_on_one_study_do_not_overshoot(app, study_of):
+    settings = (*SPACE, "hydra.sweeper.n_trials=9", "sleep_s=0.1")
+    both = [app.start(*settings), app.start(*settings)]
+    for process in both:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, out + err
+    trials = study_of(app.sweep_dir).trials
+    assert len(trials) == 9
+    assert all(trial.state == TrialState.COMPLETE for trial in trials)
+    assert len({trial.user_attrs[marks.OWNER]["pid"] for trial in trials}) == 2
+
+
+def test_files_hold_the_best_trial_and_best_yaml_replays_it(app, study_of):
+    app.sweep(*SPACE, "optimizer=sgd,adam", "widths=choice([64],[128,64])", "hydra.sweeper.n_trials=4")
+    best = study_of(app.sweep_dir).best_trial
+    rows = list(csv.DictReader((app.sweep_dir / "trials.csv").read_text().splitlines()))
+    assert [row["number"] for row in rows] == ["0", "1", "2", "3"]
+    assert float(rows[best.number]["value"]) == best.value
+    results = yaml.safe_load((app.sweep_dir / "optimization_results.yaml").read_text())
+    assert results["name"] == "optuna"
+    assert results["best_value"] == best.value
+    (app.folder / "conf" / "experiment" / "best.yaml").write_text((app.sweep_dir / "best.yaml").read_text())
+    shown = app.sweep("+experiment=best", "--cfg=job", sweep=False).stdout
+    ran = yaml.safe_load((app.sweep_dir / str(best.number) / ".hydra" / "config.yaml").read_text())
+    assert yaml.safe_load(shown) == ran
+
+
+def test_failed_trials_keep_their_reason_and_the_sweep_goes_on(app, study_of):
+    run = app.sweep(*SPACE, "fail=high", "hydra.sweeper.n_trials=8", "hydra.sweeper.sampler.seed=1",
+                    "hydra.sweeper.max_failure_rate=1", "hydra/sweeper/sampler=random")  # fmt: skip
+    trials = study_of(app.sweep_dir).trials
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    assert len(trials) == 8
+    assert 0 < len(failed) < 8
+    assert all(trial.user_attrs[marks.REASON] == "RuntimeError: x is bad" for trial in failed)
+    assert "Traceback" in (app.sweep_dir / str(failed[0].number) / "error.txt").read_text()
+    assert "RuntimeError: x is bad" in run.stdout
+
+
+def test_hopeless_sweep_ends_with_code_1_and_a_table_of_reasons(app, study_of):
+    run = app.sweep(*SPACE, "fail=always", "hydra.sweeper.n_trials=20", code=1)
+    assert len(study_of(app.sweep_dir).trials) == 3  # more than half of the first five
+    assert "3 × RuntimeError: x is never good" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_failure_rate_zero_ends_at_the_first_failure(app, study_of):
+    app.sweep(*SPACE, "fail=exit", "hydra.sweeper.max_failure_rate=0", code=1)
+    trial = study_of(app.sweep_dir).trials[0]
+    assert trial.user_attrs[marks.REASON] == "exited with code 3"
+
+
+@pytest.mark.parametrize(
+    ("returned", "reason"),
+    [
+        ("not_a_number", "the task returned nan"),
+        ("infinite", "the task returned inf"),
+        ("none", "the task returned nothing (None); it must return a number"),
+        ("text", "the task returned 'abc' (str); it must return a number"),
+    ],
+)
+def test_values_that_are_no_results_fail_the_trial(app, study_of, returned, reason):
+    app.sweep(*SPACE, f"returns={returned}", "hydra.sweeper.n_trials=1", "hydra.sweeper.max_failure_rate=1")
+    trial = study_of(app.sweep_dir).trials[0]
+    assert trial.state == TrialState.FAIL
+    assert trial.user_attrs[marks.REASON] == reason
+
+
+def test_retry_failed_counts_the_last_attempt_only(app, study_of):
+    app.sweep(*SPACE, "fail=always", "hydra.sweeper.n_trials=2", "hydra.sweeper.retry_failed=1",
+              "hydra.sweeper.max_failure_rate=1")  # fmt: skip
+    trials = study_of(app.sweep_dir).trials
+    assert [marks.condition(trial) for trial in trials] == ["not_counted", "failed"] * 2
+    assert trials[0].params == trials[1].params
+
+
+def test_enqueued_settings_come_first_and_only_once(app, study_of):
+    first = "hydra.sweeper.enqueue=[{x:0.5},{x:1.5,optimizer.lr:0.01}]"
+    app.sweep(*SPACE, first, "hydra.sweeper.n_trials=3")
+    app.sweep(*SPACE, first, "hydra.sweeper.n_trials=4")
+    params = [trial.params for trial in study_of(app.sweep_dir).trials]
+    assert [params[0]["x"], params[1]] == [0.5, {"x": 1.5, "optimizer.lr": 0.01}]
+    assert len(params) == 4
+
+
+def test_grid_tries_every_point_once_even_when_resumed(app, study_of):
+    grid = ("optimizer=sgd,adam", "n=range(1,4)", "hydra/sweeper/sampler=grid")
+    app.sweep(*grid, "hydra.sweeper.n_trials=2")
+    app.sweep(*grid, "hydra.sweeper.n_trials=100")
+    points = sorted((trial.params["optimizer"], trial.params["n"]) for trial in study_of(app.sweep_dir).trials)
+    assert points == [(name, n) for name in ("adam", "sgd") for n in (1, 2, 3)]
+
+
+def test_brute_force_ends_when_the_space_is_exhausted(app, study_of):
+    app.sweep("optimizer=sgd,adam", "n=range(1,3)", "hydra/sweeper/sampler=brute_force", "hydra.sweeper.n_trials=50")
+    assert len({tuple(trial.params.values()) for trial in study_of(app.sweep_dir).trials}) == 4
+    assert len(study_of(app.sweep_dir).trials) == 4
+
+
+def test_conditional_space_draws_only_what_applies(app, study_of):
+    (app.folder / "conf" / "space.yaml").write_text(
+        "# @package _global_\nhydra:\n  sweeper:\n    params:\n      optimizer: choice(sgd, adam)\n      when:\n"
+        "        optimizer=sgd: {optimizer.lr: 'interval(0.1, 1)', optimizer.momentum: 'interval(0, 0.9)'}\n"
+        "        optimizer=adam: {optimizer.lr: 'tag(log, interval(1e-4, 1e-2))'}\n"
+    )
+    (app.folder / "conf" / "conditional.yaml").write_text("defaults: [config, space, _self_]\n")
+    app.sweep("--config-name=conditional", "hydra.sweeper.n_trials=8", "hydra.sweeper.sampler.seed=1")
+    names = {trial.params["optimizer"]: set(trial.params) for trial in study_of(app.sweep_dir).trials}
+    assert names == {
+        "sgd": {"optimizer", "optimizer.lr[optimizer=sgd]", "optimizer.momentum"},
+        "adam": {"optimizer", "optimizer.lr[optimizer=adam]"},
+    }
+    header = (app.sweep_dir / "trials.csv").read_text().splitlines()[0]
+    assert header.endswith("optimizer,optimizer.lr,optimizer.momentum")
+
+
+def test_multi_objective_writes_the_front(app):
+    app.sweep(*SPACE, "returns=pair", "hydra.sweeper.direction=[minimize,maximize]", "hydra.sweeper.n_trials=5")
+    results = yaml.safe_load((app.sweep_dir / "optimization_results.yaml").read_text())
+    assert set(results["solutions"][0]) == {"params", "values"}
+    assert (app.sweep_dir / "trials.csv").read_text().startswith("number,state,value_0,value_1,duration_s")
+
+
+def test_time_limit_starts_no_further_trial(app, study_of):
+    app.sweep(*SPACE, "hydra.sweeper.timeout_s=1e-6")
+    assert study_of(app.sweep_dir).trials == []
+
+
+def test_passwords_are_neither_printed_nor_written(app):
+    run = app.sweep(*SPACE, "hydra.sweeper.storage=postgresql://me:s3cret@localhost:1/x", code=2)
+    assert "s3cret" not in run.stdout + run.stderr
+    assert "me:***@localhost" in run.stderr
+
+
+@pytest.mark.slow
+def test_exact_count_under_random_kills_of_workers_and_sweep(app, study_of):
+    """Three sweeps at once on one study, one of them killed again and again, then one to finish."""
+    settings = (*SPACE, "hydra.sweeper.n_trials=40", "sleep_s=0.05")
+    for round_ in range(4):
+        group = [app.start(*settings) for _ in range(2)]
+        time.sleep(2.0 + 0.37 * round_)
+        for process in group:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    app.sweep(*settings)
+    counts = marks.tally(study_of(app.sweep_dir).trials)
+    assert counts.counted == counts.complete == 40
+    assert counts.running == counts.waiting == 0
+    assert counts.not_counted > 0
+    complete = [trial for trial in study_of(app.sweep_dir).trials if marks.condition(trial) == "complete"]
+    for trial in study_of(app.sweep_dir).trials:
+        if marks.condition(trial) == "not_counted" and trial.params:
+            assert sum(other.params == trial.params for other in complete) == 1
