@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import cache
@@ -14,6 +15,8 @@ from hydra import initialize_config_dir
 from omegaconf import DictConfig
 
 from lightsweep import paths
+
+os.environ["OMP_NUM_THREADS"] = "1"  # small arithmetic is far slower on two threads where other processes are busy
 
 ROOT = Path(__file__).resolve().parents[1]
 MNIST_FILES = {
@@ -104,13 +107,14 @@ def initial(compose: Compose) -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def _undisturbed() -> Iterator[None]:
-    """A test leaves neither the environment nor torch's generator changed for the next one."""
-    import torch
-
-    environment, state = dict(os.environ), torch.get_rng_state()
-    torch.set_num_threads(1)  # small arithmetic is no faster on two, and far slower where other processes are busy
+    """A test leaves neither the environment nor torch's generator, threads and mode changed for the next one."""
+    environment, state = dict(os.environ), "torch" in sys.modules and sys.modules["torch"].get_rng_state()
     yield
     os.environ.clear()
     os.environ.update(environment)
-    torch.set_rng_state(state)
-    torch.use_deterministic_algorithms(False)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(False)
+        if state is not False:
+            torch.set_rng_state(state)

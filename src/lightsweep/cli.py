@@ -36,7 +36,7 @@ def train() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through, and `_ended_by` words them
     failures: list[Exception] = []
 
-    def task(cfg: DictConfig) -> float | None:
+    def task(cfg: DictConfig) -> Any:
         try:
             return run(cfg)
         except (LightsweepError, HydraException, OmegaConfBaseException) as error:
@@ -57,7 +57,7 @@ def train() -> None:
         _ended_by_error(error)
 
 
-def run(cfg: DictConfig) -> float | None:
+def run(cfg: DictConfig) -> Any:
     """One run within Hydra: returns the monitored metric, for a sweeper."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     if current_trial() is not None:  # the sweep has a line for each trial; what the trial says goes into its folder
@@ -70,15 +70,15 @@ def run(cfg: DictConfig) -> float | None:
         raise
 
 
-def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> float | None:
+def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> Any:
     check(cfg)
     _quiet_imports()
     from lightsweep.reporting.summary import print_summary
     from lightsweep.training import train as train_run
 
     result = train_run(cfg, folder, resume, _pruning())
-    print_summary(result)
-    return result.monitored
+    print_summary(result, cfg.data.get("loader", "device"), cfg.data.get("shift", 0))
+    return result.objectives(cfg.objectives)
 
 
 def _pruning() -> list[Any]:

@@ -67,3 +67,11 @@ def test_evaluation_shards_cover_each_example_once(size, limit, world_size):
 
     seen = sorted(index for part in slices for index in range(part.start, part.stop))
     assert seen == list(range(size if limit is None else 10 * limit))
+
+
+@pytest.mark.parametrize(("size", "limit"), [(5, None), (3, None), (95, 1), (25, None)])
+def test_every_process_has_something_to_evaluate(size, limit):
+    parts = [list(shard(size, 10, rank, 3, limit)) for rank in range(3)]
+
+    assert all(part.stop > part.start for slices in parts for part in slices)
+    assert all(parts)

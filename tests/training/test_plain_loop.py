@@ -8,14 +8,13 @@ import csv
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.optim import SGD, Adam, AdamW, Muon
+from torch.optim import LBFGS, SGD, Adagrad, Adam, AdamW, Muon
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, StepLR
 
 from lightsweep.paths import RunPaths
 
 BASE = (
     "model=mlp",
-    "model.widths=[12,9]",
     "optimizer.lr=0.1",
     "data.batch_size=60",  # 550 examples: nine batches and a short one of ten
     "data.mean=0.0",
@@ -74,8 +73,10 @@ def compare(run, initial, tmp_path):
     """Runs with overrides, trains by hand, and holds the weights together; gives both."""
 
     def compared(*overrides, by_hand, **options):
-        result = run(*BASE, *overrides, folder=tmp_path)
-        plain = Plain(*initial(*BASE, *overrides))
+        convnet = "model=convnet" in overrides
+        overrides = (*BASE, *overrides) if convnet else (*BASE, "model.widths=[12,9]", *overrides)
+        result = run(*overrides, folder=tmp_path)
+        plain = Plain(*initial(*overrides, *(["model.channels_last=false"] if convnet else [])))
         plain.train(by_hand(plain.net), **{k: v(plain) if callable(v) else v for k, v in options.items()})
         state = torch.load(RunPaths(tmp_path).last, weights_only=True)["state_dict"]
         for name, parameter in plain.net.state_dict().items():
@@ -143,6 +144,22 @@ def test_muon_takes_the_hidden_matrix_and_adamw_the_rest(compare):
     compare("optimizer=muon", by_hand=Both)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "by_hand"),
+    [
+        (("optimizer=momentum", "optimizer.lr=0.1"), lambda net: SGD(net.parameters(), lr=0.1, momentum=0.9)),
+        (("optimizer=adagrad", "optimizer.lr=0.1"), lambda net: Adagrad(net.parameters(), lr=0.1)),
+        (
+            ("optimizer=lbfgs", "optimizer.lr=0.1"),
+            lambda net: LBFGS(net.parameters(), lr=0.1, max_iter=4, history_size=10),
+        ),
+    ],
+    ids=["momentum", "adagrad", "lbfgs"],
+)
+def test_the_convnets_memory_format_and_fused_updates_change_nothing(compare, overrides, by_hand):
+    compare("model=convnet", "model.filters=[3,4]", *overrides, by_hand=by_hand)
+
+
 @pytest.mark.parametrize("accumulate", [2, 3, 10, 50])
 def test_accumulation_averages_over_the_examples_of_its_batches(compare, accumulate):
     result, plain, _ = compare(
@@ -175,14 +192,14 @@ def test_clipping_acts_on_the_accumulated_gradient(compare):
 @pytest.mark.parametrize("inner", ["1", "4", "null"])
 def test_lbfgs_evaluates_its_closure_on_the_batch_of_the_step(compare, inner):
     def by_hand(net):
-        return torch.optim.LBFGS(net.parameters(), lr=0.1, max_iter=4, history_size=10)
+        return LBFGS(net.parameters(), lr=0.1, max_iter=4, history_size=10)
 
     compare("optimizer=lbfgs", f"trainer.inner_steps={inner}", by_hand=by_hand)
 
 
 def test_lbfgs_with_accumulation(compare):
     def by_hand(net):
-        return torch.optim.LBFGS(net.parameters(), lr=0.1, max_iter=4, history_size=10)
+        return LBFGS(net.parameters(), lr=0.1, max_iter=4, history_size=10)
 
     compare("optimizer=lbfgs", "trainer.accumulate_grad_batches=3", by_hand=by_hand, accumulate=3)
 

@@ -139,6 +139,10 @@ class Config(Strict):
         description="metric that picks the best checkpoint; auto: val/acc or val/loss",
     )
     mode: Literal["auto", "min", "max"] = Field(description="whether the monitored metric should fall or rise")
+    objectives: list[Annotated[str, Field(pattern=r"^(monitor|seconds|parameters|(train|val)/\w+)$")]] = Field(
+        min_length=1,
+        description="what a run returns to a sweep: monitor, seconds, parameters or train/…, val/…",
+    )
     test: bool = Field(description="evaluate the best checkpoint on the test set at the end")
     trust: list[str] = Field(description="further import prefixes whose targets may be built")
     tags: list[str] = Field(description="words that are kept with the run")

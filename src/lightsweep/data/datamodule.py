@@ -106,7 +106,13 @@ class ArrayDataModule(LightningDataModule):
         self._on_device.clear()
 
     def _eval_loader(self, split: str) -> EvalLoader:
-        return EvalLoader(self._batches(split), self.eval_batch_size, *self._place(), self.limits[split])
+        rank, world_size = self._place()
+        if len(self.splits[split]) < world_size:
+            raise ConfigError(
+                f"the {split} split has {len(self.splits[split])} examples for {world_size} processes; "
+                "set trainer.devices lower, or make the split larger"
+            )
+        return EvalLoader(self._batches(split), self.eval_batch_size, rank, world_size, self.limits[split])
 
     def _batches(self, split: str) -> Batches:
         if split not in self._on_device:

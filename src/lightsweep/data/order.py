@@ -49,9 +49,14 @@ class BatchOrder:
 def shard(num_examples: int, batch_size: int, rank: int, world_size: int, limit: int | float | None) -> Iterator[slice]:
     """Contiguous evaluation batches of one process; together the processes cover each example once.
 
-    `limit` counts batches over all processes, as for one.
+    `limit` counts batches over all processes, as for one. With fewer batches than processes, the batches are made
+    smaller, since Lightning asks every process for at least one.
     """
     num_batches = limited(-(-num_examples // batch_size), limit)
+    if num_batches < world_size:
+        used = min(num_examples, num_batches * batch_size)
+        yield slice(rank * used // world_size, (rank + 1) * used // world_size)
+        return
     for index in range(rank, num_batches, world_size):
         yield slice(index * batch_size, min((index + 1) * batch_size, num_examples))
 

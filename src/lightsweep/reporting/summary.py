@@ -6,12 +6,19 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 
+from lightsweep.reporting.overhead import remedy, shares_of
 from lightsweep.training.result import Result
 
 
 @rank_zero_only
-def print_summary(result: Result) -> None:
-    """Print losses and accuracies, time, speed, device, precision and where the files are."""
+def print_summary(result: Result, loader: str = "device", shift: int = 0) -> None:
+    """Print losses and accuracies, time, speed, device, precision and where the files are.
+
+    Args:
+        result: the run's.
+        loader: `data.loader`, for the advice on speed.
+        shift: `data.shift`, likewise.
+    """
     console = Console(soft_wrap=True, highlight=False)
     table = Table(title=None, box=None, pad_edge=False)
     for name in ("", "loss", "accuracy"):
@@ -25,6 +32,10 @@ def print_summary(result: Result) -> None:
         f"{result.epochs} epochs, {result.steps:,} steps in {result.seconds:.1f} s   "
         f"{result.samples_per_second:,.0f} samples/s   {result.device}, {result.precision}"
     )
+    console.print(f"time: {shares_of(result.seconds_by_part)}")
+    hint = remedy(result.seconds_by_part, loader, shift)
+    if hint is not None:
+        console.print(hint)
     console.print(f"files in {result.folder}")
 
 

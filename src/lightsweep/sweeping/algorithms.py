@@ -76,8 +76,9 @@ def make_pruner(node: Mapping[str, Any] | None) -> BasePruner:
     Raises:
         ConfigError: an unknown pruner or argument, or a package is missing.
     """
-    if not node:
-        return NopPruner()
+    if not prunes(node):
+        return NopPruner()  # whatever arguments a file may have left for another pruner
+    assert node is not None
     target, arguments = _target_and_arguments(node, "pruner")
     if target == "optuna.pruners.PatientPruner":
         arguments.setdefault("wrapped_pruner", None)  # it has no default there
@@ -89,7 +90,7 @@ def make_pruner(node: Mapping[str, Any] | None) -> BasePruner:
 
 def prunes(node: Mapping[str, Any] | None) -> bool:
     """Whether the node is a pruner that can prune."""
-    return node is not None and "_target_" in node and not str(node.get("_target_")).endswith("NopPruner")
+    return bool(node) and not str((node or {}).get("_target_")).endswith("NopPruner")
 
 
 def is_grid(node: Mapping[str, Any]) -> bool:

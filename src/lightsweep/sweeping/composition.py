@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.grammar import bare
-from lightsweep.sweeping.parameter import Parameter, override_text
+from lightsweep.sweeping.parameter import override_text
 from lightsweep.sweeping.space import Branch, Space
 
 
@@ -20,7 +20,7 @@ def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) ->
     keys = {branch.key for branch in _branches(space)}
     if not keys:
         return {}
-    composed = _compose(config, loader, [line for _, line in space.fixed] + _group_choices(space, loader))
+    composed = _compose(config, loader, [line for _, line in space.fixed] + _group_choices(space, config, loader))
     values: dict[str, str | None] = {}
     for key in keys:
         choice = composed.hydra.runtime.choices.get(key)
@@ -37,7 +37,7 @@ def check_composition(
     Raises:
         ConfigError: a parameter that the configuration does not have there, or a value that it does not take.
     """
-    for chosen in [{}, *_choices_to_try(space, loader)]:
+    for chosen in [{}, *_choices_to_try(space, config, loader)]:
         lines = _example(space, chosen, {}, conditions)
         try:
             _compose(config, loader, lines)
@@ -54,23 +54,23 @@ def job_overrides(space: Space, config: DictConfig, loader: ConfigLoader) -> lis
     try:
         _compose(config, loader, lines)
     except (HydraException, OmegaConfBaseException):
-        lines = lines + _group_choices(space, loader)
+        lines = lines + _group_choices(space, config, loader)
     return lines
 
 
-def _group_choices(space: Space, loader: ConfigLoader) -> list[str]:
+def _group_choices(space: Space, config: DictConfig, loader: ConfigLoader) -> list[str]:
     return [
         f"{parameter.key}={parameter.text(parameter.first())}"
         for parameter in space.parameters
-        if _is_group(parameter, loader)
+        if is_group(parameter.key, config, loader)
     ]
 
 
-def _choices_to_try(space: Space, loader: ConfigLoader) -> list[dict[str, Any]]:
+def _choices_to_try(space: Space, config: DictConfig, loader: ConfigLoader) -> list[dict[str, Any]]:
     return [
         {parameter.name: choice}
         for parameter in space.every_parameter()
-        if _is_group(parameter, loader)
+        if is_group(parameter.key, config, loader)
         for choice in parameter.grid()[1:]
     ]
 
@@ -110,7 +110,7 @@ def _explained(
             continue
         key = bare(line.partition("=")[0])
         where = "".join(f" when {name}={value}" for name, value in chosen.items())
-        if key.partition("@")[0] not in _keys(composed) and not loader.get_group_options(key.partition("@")[0]):
+        if key.partition("@")[0] not in _keys(composed) and not is_group(key, config, loader):
             near = difflib.get_close_matches(key, _keys(composed), n=1, cutoff=0.5)
             hint = f"; nearest: {near[0]}" if near else ""
             branch = " (search it under `params.when`)" if chosen else ""
@@ -123,8 +123,11 @@ def _compose(config: DictConfig, loader: ConfigLoader, lines: list[str]) -> Dict
     return loader.load_sweep_config(config, lines)
 
 
-def _is_group(parameter: Parameter, loader: ConfigLoader) -> bool:
-    return bool(loader.get_group_options(bare(parameter.key).partition("@")[0]))
+def is_group(key: str, config: DictConfig, loader: ConfigLoader) -> bool:
+    """Whether an override's key is a config group, on the whole search path of this configuration."""
+    hydra_overrides = [str(line) for line in config.hydra.overrides.hydra]
+    name = bare(key).partition("@")[0]
+    return bool(loader.get_group_options(name, None, config.hydra.job.config_name, hydra_overrides))
 
 
 def _keys(config: DictConfig) -> list[str]:

@@ -15,6 +15,7 @@ from optuna.trial import FixedTrial, FrozenTrial
 from lightsweep.files import write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
+from lightsweep.sweeping.composition import is_group
 from lightsweep.sweeping.grammar import parse
 from lightsweep.sweeping.parameter import Parameter, override_text
 from lightsweep.sweeping.plan import Plan
@@ -103,7 +104,7 @@ def experiment_file(trial: FrozenTrial, plan: Plan, config: DictConfig, loader: 
         key = override.key_or_group
         if override.is_delete():
             deleted.append(override.get_key_element())
-        elif loader.get_group_options(key):
+        elif is_group(key, config, loader):
             package = f"@{override.package}" if override.package else ""
             prefix = "" if override.is_add() else "override "
             groups.append({f"{prefix}/{key}{package}": override.value()})
@@ -137,7 +138,7 @@ def _needed(lines: list[str], plan: Plan, config: DictConfig, loader: ConfigLoad
         if (
             override.input_line in fixed
             and not override.is_delete()
-            and loader.get_group_options(override.key_or_group)
+            and is_group(override.key_or_group, config, loader)
         ):
             without = [line for line in kept if line != override.input_line]
             try:

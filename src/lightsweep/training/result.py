@@ -1,7 +1,10 @@
 """The outcome of a run, as `result.json` holds it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
+from lightsweep.config.check import nearest
+from lightsweep.errors import ConfigError
 from lightsweep.files import write_json
 from lightsweep.paths import RunPaths
 
@@ -41,6 +44,22 @@ class Result:
     seconds_by_part: dict[str, float] = field(default_factory=dict)
     reason: str | None = None
     folder: str = ""
+
+    def objectives(self, names: Sequence[str]) -> float | list[float | None] | None:
+        """The values that a sweep looks at: one, or several in the order of their names.
+
+        Args:
+            names: `monitor` for the monitored metric, `seconds`, `parameters`, or a metric such as `val/loss`.
+
+        Raises:
+            ConfigError: a metric that the run does not have.
+        """
+        values = {"monitor": self.monitored, "seconds": self.seconds, "parameters": float(self.parameters)}
+        known = {**values, **self.metrics}
+        for name in names:
+            if name not in known:
+                raise ConfigError(f"`objectives` names {name!r}, which this run does not log{nearest(name, known)}")
+        return known[names[0]] if len(names) == 1 else [known[name] for name in names]
 
     def save(self, paths: RunPaths) -> None:
         """Write `result.json`, with the metrics as keys of their own."""

@@ -253,8 +253,9 @@ class Stepper:
         flat = torch.cat([value.reshape(1), *(grad.reshape(-1) for grad in grads)])
         torch.distributed.all_reduce(flat)
         summed, rest = flat[0], flat[1:]
-        for parameter, part in zip(self._parameters, rest.split([p.numel() for p in self._parameters]), strict=True):
-            parameter.grad = part.view_as(parameter)
+        parts = rest.split([grad.numel() for grad in grads])
+        for parameter, grad, part in zip(self._parameters, grads, parts, strict=True):
+            parameter.grad = grad.copy_(part.view_as(grad))  # in its own strides: fused optimizers rely on them
         return summed
 
     def _keep(self, outputs: Tensor, targets: Tensor) -> None:

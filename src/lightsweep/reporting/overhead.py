@@ -1,0 +1,48 @@
+"""The overhead meter's words: where a run's wall time went, and what would save most of it."""
+
+from collections.abc import Mapping
+
+_NAMES = {
+    "startup": "start-up",
+    "arithmetic": "training arithmetic",
+    "data": "data",
+    "framework": "framework",
+    "validation": "validation and test",
+    "checkpoint": "checkpoints",
+    "logging": "logging",
+}
+_REMEDIES = {
+    "startup": "give several settings to one command (-m), which forks them warm with hydra/launcher=local",
+    "framework": "make more steps at once: raise trainer.inner_steps",
+    "validation": "validate less often: raise trainer.check_val_every_n_epoch, or data.eval_batch_size",
+    "checkpoint": "write to a faster disk: hydra.run.dir=<folder>",
+    "logging": "log less often: raise trainer.log_every_n_steps, or logger=none",
+}
+WORTH_NAMING = 0.1
+"""Share of the wall time from which on a part is named as avoidable."""
+
+
+def shares_of(seconds: Mapping[str, float]) -> str:
+    """Each part's share of the wall time, as `start-up 30 %, training arithmetic 60 %, …`, without the empty ones."""
+    total = sum(seconds.values())
+    shares = {part: value / total for part, value in seconds.items()} if total else {}
+    return ", ".join(f"{_NAMES[part]} {100 * share:.0f} %" for part, share in shares.items() if share >= 0.005)
+
+
+def remedy(seconds: Mapping[str, float], loader: str, shift: int) -> str | None:
+    """One line for the largest part that settings can make smaller; None if none is worth naming.
+
+    Args:
+        seconds: seconds by part.
+        loader: `data.loader`.
+        shift: `data.shift`.
+    """
+    avoidable = {part: value for part, value in seconds.items() if part != "arithmetic"}
+    if loader == "device" and not shift:
+        avoidable.pop("data", None)  # one gather a batch; there is nothing left to save
+    total = sum(seconds.values())
+    part = max(avoidable, key=avoidable.__getitem__, default=None)
+    if part is None or avoidable[part] < WORTH_NAMING * total:
+        return None
+    by_data = "set data.loader=device" if loader == "workers" else "set data.shift=0, if accuracy allows"
+    return f"{_NAMES[part]}: {100 * avoidable[part] / total:.0f} % of the time; {_REMEDIES.get(part, by_data)}"

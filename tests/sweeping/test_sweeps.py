@@ -1,0 +1,50 @@
+"""Every shipped search space composes with the project's configuration, for every choice in it."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from lightsweep.paths import conf_dir
+from lightsweep.sweeping.settings import make_plan
+
+SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
+NAMES = sorted(path.stem for path in SWEEPS.glob("*.yaml") if path.stem != "base")
+
+
+@pytest.fixture
+def plan_of(tmp_path):
+    def make(name: str, *arguments: str):
+        lines = [f"sweeps={name}", *arguments]
+        overrides = [f"hydra.searchpath=[file://{SWEEPS.parent}]", f"hydra.sweep.dir={tmp_path}"]
+        config = compose("train", [*overrides, *lines], return_hydra_config=True)
+        loader = GlobalHydra.instance().config_loader()
+        return make_plan(config.hydra.sweeper, config, loader, lines)
+
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        yield make
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_space_composes(plan_of, name):
+    assert list(plan_of(name).space.every_parameter())
+
+
+def test_lr_momentum_is_the_space_of_the_documentation(plan_of):
+    searched = {parameter.key: parameter.distribution for parameter in plan_of("lr_momentum").space.parameters}
+    lr, momentum = searched["optimizer.lr"], searched["optimizer.momentum"]
+    assert (lr.low, lr.high, lr.log) == (1e-4, 1.0, True)
+    assert (momentum.low, momentum.high, momentum.log) == (0.0, 0.99, False)
+
+
+def test_fixing_the_optimizer_leaves_its_branch_only(plan_of):
+    plan = plan_of("lr_per_optimizer", "optimizer=adam")
+    assert [branch.condition for branch in plan.space.branches if branch.holds({"optimizer": "adam"}, {}.get)] == [
+        "optimizer=adam,rmsprop"
+    ]
+    assert "optimizer" not in {parameter.key for parameter in plan.space.every_parameter()}
+
+
+def test_grid_small_counts_its_grid(plan_of):
+    assert plan_of("grid_small").n_trials == 9
