@@ -28,7 +28,7 @@ from lightsweep.config.composition import explain
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError
-from lightsweep.sweeping.trial import current_trial
+from lightsweep.sweeping.trial import current_trial, within_trial
 
 
 def train() -> None:
@@ -76,18 +76,17 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> Any:
     from lightsweep.reporting.summary import print_summary
     from lightsweep.training import train as train_run
 
-    result = train_run(cfg, folder, resume, _pruning())
+    callbacks = []
+    if within_trial():
+        from lightsweep.sweeping.pruning import PruningCallback
+
+        cfg.test = False  # what a sweep ranks never sees the test set
+        callbacks.append(PruningCallback("auto"))
+    result = train_run(cfg, folder, resume, callbacks)
     print_summary(result, cfg.data.get("loader", "device"), cfg.data.get("shift", 0))
+    for callback in callbacks:
+        callback.raise_if_pruned()
     return result.objectives(cfg.objectives)
-
-
-def _pruning() -> list[Any]:
-    """The callback that lets a sweep's pruner end the run; none outside of a sweep."""
-    if current_trial() is None:
-        return []
-    from lightsweep.sweeping.pruning import PruningCallback
-
-    return [PruningCallback("auto")]
 
 
 def _resume() -> None:

@@ -25,6 +25,8 @@ def main(cfg):
     if cfg.fail == "kill" and not pathlib.Path(cfg.token).exists():
         pathlib.Path(cfg.token).touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    if cfg.fail == "kill always":
+        os.kill(os.getpid(), signal.SIGKILL)
     if cfg.fail == "interrupt" and not pathlib.Path(cfg.token).exists():
         pathlib.Path(cfg.token).touch()
         raise KeyboardInterrupt
@@ -92,6 +94,11 @@ class App:
         out, err = process.communicate(timeout=120)
         assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def make_app() -> type[App]:
+    return App
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-from conftest import App
 
 SPACE = ("x=interval(-2,2)",)
 S = "hydra.sweeper"
@@ -49,9 +48,9 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
+def answers(make_app, tmp_path_factory):
     """All cases in one process that runs the application for each, since starting Python is what takes time."""
-    app = App(tmp_path_factory.mktemp("bad"))
+    app = make_app(tmp_path_factory.mktemp("bad"))
     driver = (
         "import contextlib, io, json, runpy, sys\nfrom hydra.core.global_hydra import GlobalHydra\nanswers = {}\n"
         "for name, command in json.load(sys.stdin).items():\n"

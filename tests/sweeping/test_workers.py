@@ -57,6 +57,14 @@ def test_killed_worker_costs_its_own_trial_which_is_run_again(pool, study_of):
         assert [other.params for other in again] == [trial.params]
 
 
+def test_settings_that_kill_every_process_are_given_up(pool, study_of):
+    pool.sweep(*POOL, *SPACE, "hydra.sweeper.n_trials=1", "fail=kill always", "hydra.sweeper.max_kills=2",
+               "hydra.sweeper.max_failure_rate=1")  # fmt: skip
+    trials = study_of(pool.sweep_dir).trials
+    assert [marks.condition(trial) for trial in trials] == ["not_counted", "failed"]
+    assert "is gone, as 1 before it with these settings" in trials[1].user_attrs[marks.REASON]
+
+
 def test_n_jobs_limits_the_processes_and_trials_per_job_shares_them(pool, study_of):
     pool.sweep(*POOL, *SPACE, "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=1")
     assert len({trial.user_attrs[marks.OWNER]["pid"] for trial in study_of(pool.sweep_dir).trials}) == 1

@@ -48,6 +48,8 @@ class OptunaSweeperConf:
     enqueue: list[Any] | None = None
     # How often a trial that failed by itself is tried again; only its last attempt counts.
     retry_failed: int = 0
+    # A trial whose process is killed is run again; settings that lost so many processes have failed.
+    max_kills: int = 5
     # Dotted path of a callable (trial, values) that returns numbers, each <= 0 when its constraint is kept.
     constraints: str | None = None
     # Trials that one job runs, one after the other: more than 1 where a job is dear.

@@ -1,1 +1,1 @@
-"""The study, its storage and its trials, behind the Hydra sweeper."""
+"""Sweeps: the study, its space, the claiming and running of trials, pruning, and the files of a sweep."""

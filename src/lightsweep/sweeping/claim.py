@@ -81,11 +81,32 @@ def release_orphans(plan: Plan) -> int:
     if orphans:
         study = load_study(plan)
         for trial in orphans:
-            owner = trial.user_attrs.get(marks.OWNER)
-            who = f"process {owner['pid']} on {owner['host'].partition(' ')[0]}" if owner else "its process"
-            if finish_uncounted(storage, trial._trial_id, "killed", f"{who} is gone"):
-                run_again(study, trial)
+            _release(storage, study, trial, plan.max_kills)
     return len(orphans)
+
+
+def _release(storage: BaseStorage, study: Study, trial: FrozenTrial, max_kills: int) -> None:
+    """Run an orphan's settings again, unless they lose every process that tries them: then they are what kills it."""
+    owner = trial.user_attrs.get(marks.OWNER)
+    who = f"process {owner['pid']} on {owner['host'].partition(' ')[0]}" if owner else "its process"
+    kills = trial.user_attrs.get(marks.KILLS, 0) + 1
+    storage_id = trial._trial_id
+    try:
+        storage.set_trial_user_attr(storage_id, marks.KILLS, kills)
+    except UpdateFinishedTrialError:
+        return
+    if kills >= max_kills:
+        _fail(storage, storage_id, f"{who} is gone, as {kills - 1} before it with these settings")
+    elif finish_uncounted(storage, storage_id, "killed", f"{who} is gone"):
+        run_again(study, storage.get_trial(storage_id))
+
+
+def _fail(storage: BaseStorage, trial_id: int, reason: str) -> None:
+    try:
+        storage.set_trial_user_attr(trial_id, marks.REASON, reason)
+        storage.set_trial_state_values(trial_id, TrialState.FAIL)
+    except UpdateFinishedTrialError:
+        return
 
 
 def _is_orphan(trial: FrozenTrial, plan: Plan) -> bool:
@@ -132,6 +153,7 @@ def run_again(study: Study, trial: FrozenTrial, attempt: int | None = None) -> N
         return
     user = {
         marks.RUN_AGAIN_OF: trial.number,
+        marks.KILLS: trial.user_attrs.get(marks.KILLS, 0),
         marks.ATTEMPT: trial.user_attrs.get(marks.ATTEMPT, 0) if attempt is None else attempt,
     }
     study.add_trial(create_trial(state=TrialState.WAITING, system_attrs=system, user_attrs=user))

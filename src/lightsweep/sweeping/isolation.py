@@ -7,13 +7,15 @@ other settings for each rank. So for the time of a trial the command line is the
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
-TRIAL_VARIABLE = "LIGHTSWEEP_TRIAL"
+from lightsweep.sweeping.trial import TRIAL_VARIABLE
+
 _CONFIG_FLAGS = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 
 
@@ -70,7 +72,14 @@ def isolated_trial(command: Command, overrides: Sequence[str], number: int) -> I
 
 
 def _leave_process_group() -> None:
-    """End torch's process group, which the next trial must not find: its other members are gone."""
+    """End torch's process group, which the next trial must not find: its other members are gone.
+
+    Lightning's watcher of the other ranks is told to forget them. It would kill this process, sweep and all, up to five
+    seconds after one of them ended badly; the trial's outcome is known by then.
+    """
+    for thread in threading.enumerate():
+        if thread.name == "child-process-observer":
+            thread._child_processes = []  # type: ignore[attr-defined]
     distributed = sys.modules.get("torch.distributed")
     if distributed is not None and distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()

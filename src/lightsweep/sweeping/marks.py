@@ -13,6 +13,7 @@ REASON = "lightsweep:reason"
 NOT_COUNTED = "lightsweep:not_counted"  # why the trial is outside n_trials: killed, withdrawn or tried again
 RUN_AGAIN_OF = "lightsweep:run_again_of"
 ATTEMPT = "lightsweep:attempt"  # 0 for the first, counted up by retry_failed
+KILLS = "lightsweep:kills"  # how often these settings have lost their process
 PRUNED_AT = "lightsweep:pruned_at"
 FOLDER = "lightsweep:folder"
 

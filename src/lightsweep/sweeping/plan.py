@@ -25,6 +25,7 @@ class Plan:
         n_trials: trials to finish in the study, over all its sweeps.
         max_failure_rate: share of failed trials above which the sweep ends.
         retry_failed: how often a trial that failed by itself is tried again.
+        max_kills: settings that lost their process so often have failed, and are not run again.
         remote_timeout_s: a trial that runs on another host counts as dead when it started longer ago; None for never.
         deadline: no trial starts after this `time.time()`; None for no limit.
         custom_search_space: dotted path of a callable (config, trial) that draws more.
@@ -42,6 +43,7 @@ class Plan:
     conditions: Mapping[str, str | None] = field(default_factory=dict)
     max_failure_rate: float = 0.5
     retry_failed: int = 0
+    max_kills: int = 5
     remote_timeout_s: float | None = None
     deadline: float | None = None
     custom_search_space: str | None = None

@@ -1,20 +1,19 @@
 """The Lightning callback that reports a trial's progress and ends the fit when the pruner says so.
 
 It never raises inside a fit that can end by itself: `fit` stops cleanly, logs and checkpoints are complete, and the run
-raises `optuna.TrialPruned` at its very end when `pruned` says so. Without a trial it does nothing.
+ends with `raise_if_pruned`. Without a trial it does nothing.
 """
 
 import difflib
 import os
-from typing import Any
+from typing import Any, NoReturn
 
 import optuna
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.isolation import TRIAL_VARIABLE
-from lightsweep.sweeping.trial import current_trial
+from lightsweep.sweeping.trial import TRIAL_VARIABLE, current_trial
 
 
 class PruningCallback(Callback):
@@ -58,7 +57,7 @@ class PruningCallback(Callback):
         """
         if self._pruned_at is not None:
             if step > self._pruned_at:
-                raise optuna.TrialPruned(f"pruned at step {self._pruned_at}, held on by min_epochs or min_steps")
+                self._end_process(f"pruned at step {self._pruned_at}, held on by min_epochs or min_steps")
             return
         if self._last_step is not None and step <= self._last_step:
             return
@@ -69,6 +68,22 @@ class PruningCallback(Callback):
         if prune:
             self._pruned_at = step
             trainer.should_stop = True
+
+    def raise_if_pruned(self) -> None:
+        """End a pruned run, after its logs and files are written; call it on every rank as the task's last act.
+
+        Raises:
+            optuna.TrialPruned: this process runs a trial, and it was pruned.
+        """
+        if self.pruned and current_trial() is not None:
+            raise optuna.TrialPruned(f"pruned at step {self._pruned_at}")
+
+    @staticmethod
+    def _end_process(reason: str) -> NoReturn:
+        """Leave a fit that would go on. A rank without the trial ends with code 0: Lightning kills rank 0 otherwise."""
+        if current_trial() is None:
+            raise SystemExit(0)
+        raise optuna.TrialPruned(reason)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a strategy whose processes cannot see the trial."""

@@ -63,6 +63,7 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
         conditions=conditions,
         max_failure_rate=_rate(given),
         retry_failed=_integer(given, "retry_failed", 0, 0),
+        max_kills=_integer(given, "max_kills", 1, 5),
         remote_timeout_s=_number(given, "remote_timeout_s", 0.0),
         deadline=None if timeout_s is None else time.time() + timeout_s,
         custom_search_space=_callable(given, "custom_search_space"),

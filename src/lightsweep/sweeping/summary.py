@@ -1,7 +1,9 @@
 """The text of a sweep: one line a finished trial, the ten best at the end, the reasons of failures."""
 
+import sys
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -10,6 +12,9 @@ from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.results import best_trials, parameters_of, state_word
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 TOP = 10
 
@@ -55,9 +60,32 @@ def summary_lines(study: Study, plan: Plan) -> list[str]:
 
 
 def print_summary(study: Study, plan: Plan) -> None:
-    """Print the end of a sweep."""
-    for line in summary_lines(study, plan):
-        print(line, flush=True)
+    """Print the end of a sweep: plain lines, or on a terminal the ten best as a table."""
+    lines = summary_lines(study, plan)
+    if not sys.stdout.isatty():
+        print("\n".join(lines), flush=True)
+        return
+    from rich.console import Console
+
+    best = top_trials(study)
+    console = Console()
+    console.print("\n".join(lines[: len(lines) - 1 - len(best)]), highlight=False)
+    if best:
+        console.print(top_table(best, plan))
+    console.print(lines[-1], highlight=False, soft_wrap=True)
+
+
+def top_table(best: Sequence[FrozenTrial], plan: Plan) -> "Table":
+    """Trials as a table: number, values, one column a parameter."""
+    from rich.table import Table
+
+    drawn = [parameters_of(trial, plan) for trial in best]
+    keys = list(dict.fromkeys(key for parameters in drawn for key in parameters))
+    table = Table("trial", *(f"value {direction}d" for direction in plan.directions), *keys)
+    for trial, parameters in zip(best, drawn, strict=True):
+        values = [f"{value:.6g}" for value in trial.values or ()]
+        table.add_row(str(trial.number), *values, *(_short(parameters.get(key, "")) for key in keys))
+    return table
 
 
 def failure_table(study: Study) -> str:

@@ -1,0 +1,58 @@
+"""The text of a sweep's end: the ten best, and why trials failed."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+from rich.console import Console
+
+from lightsweep.sweeping import marks
+from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.space import build_space
+from lightsweep.sweeping.summary import failure_table, summary_lines, top_table, top_trials, trial_line
+
+SPACE = build_space({"x": "interval(0,100)", "when": {"o=a": {"y": "range(3)"}}}, None, [])
+
+
+@pytest.fixture
+def study():
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize")
+    for number in range(14):
+        trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 100)})
+        if number % 7 == 6:
+            trial.set_user_attr(marks.REASON, "RuntimeError: no")
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            study.tell(trial, float(number))
+    return study
+
+
+@pytest.fixture
+def plan():
+    return Plan("s", "journal:/x", Path("/sweep"), ("maximize",), {}, None, SPACE, 14)
+
+
+def test_ten_best_come_best_first(study):
+    assert [trial.number for trial in top_trials(study)] == [12, 11, 10, 9, 8, 7, 5, 4, 3, 2]
+
+
+def test_summary_counts_and_names_the_folder(study, plan):
+    lines = summary_lines(study, plan)
+    assert lines[0] == "study s: 14 of 14 trials finished (12 complete, 0 pruned, 2 failed)"
+    assert lines[-1] == "files: /sweep"
+    assert len(lines) == 12
+
+
+def test_line_of_a_failed_trial_ends_with_its_reason(study, plan):
+    assert trial_line(study.trials[6], plan).endswith("RuntimeError: no")
+    assert failure_table(study) == "    2 × RuntimeError: no"
+
+
+def test_table_has_a_column_for_each_parameter(study, plan):
+    console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
+    with console.file:
+        console.print(top_table(top_trials(study), plan))
+    text = console.export_text()
+    assert "value maximized" in text
+    assert " 12 " in text
