@@ -97,6 +97,8 @@ def build(
     monitor, mode = monitored(cfg, model, datamodule)
     checkpoints = Checkpoints(paths, monitor, mode, clock)
     trainer = build_trainer(cfg, paths, checkpoints)
+    if not datamodule.val_size:
+        trainer.limit_val_batches = 0  # Lightning warns about an empty loader
     device = trainer.strategy.root_device
     model.autocast_dtype = precision.autocast_dtype(precision.resolve(cfg.trainer.precision, model, device))
     stepper = build_stepper(cfg, datamodule, model, mode, clock, stop)

@@ -1,0 +1,43 @@
+"""The table at the end of a run."""
+
+from lightsweep.reporting.summary import print_metrics, print_summary
+from lightsweep.training import Result
+
+
+def test_the_summary_names_losses_accuracies_speed_and_place(capsys):
+    metrics = {
+        "train/loss": 0.5,
+        "train/acc": 0.9,
+        "val/loss": 0.25,
+        "val/acc": 0.95,
+        "test/loss": 0.3,
+        "test/acc": 0.9406,
+    }
+    parts = {"startup": 4.0, "arithmetic": 8.0, "framework": 0.345}
+    result = Result("completed", 0, metrics, "val/acc", 0.95, 3, 1650, 12.345, 54321.0, "cpu (x)", "32-true", 9, parts)
+    result.folder = "outputs/mine"
+
+    print_summary(result)
+
+    shown = capsys.readouterr().out
+    for words in ("train (last epoch)", "0.5000", "val (best val/acc)", "test (best checkpoint)", "94.06 %"):
+        assert words in shown
+    for words in ("3 epochs, 1,650 steps in 12.3 s", "54,321 samples/s", "cpu (x), 32-true", "files in outputs/mine"):
+        assert words in shown
+
+
+def test_a_regression_has_no_accuracy(capsys):
+    result = Result("completed", 0, {"train/loss": 0.5}, seconds=1.0, seconds_by_part={"arithmetic": 1.0})
+
+    print_summary(result)
+
+    shown = capsys.readouterr().out
+    assert "train (last epoch)" in shown
+    assert "test (" not in shown
+    assert "None" not in shown
+
+
+def test_metrics_are_a_line_each(capsys):
+    print_metrics({"test/loss": 0.12345, "test/acc": 0.9})
+
+    assert capsys.readouterr().out == "test/loss 0.1235\ntest/acc 0.9000\n"

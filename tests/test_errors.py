@@ -1,0 +1,54 @@
+"""The exception tree: exit codes, and the way through pickle to another process and back."""
+
+import pickle
+
+import pytest
+
+from lightsweep.errors import (
+    ConfigError,
+    DataError,
+    Diverged,
+    Interrupted,
+    LightsweepError,
+    RunFolderError,
+    RunStopped,
+    UserError,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parent", "code"), [(ConfigError, UserError, 2), (DataError, UserError, 2), (RunFolderError, UserError, 2)]
+)
+def test_a_users_mistake_ends_with_two(kind, parent, code):
+    assert issubclass(kind, parent)
+    assert issubclass(kind, LightsweepError)
+    assert kind("x").exit_code == code
+
+
+@pytest.mark.parametrize("last", [0.5, None])
+def test_diverged_survives_pickling(last):
+    error = Diverged(7, 0.1, float("nan"), last)
+
+    found = pickle.loads(pickle.dumps(error))
+
+    assert str(found) == str(error)
+    assert (found.step, found.lr, found.last_finite_loss) == (7, 0.1, last)
+    assert (found.exit_code, found.status) == (3, "diverged")
+    assert isinstance(found, RunStopped)
+
+
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
+def test_interrupted_survives_pickling(number, code):
+    error = Interrupted(number, "; to go on: …")
+
+    found = pickle.loads(pickle.dumps(error))
+
+    assert str(found) == str(error) == f"interrupted by signal {number}; to go on: …"
+    assert (found.exit_code, found.signal_number, found.status) == (code, number, "interrupted")
+
+
+def test_diverged_names_step_rate_and_last_finite_loss():
+    assert str(Diverged(7, 0.1, float("inf"), 2.5)) == (
+        "the training loss became inf at step 7 with lr 0.1; the last finite loss was 2.5. Try a smaller optimizer.lr"
+    )
+    assert "there was none before it" in str(Diverged(0, 0.1, float("nan"), None))

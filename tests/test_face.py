@@ -1,0 +1,45 @@
+"""What the package shows to the world, and that looking at it is cheap."""
+
+import subprocess
+import sys
+
+import pytest
+
+import lightsweep
+
+
+def test_the_members_are_these():
+    assert sorted(lightsweep.__all__) == [
+        "ConfigError",
+        "DataError",
+        "Diverged",
+        "Interrupted",
+        "LightsweepError",
+        "Result",
+        "RunFolderError",
+        "UserError",
+        "compose",
+        "evaluate",
+        "train",
+    ]
+
+
+@pytest.mark.parametrize("name", lightsweep.__all__)
+def test_every_member_is_there(name):
+    assert getattr(lightsweep, name) is not None
+
+
+def test_an_unknown_member_is_an_attribute_error():
+    with pytest.raises(AttributeError, match=r"^module 'lightsweep' has no attribute 'optimise'$"):
+        _ = lightsweep.optimise
+
+
+def test_composing_imports_neither_torch_nor_lightning():
+    code = (
+        "import sys, lightsweep; lightsweep.compose(['logger=none', 'optimizer=adam']);"
+        "print(sorted({'torch', 'lightning', 'torchvision', 'numpy', 'optuna'} & set(sys.modules)))"
+    )
+
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert found.stdout == "[]\n"

@@ -1,0 +1,79 @@
+"""From an optimizer's YAML to torch's optimizers over a model's parameter groups."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from lightsweep.errors import ConfigError
+from lightsweep.training.optimizers import build_optimizers, muon, parameter_groups
+
+
+@pytest.fixture
+def net():
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 4), nn.LayerNorm(4))
+
+
+def names(net, group):
+    known = {id(parameter): name for name, parameter in net.named_parameters()}
+    return [known[id(parameter)] for parameter in group["params"]]
+
+
+def test_decay_is_for_weights_and_not_for_biases_and_norms(net):
+    decayed, spared = parameter_groups(net, decay_bias_and_norm=False)
+
+    assert names(net, decayed) == ["0.weight", "3.weight"]
+    assert names(net, spared) == ["0.bias", "1.weight", "1.bias", "3.bias", "4.weight", "4.bias"]
+    assert spared["weight_decay"] == 0.0
+
+
+def test_decay_is_for_all_where_that_is_asked_for(net):
+    (group,) = parameter_groups(net, decay_bias_and_norm=True)
+
+    assert names(net, group) == [name for name, _ in net.named_parameters()]
+
+
+def test_frozen_parameters_are_left_alone(net):
+    net[0].requires_grad_(False)
+
+    found = [name for group in parameter_groups(net, False) for name in names(net, group)]
+
+    assert "0.weight" not in found
+    assert "3.weight" in found
+
+
+def test_muon_takes_hidden_matrices_alone():
+    net = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+
+    adamw, hidden = build_optimizers(partial(muon, lr=0.1), net, False)
+
+    assert names(net, hidden.param_groups[0]) == ["2.weight"]
+    rest = [name for group in adamw.param_groups for name in names(net, group)]
+    assert sorted(rest) == ["0.bias", "0.weight", "2.bias", "4.bias", "4.weight"]
+
+
+def test_muon_without_hidden_matrices_is_adamw_alone():
+    (found,) = build_optimizers(partial(muon, lr=0.1), nn.Linear(3, 2), False)
+
+    assert isinstance(found, torch.optim.AdamW)
+
+
+@pytest.mark.parametrize(
+    ("factory", "text"),
+    [
+        (
+            partial(torch.optim.SGD, lr=0.1, colour=1),
+            r"^`optimizer\.colour` is no key of SGD, which takes lr, momentum",
+        ),
+        (partial(torch.optim.SGD, lr=0.1, nesterov=True), r"^`optimizer`: SGD refuses its settings: Nesterov"),
+    ],
+)
+def test_settings_that_an_optimizer_does_not_have_are_the_users_mistake(net, factory, text):
+    with pytest.raises(ConfigError, match=text):
+        build_optimizers(factory, net, False)
+
+
+def test_a_network_without_parameters_cannot_be_trained():
+    with pytest.raises(ConfigError, match=r"^`model` has no trainable parameters$"):
+        build_optimizers(partial(torch.optim.SGD, lr=0.1), nn.Flatten(), False)
