@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep import paths
 from lightsweep.config.check import check, nearest
-from lightsweep.config.composition import explain
+from lightsweep.config.composition import explain, share_config_store
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError
@@ -34,6 +34,7 @@ from lightsweep.sweeping.trial import current_trial, within_trial
 def train() -> None:
     """Compose a configuration from the command line, train, and print the summary."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through, and `_ended_by` words them
+    share_config_store()
     failures: list[Exception] = []
 
     def task(cfg: DictConfig) -> Any:

@@ -1,10 +1,20 @@
-"""Says in one line why Hydra could not compose a configuration, with the nearest name that there is."""
+"""Hydra's composition: made quicker, and what went wrong in it said in one line, with the nearest name there is."""
 
+from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from lightsweep.config.check import nearest
+
+
+def share_config_store() -> None:
+    """Let Hydra's repositories share the one store of structured configs instead of copying it.
+
+    `--help` asks for a repository some hundred times, and each copied the configs of all installed plugins: 0.6 s. The
+    store hands out copies of its nodes, so nobody writes into it.
+    """
+    ConfigStore.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
 
 
 def explain(error: HydraException | OmegaConfBaseException) -> str:

@@ -22,6 +22,7 @@ from lightsweep.errors import ConfigError
 from lightsweep.models import Model, Wrapped
 from lightsweep.paths import RunPaths
 from lightsweep.training import precision
+from lightsweep.training.allocator import keep_freed_memory
 from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
 from lightsweep.training.clock import Clock
 from lightsweep.training.conductor import Conductor
@@ -89,6 +90,7 @@ def build(
     """
     if cfg.trainer.threads is not None:
         torch.set_num_threads(cfg.trainer.threads)
+    keep_freed_memory()
     datamodule = build_data(cfg)
     datamodule.setup("fit")
     model = build_model(cfg, datamodule)

@@ -48,7 +48,8 @@ def muon(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Muon.html
     """
-    hidden = [p for p in groups[0]["params"][1:-1] if p.dim() == 2]
+    weights = [p for group in groups for p in group["params"] if p.dim() >= 2]
+    hidden = [p for p in weights[1:-1] if p.dim() == 2]
     chosen = {id(p) for p in hidden}
     rest = [{**group, "params": [p for p in group["params"] if id(p) not in chosen]} for group in groups]
     found: list[Optimizer] = [AdamW([g for g in rest if g["params"]], lr=adamw_lr, weight_decay=weight_decay)]
@@ -92,7 +93,9 @@ def build_optimizers(factory: partial, model: nn.Module, decay_bias_and_norm: bo
     name = getattr(factory.func, "__name__", "the optimizer")
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
         raise ConfigError(f"`optimizer.{unknown[0]}` is no key of {name}, which takes {', '.join(list(takes)[1:])}")
-    groups = parameter_groups(model, decay_bias_and_norm)
+    decays = factory.keywords.get("weight_decay", takes["weight_decay"].default if "weight_decay" in takes else 0)
+    # without decay the groups would be alike, and each costs a small model's step 5 %
+    groups = parameter_groups(model, decay_bias_and_norm or not decays)
     if not groups:
         raise ConfigError("`model` has no trainable parameters")
     if factory.func is torch.optim.LBFGS:  # it takes a single group

@@ -1,0 +1,1 @@
+"""Benchmarks: this framework against plain PyTorch and conventional Lightning programs, on the present machine."""

@@ -1,0 +1,18 @@
+"""What the command line says about how much is measured."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much is measured.
+
+    Attributes:
+        pairs: pairs of readings of each measure; None for each measure's own number.
+        epochs: epochs of S3's commands.
+        seeds: runs of S5 and S8.
+    """
+
+    pairs: int | None = None
+    epochs: int = 10
+    seeds: int = 5
