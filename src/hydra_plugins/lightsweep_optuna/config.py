@@ -66,6 +66,8 @@ class OptunaSweeperConf:
     constraints: str | None = None
     # Trials that one job runs, one after the other: more than 1 where a job is dear.
     trials_per_job: int = 1
+    # Draw a live view where stdout is a terminal; false for a line a trial, as where it is none.
+    live: bool = True
     rerun_best: RerunBestConf = field(default_factory=RerunBestConf)
     # A trial on another host counts as dead when it started so many seconds ago; None: never.
     remote_timeout_s: float | None = None

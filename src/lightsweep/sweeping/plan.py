@@ -46,6 +46,7 @@ class Plan:
         custom_search_space: dotted path of a callable (config, trial) that draws more.
         constraints: dotted path of a callable (trial, values) that returns numbers which are <= 0 when all is well.
         rerun: how the best settings are run again.
+        live: draw a live view where stdout is a terminal.
         seed: the configuration's own seed; None where it has none, or it is searched.
     """
 
@@ -66,4 +67,5 @@ class Plan:
     custom_search_space: str | None = None
     constraints: str | None = None
     rerun: RerunSettings = RerunSettings()
+    live: bool = True
     seed: int | None = None

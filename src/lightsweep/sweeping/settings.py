@@ -75,6 +75,7 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
         custom_search_space=_callable(given, "custom_search_space"),
         constraints=_callable(given, "constraints"),
         rerun=rerun,
+        live=given.get("live") is not False,
         seed=seed,
     )
 

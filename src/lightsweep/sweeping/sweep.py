@@ -27,7 +27,7 @@ from lightsweep.sweeping.isolation import Command
 from lightsweep.sweeping.job import TrialJob
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.plan import Plan
-from lightsweep.sweeping.progress import Progress
+from lightsweep.sweeping.progress import Progress, finished_reruns, finished_trials
 from lightsweep.sweeping.rerun import RerunJob, note_seed, unfinished, wanted_reruns
 from lightsweep.sweeping.rerun_report import write_rerun_tables
 from lightsweep.sweeping.results import write_results
@@ -80,7 +80,7 @@ def run_sweep(
         max_jobs, trials_per_job = 1, None  # it runs one job after the other in this process: one job costs less
     crew = _Crew(config, context, job_overrides(plan.space, config, context.config_loader), max_jobs, trials_per_job)
     try:
-        _run_trials(plan, crew, TrialJob(plan, task, trials_per_job))
+        _run_trials(study, plan, crew, TrialJob(plan, task, trials_per_job))
     finally:
         write_results(study, plan, config, context.config_loader)
     counts = marks.tally(study.get_trials(deepcopy=False))
@@ -124,11 +124,11 @@ class _Crew:
         return launcher.launch([self.overrides] * jobs, initial_job_idx=index)
 
 
-def _run_trials(plan: Plan, crew: _Crew, job: TrialJob) -> None:
+def _run_trials(study: optuna.Study, plan: Plan, crew: _Crew, job: TrialJob) -> None:
     """Hand out jobs until the sweep needs no more; those that were killed are made up for in the next round."""
     launcher = crew.launcher(job)
     index = 0
-    with Progress(plan), _quiet(launcher):
+    with _shown(study, plan, launcher), _quiet(launcher):
         while (wanted := _wanted(plan)) > 0:
             before = marks.tally(_trials(plan))
             returns = crew.launch(launcher, wanted, index)
@@ -136,6 +136,19 @@ def _run_trials(plan: Plan, crew: _Crew, job: TrialJob) -> None:
             if marks.tally(_trials(plan)).created == before.created:
                 _raise_first_error(returns)
                 return  # jobs found nothing to do: the time is up, or the space is exhausted
+
+
+def _shown(study: optuna.Study, plan: Plan, launcher: Launcher) -> Progress:
+    """A live view where there is a terminal that jobs do not draw on themselves, else a line a trial."""
+    from rich.console import Console
+
+    console = Console()
+    in_process = type(launcher).__name__ == "BasicLauncher"
+    if not plan.live or not console.is_terminal or console.is_dumb_terminal or in_process:
+        return Progress(finished_trials(plan))
+    from lightsweep.sweeping.live_view import LiveView
+
+    return LiveView(study, plan, launcher, console)
 
 
 def _run_again(study: optuna.Study, plan: Plan, crew: _Crew, task: TaskRun) -> None:
@@ -147,7 +160,7 @@ def _run_again(study: optuna.Study, plan: Plan, crew: _Crew, task: TaskRun) -> N
     print(f"running {len(reruns)} times again on fresh seeds: {len(reruns) - len(missing)} are done", flush=True)
     launcher = crew.launcher(RerunJob(plan, task, reruns, crew.share))
     try:
-        with _quiet(launcher):
+        with Progress(finished_reruns(reruns, plan)), _quiet(launcher):
             while missing:
                 before = len(missing)
                 index += len(crew.launch(launcher, before, index))
