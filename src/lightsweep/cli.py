@@ -28,7 +28,7 @@ from lightsweep.config.composition import explain, share_config_store
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError
-from lightsweep.sweeping.trial import current_trial, within_trial
+from lightsweep.sweeping.trial import within_sweep, within_trial
 
 
 def train() -> None:
@@ -61,7 +61,7 @@ def train() -> None:
 def run(cfg: DictConfig) -> Any:
     """One run within Hydra: returns the monitored metric, for a sweeper."""
     folder = Path(HydraConfig.get().runtime.output_dir)
-    if current_trial() is not None:  # the sweep has a line for each trial; what the trial says goes into its folder
+    if within_sweep():  # which has a line for each trial; what the trial says goes into its folder
         with paths.RunPaths(folder).log.open("a", encoding="utf-8") as log, redirect_stdout(log):
             return _train_in(cfg, folder)
     try:

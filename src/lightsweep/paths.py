@@ -119,6 +119,20 @@ class SweepPaths:
         return self.folder / "optimization_results.yaml"
 
     @property
+    def rerun_settings(self) -> Path:
+        """`rerun.csv`: one row for each setting that was run again, with mean and interval."""
+        return self.folder / "rerun.csv"
+
+    @property
+    def rerun_runs(self) -> Path:
+        """`rerun_runs.csv`: one row for each re-run."""
+        return self.folder / "rerun_runs.csv"
+
+    def rerun(self, trial: int, seed: int) -> Path:
+        """The folder of a re-run of a trial's settings."""
+        return self.folder / "rerun" / f"{trial}-{seed}"
+
+    @property
     def claims(self) -> Path:
         """The lock on which jobs take turns to claim a trial, when the storage is no file."""
         return self.folder / "study.claims"

@@ -43,6 +43,15 @@ CASES = {
         ("n=range(3)", "hydra/sweeper/sampler=grid", f"{S}.enqueue=[{{n:1}}]"),
         "has no use with a sampler that tries every point",
     ),
+    "reruns of two": (
+        (*SPACE, f"{S}.rerun_best.seeds=2", f"{S}.direction=[minimize,minimize]"),
+        "`hydra.sweeper.rerun_best` works with one direction only",
+    ),
+    "reruns without a seed": (
+        (*SPACE, f"{S}.rerun_best.seeds=2"),
+        "`hydra.sweeper.rerun_best.seed_key` is seed, which the configuration does not have",
+    ),
+    "reruns": ((*SPACE, f"{S}.rerun_best.seeds=-1"), "`hydra.sweeper.rerun_best.seeds` must be a whole number of at"),
     "custom space": ((*SPACE, f"{S}.custom_search_space=no.such.function"), "no.such.function cannot be loaded"),
 }
 

@@ -137,6 +137,8 @@ def test_wrapped_task_survives_cloudpickle(app):
 
     from lightsweep.sweeping.isolation import Command
     from lightsweep.sweeping.job import TrialJob
+    from lightsweep.sweeping.task_run import TaskRun
 
-    job = TrialJob(None, None, partial(int, "3"), None, Command("app.py", None, ()))  # type: ignore[arg-type]
-    assert cloudpickle.loads(cloudpickle.dumps(job)).task_function() == 3
+    task = TaskRun(None, partial(int, "3"), None, Command("app.py", None, ()), Path())  # type: ignore[arg-type]
+    job = TrialJob(None, task)  # type: ignore[arg-type]
+    assert cloudpickle.loads(cloudpickle.dumps(job)).task.task_function() == 3

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.results import ranked_trials
 from lightsweep.sweeping.space import build_space
-from lightsweep.sweeping.summary import failure_table, summary_lines, top_table, top_trials, trial_line
+from lightsweep.sweeping.summary import failure_table, summary_lines, top_table, trial_line
 
 SPACE = build_space({"x": "interval(0,100)", "when": {"o=a": {"y": "range(3)"}}}, None, [])
 
@@ -34,7 +35,7 @@ def plan():
 
 
 def test_ten_best_come_best_first(study):
-    assert [trial.number for trial in top_trials(study)] == [12, 11, 10, 9, 8, 7, 5, 4, 3, 2]
+    assert [trial.number for trial in ranked_trials(study)[:10]] == [12, 11, 10, 9, 8, 7, 5, 4, 3, 2]
 
 
 def test_summary_counts_and_names_the_folder(study, plan):
@@ -52,7 +53,7 @@ def test_line_of_a_failed_trial_ends_with_its_reason(study, plan):
 def test_table_has_a_column_for_each_parameter(study, plan):
     console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
     with console.file:
-        console.print(top_table(top_trials(study), plan))
+        console.print(top_table(ranked_trials(study)[:10], plan))
     text = console.export_text()
     assert "value maximized" in text
     assert " 12 " in text

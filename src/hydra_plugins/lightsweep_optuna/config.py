@@ -11,6 +11,18 @@ from omegaconf import MISSING
 
 
 @dataclass
+class RerunBestConf:
+    """The best settings run again when the sweep is done, on seeds that no trial used."""
+
+    # On how many seeds; 0: not at all.
+    seeds: int = 0
+    # How many settings, best first.
+    top: int = 1
+    # The configuration's key of the seed.
+    seed_key: str = "seed"
+
+
+@dataclass
 class OptunaSweeperConf:
     """The official hydra-optuna-sweeper's settings, and after them those that it lacks."""
 
@@ -54,6 +66,9 @@ class OptunaSweeperConf:
     constraints: str | None = None
     # Trials that one job runs, one after the other: more than 1 where a job is dear.
     trials_per_job: int = 1
+    # Draw a live view where stdout is a terminal; false for a line a trial, as where it is none.
+    live: bool = True
+    rerun_best: RerunBestConf = field(default_factory=RerunBestConf)
     # A trial on another host counts as dead when it started so many seconds ago; None: never.
     remote_timeout_s: float | None = None
 

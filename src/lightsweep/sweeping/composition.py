@@ -29,6 +29,15 @@ def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) ->
     return values
 
 
+def configured_seed(space: Space, config: DictConfig, loader: ConfigLoader, key: str) -> tuple[bool, int | None]:
+    """Whether there is such a key, and its value: None where it is searched, or no whole number."""
+    if any(bare(parameter.key) == key for parameter in space.every_parameter()):
+        return True, None
+    composed = _compose(config, loader, [line for _, line in space.fixed] + _group_choices(space, config, loader))
+    value = OmegaConf.select(composed, key)
+    return key in _keys(composed), value if type(value) is int else None
+
+
 def check_composition(
     space: Space, config: DictConfig, loader: ConfigLoader, conditions: Mapping[str, str | None]
 ) -> None:

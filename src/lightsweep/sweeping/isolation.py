@@ -55,13 +55,15 @@ class Command:
 
 
 @contextmanager
-def isolated_trial(command: Command, overrides: Sequence[str], number: int) -> Iterator[None]:
-    """Run the body as if this process had been started for one trial only."""
+def isolated_task(command: Command, overrides: Sequence[str], trial_number: int | None) -> Iterator[None]:
+    """Run the body as if this process had been started for one task only; a number says that it is a trial."""
     main = sys.modules["__main__"]
     spec, argv, environment = getattr(main, "__spec__", None), sys.argv, dict(os.environ)
     sys.argv = command.argv(overrides)
     main.__spec__ = SimpleNamespace(name=command.module) if command.module else None  # type: ignore[assignment]
-    os.environ[TRIAL_VARIABLE] = str(number)
+    os.environ.pop(TRIAL_VARIABLE, None)
+    if trial_number is not None:
+        os.environ[TRIAL_VARIABLE] = str(trial_number)
     try:
         yield
     finally:

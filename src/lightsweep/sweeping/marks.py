@@ -19,6 +19,8 @@ FOLDER = "lightsweep:folder"
 
 STUDY_SPACE = "lightsweep:space"
 STUDY_EXHAUSTED = "lightsweep:exhausted"
+STUDY_SEEDS = "lightsweep:seeds"  # of the sweeps that made its trials
+RERUN = "lightsweep:rerun:"  # followed by trial and seed
 
 
 @dataclass(frozen=True)

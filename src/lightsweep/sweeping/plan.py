@@ -10,6 +10,21 @@ from lightsweep.sweeping.storage import StorageSpec
 
 
 @dataclass(frozen=True)
+class RerunSettings:
+    """How the best settings are run again when the sweep is done.
+
+    Args:
+        seeds: on how many fresh seeds; 0 for not at all.
+        top: how many settings, best first.
+        seed_key: the configuration's key of the seed.
+    """
+
+    seeds: int = 0
+    top: int = 1
+    seed_key: str = "seed"
+
+
+@dataclass(frozen=True)
 class Plan:
     """A sweep's settings after they were checked.
 
@@ -30,6 +45,9 @@ class Plan:
         deadline: no trial starts after this `time.time()`; None for no limit.
         custom_search_space: dotted path of a callable (config, trial) that draws more.
         constraints: dotted path of a callable (trial, values) that returns numbers which are <= 0 when all is well.
+        rerun: how the best settings are run again.
+        live: draw a live view where stdout is a terminal.
+        seed: the configuration's own seed; None where it has none, or it is searched.
     """
 
     study_name: str | None
@@ -48,3 +66,6 @@ class Plan:
     deadline: float | None = None
     custom_search_space: str | None = None
     constraints: str | None = None
+    rerun: RerunSettings = RerunSettings()
+    live: bool = True
+    seed: int | None = None

@@ -1,30 +1,35 @@
-"""What is shown while a sweep runs: a line for each trial that finishes, read from the study by a thread."""
+"""What is printed while a sweep runs: a line for each thing that finishes, read from the study by a thread."""
 
 import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 
 from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.rerun import Rerun, RerunResult, results_of
 from lightsweep.sweeping.study import study_storage
 from lightsweep.sweeping.summary import trial_line
 
 POLL_S = 0.5
+Finished = Callable[[], Mapping[Hashable, Callable[[], str]]]
 
 
 class Progress:
-    """Prints a line for each trial that finishes while the body runs.
+    """Prints a line for each thing that finishes while the body runs.
 
     Args:
-        plan: the sweep; trials that had finished before are not printed again.
+        finished: gives what has finished, each with a function that words its line; what had finished before is not
+            printed.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._printed: set[int] = set()
+    def __init__(self, finished: Finished) -> None:
+        self._finished = finished
+        self._printed: set[Hashable] = set()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sweep-progress", daemon=True)
 
     def __enter__(self) -> "Progress":
-        self._printed = {trial.number for trial in self._finished()}
+        self._printed = set(self._finished())
         self._thread.start()
         return self
 
@@ -33,18 +38,46 @@ class Progress:
     ) -> None:
         self._done.set()
         self._thread.join()
-        self._print_new()
+        self._look()
 
     def _watch(self) -> None:
         while not self._done.wait(POLL_S):
-            self._print_new()
+            self._look()
 
-    def _print_new(self) -> None:
-        for trial in self._finished():
-            if trial.number not in self._printed:
-                self._printed.add(trial.number)
-                print(trial_line(trial, self._plan), flush=True)
+    def _look(self) -> None:
+        for key, line in self._finished().items():
+            if key not in self._printed:
+                self._printed.add(key)
+                self._print(line())
 
-    def _finished(self) -> list:
-        storage, study_id = study_storage(self._plan)
-        return [trial for trial in storage.get_all_trials(study_id, deepcopy=False) if trial.state.is_finished()]
+    def _print(self, line: str) -> None:
+        print(line, flush=True)
+
+
+def finished_trials(plan: Plan) -> Finished:
+    """The trials of the study that have finished."""
+
+    def look() -> dict[Hashable, Callable[[], str]]:
+        storage, study_id = study_storage(plan)
+        trials = storage.get_all_trials(study_id, deepcopy=False)
+        return {trial.number: partial(trial_line, trial, plan) for trial in trials if trial.state.is_finished()}
+
+    return look
+
+
+def finished_reruns(reruns: Sequence[Rerun], plan: Plan) -> Finished:
+    """The re-runs that have finished."""
+
+    def look() -> dict[Hashable, Callable[[], str]]:
+        return {
+            rerun.mark: partial(_rerun_line, rerun, result)
+            for rerun, result in zip(reruns, results_of(reruns, plan), strict=True)
+            if result is not None and result.state != "running"
+        }
+
+    return look
+
+
+def _rerun_line(rerun: Rerun, result: RerunResult) -> str:
+    came_to = result.reason if result.value is None else f"{result.value:.6g}"
+    return f"trial {rerun.trial} again, seed {rerun.seed}  {result.state}  {came_to}"

@@ -9,8 +9,8 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
-from optuna.study import Study
-from optuna.trial import FixedTrial, FrozenTrial
+from optuna.study import Study, StudyDirection
+from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from lightsweep.files import write_text
 from lightsweep.paths import SweepPaths
@@ -41,6 +41,19 @@ def best_trials(study: Study) -> list[FrozenTrial]:
     except ValueError:  # nothing completed yet
         return []
     return sorted(best, key=lambda trial: trial.number)
+
+
+def ranked_trials(study: Study) -> list[FrozenTrial]:
+    """The completed trials that kept their constraints, best first; with several directions the Pareto front."""
+    if len(study.directions) > 1:
+        return best_trials(study)
+    done = [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state is TrialState.COMPLETE and all(limit <= 0 for limit in trial.constraints.values())
+    ]
+    sign = -1 if study.direction is StudyDirection.MAXIMIZE else 1
+    return sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
 
 def parameters_of(trial: FrozenTrial, plan: Plan) -> dict[str, Any]:

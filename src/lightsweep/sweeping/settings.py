@@ -13,8 +13,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.algorithms import is_exhaustive, is_grid, make_pruner, make_sampler, prunes
-from lightsweep.sweeping.composition import check_composition, configured_values
-from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.composition import check_composition, configured_seed, configured_values
+from lightsweep.sweeping.plan import Plan, RerunSettings
 from lightsweep.sweeping.space import Space, build_space, grid_size
 from lightsweep.sweeping.storage import storage_spec
 
@@ -50,6 +50,12 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
     conditions = configured_values(space, config, loader)
     check_composition(space, config, loader, conditions)
     _check_monitor(config)
+    rerun = _rerun(given, directions)
+    has_seed, seed = configured_seed(space, config, loader, rerun.seed_key)
+    if rerun.seeds and not has_seed:
+        raise ConfigError(
+            f"`hydra.sweeper.rerun_best.seed_key` is {rerun.seed_key}, which the configuration does not have"
+        )
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     return Plan(
         study_name=_study_name(given),
@@ -68,6 +74,9 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
         deadline=None if timeout_s is None else time.time() + timeout_s,
         custom_search_space=_callable(given, "custom_search_space"),
         constraints=_callable(given, "constraints"),
+        rerun=rerun,
+        live=given.get("live") is not False,
+        seed=seed,
     )
 
 
@@ -152,6 +161,21 @@ def _rate(given: Mapping[str, Any]) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ConfigError(f"`hydra.sweeper.max_failure_rate` must be between 0 and 1 but got {value!r}")
     return float(value)
+
+
+def _rerun(given: Mapping[str, Any], directions: tuple[str, ...]) -> RerunSettings:
+    node = given.get("rerun_best") or {}
+    if not isinstance(node, Mapping):
+        raise ConfigError(f"`hydra.sweeper.rerun_best` must have the keys seeds, top and seed_key but is {node!r}")
+    named = {f"rerun_best.{key}": value for key, value in node.items()}
+    settings = RerunSettings(
+        _integer(named, "rerun_best.seeds", 0, 0),
+        _integer(named, "rerun_best.top", 1, 1),
+        str(node.get("seed_key") or "seed"),
+    )
+    if settings.seeds and len(directions) > 1:
+        raise ConfigError("`hydra.sweeper.rerun_best` works with one direction only; set its seeds to 0")
+    return settings
 
 
 def _callable(given: Mapping[str, Any], key: str) -> str | None:

@@ -11,7 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.plan import Plan
-from lightsweep.sweeping.results import best_trials, parameters_of, state_word
+from lightsweep.sweeping.rerun_report import rerun_lines
+from lightsweep.sweeping.results import parameters_of, ranked_trials, state_word
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,17 +33,16 @@ def shown_parameters(trial: FrozenTrial, plan: Plan) -> str:
     return " ".join(f"{key}={_short(value)}" for key, value in parameters_of(trial, plan).items())
 
 
-def top_trials(study: Study) -> list[FrozenTrial]:
-    """The ten best completed trials, best first; with several directions the Pareto front."""
-    if len(study.directions) > 1:
-        return best_trials(study)[:TOP]
-    done = [trial for trial in study.get_trials(deepcopy=False) if trial.state is TrialState.COMPLETE]
-    sign = -1 if study.direction.name == "MAXIMIZE" else 1
-    return sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))[:TOP]
-
-
 def summary_lines(study: Study, plan: Plan) -> list[str]:
-    """The counts, the ten best, and where the files are."""
+    """The counts, the ten best, the re-runs, and where the files are."""
+    return [
+        *_counts(study, plan),
+        *(trial_line(trial, plan) for trial in ranked_trials(study)[:TOP]),
+        *_ending(study, plan),
+    ]
+
+
+def _counts(study: Study, plan: Plan) -> list[str]:
     counts = marks.tally(study.get_trials(deepcopy=False))
     lines = [
         f"study {plan.study_name}: {counts.counted} of {plan.n_trials} trials finished "
@@ -54,25 +54,25 @@ def summary_lines(study: Study, plan: Plan) -> list[str]:
             f"{counts.running} trials run in other processes; if those are dead on another host, set "
             "`hydra.sweeper.remote_timeout_s` and start again"
         )
-    lines += [trial_line(trial, plan) for trial in top_trials(study)]
-    lines.append(f"files: {SweepPaths(plan.folder).folder}")
     return lines
+
+
+def _ending(study: Study, plan: Plan) -> list[str]:
+    return [*rerun_lines(study, plan), f"files: {SweepPaths(plan.folder).folder}"]
 
 
 def print_summary(study: Study, plan: Plan) -> None:
     """Print the end of a sweep: plain lines, or on a terminal the ten best as a table."""
-    lines = summary_lines(study, plan)
     if not sys.stdout.isatty():
-        print("\n".join(lines), flush=True)
+        print("\n".join(summary_lines(study, plan)), flush=True)
         return
     from rich.console import Console
 
-    best = top_trials(study)
     console = Console()
-    console.print("\n".join(lines[: len(lines) - 1 - len(best)]), highlight=False)
-    if best:
+    console.print("\n".join(_counts(study, plan)), highlight=False, markup=False)
+    if best := ranked_trials(study)[:TOP]:
         console.print(top_table(best, plan))
-    console.print(lines[-1], highlight=False, soft_wrap=True)
+    console.print("\n".join(_ending(study, plan)), highlight=False, markup=False, soft_wrap=True)
 
 
 def top_table(best: Sequence[FrozenTrial], plan: Plan) -> "Table":

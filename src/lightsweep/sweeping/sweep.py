@@ -24,15 +24,18 @@ from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_hopeless, release_orphans
 from lightsweep.sweeping.composition import job_overrides
 from lightsweep.sweeping.isolation import Command
-from lightsweep.sweeping.job import TrialJob, mask_storage
+from lightsweep.sweeping.job import TrialJob
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.plan import Plan
-from lightsweep.sweeping.progress import Progress
+from lightsweep.sweeping.progress import Progress, finished_reruns, finished_trials
+from lightsweep.sweeping.rerun import RerunJob, note_seed, unfinished, wanted_reruns
+from lightsweep.sweeping.rerun_report import write_rerun_tables
 from lightsweep.sweeping.results import write_results
 from lightsweep.sweeping.settings import enqueued, job_shares, make_plan
 from lightsweep.sweeping.storage import lock_path
 from lightsweep.sweeping.study import enqueue, open_study, queued_parameters, study_storage
 from lightsweep.sweeping.summary import failure_table, print_summary
+from lightsweep.sweeping.task_run import TaskRun, mask_storage
 
 # The job around a trial writes nothing of its own and stays where it is; the trial has its own folder.
 _JOB = ["hydra.output_subdir=null", "hydra.sweep.subdir=.", "hydra.job.chdir=false"]
@@ -69,24 +72,21 @@ def run_sweep(
     study = open_study(plan)
     plan = replace(plan, study_name=study.study_name)
     enqueue(study, plan, queued)
+    note_seed(study, plan)
     _write_multirun(config, plan)
     command = Command.here([str(line) for line in config.hydra.overrides.hydra])
+    task = TaskRun(context, task_function, config, command, plan.folder)
     if str(config.hydra.launcher._target_).endswith(".BasicLauncher"):
         max_jobs, trials_per_job = 1, None  # it runs one job after the other in this process: one job costs less
-    job = TrialJob(plan, context, task_function, config, command, trials_per_job)
-    launcher = Plugins.instance().instantiate_launcher(
-        hydra_context=HydraContext(context.config_loader, Callbacks()),  # a job is no job of the application's
-        task_function=job,
-        config=config,
-    )
-    overrides = job_overrides(plan.space, config, context.config_loader) + _JOB
+    crew = _Crew(config, context, job_overrides(plan.space, config, context.config_loader), max_jobs, trials_per_job)
     try:
-        with Progress(plan), _quiet(launcher):
-            _launch_all(plan, launcher, overrides, max_jobs, trials_per_job)
+        _run_trials(study, plan, crew, TrialJob(plan, task, trials_per_job))
     finally:
         write_results(study, plan, config, context.config_loader)
-    print_summary(study, plan)
     counts = marks.tally(study.get_trials(deepcopy=False))
+    if not is_hopeless(plan, counts) and counts.running == 0:
+        _run_again(study, plan, crew, task)
+    print_summary(study, plan)
     if is_hopeless(plan, counts):
         raise SweepFailed(
             f"{counts.failed} of {counts.counted} trials failed, more than `hydra.sweeper.max_failure_rate` "
@@ -94,20 +94,81 @@ def run_sweep(
         )
 
 
-def _launch_all(
-    plan: Plan, launcher: Launcher, overrides: list[str], max_jobs: int | None, trials_per_job: int | None
-) -> None:
+class _Crew:
+    """Launchers for the jobs of one sweep.
+
+    Args:
+        config: the sweep's configuration, with the launcher's.
+        context: Hydra's config loader.
+        overrides: with which the job around a task composes.
+        max_jobs: the most jobs at once; None for no limit.
+        share: trials of one job; None for as many as there are.
+    """
+
+    def __init__(
+        self, config: DictConfig, context: HydraContext, overrides: list[str], max_jobs: int | None, share: int | None
+    ) -> None:
+        self.config, self.overrides, self.max_jobs, self.share = config, overrides + _JOB, max_jobs, share
+        self.context = HydraContext(context.config_loader, Callbacks())  # a job is no job of the application's
+
+    def launcher(self, job: TaskFunction) -> Launcher:
+        """The configured launcher, for this job."""
+        return Plugins.instance().instantiate_launcher(
+            hydra_context=self.context, task_function=job, config=self.config
+        )
+
+    def launch(self, launcher: Launcher, wanted: int, index: int) -> Sequence[JobReturn]:
+        """Hand out jobs for so many trials or re-runs, numbered from `index` on."""
+        jobs = wanted if self.share is None else -(-wanted // self.share)
+        jobs = jobs if self.max_jobs is None else min(jobs, self.max_jobs)
+        return launcher.launch([self.overrides] * jobs, initial_job_idx=index)
+
+
+def _run_trials(study: optuna.Study, plan: Plan, crew: _Crew, job: TrialJob) -> None:
     """Hand out jobs until the sweep needs no more; those that were killed are made up for in the next round."""
+    launcher = crew.launcher(job)
     index = 0
-    while (wanted := _wanted(plan)) > 0:
-        before = marks.tally(_trials(plan))
-        jobs = wanted if trials_per_job is None else -(-wanted // trials_per_job)
-        jobs = jobs if max_jobs is None else min(jobs, max_jobs)
-        returns = launcher.launch([overrides] * jobs, initial_job_idx=index)
-        index += jobs
-        if marks.tally(_trials(plan)).created == before.created:
-            _raise_first_error(returns)
-            return  # jobs found nothing to do: the time is up, or the space is exhausted
+    with _shown(study, plan, launcher), _quiet(launcher):
+        while (wanted := _wanted(plan)) > 0:
+            before = marks.tally(_trials(plan))
+            returns = crew.launch(launcher, wanted, index)
+            index += len(returns)
+            if marks.tally(_trials(plan)).created == before.created:
+                _raise_first_error(returns)
+                return  # jobs found nothing to do: the time is up, or the space is exhausted
+
+
+def _shown(study: optuna.Study, plan: Plan, launcher: Launcher) -> Progress:
+    """A live view where there is a terminal that jobs do not draw on themselves, else a line a trial."""
+    from rich.console import Console
+
+    console = Console()
+    in_process = type(launcher).__name__ == "BasicLauncher"
+    if not plan.live or not console.is_terminal or console.is_dumb_terminal or in_process:
+        return Progress(finished_trials(plan))
+    from lightsweep.sweeping.live_view import LiveView
+
+    return LiveView(study, plan, launcher, console)
+
+
+def _run_again(study: optuna.Study, plan: Plan, crew: _Crew, task: TaskRun) -> None:
+    """Run the best settings on fresh seeds; those that were killed have one more round each as long as any finishes."""
+    reruns = wanted_reruns(study, plan)
+    missing, index = unfinished(reruns, plan), 0
+    if not missing:
+        return
+    print(f"running {len(reruns)} times again on fresh seeds: {len(reruns) - len(missing)} are done", flush=True)
+    launcher = crew.launcher(RerunJob(plan, task, reruns, crew.share))
+    try:
+        with Progress(finished_reruns(reruns, plan)), _quiet(launcher):
+            while missing:
+                before = len(missing)
+                index += len(crew.launch(launcher, before, index))
+                missing = unfinished(reruns, plan)
+                if len(missing) == before:
+                    return
+    finally:
+        write_rerun_tables(study, plan)
 
 
 def _wanted(plan: Plan) -> int:

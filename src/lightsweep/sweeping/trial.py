@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 TRIAL_VARIABLE = "LIGHTSWEEP_TRIAL"
 """Set to the trial's number for the time of a trial; processes that the trial starts inherit it."""
 
+_again: ContextVar[bool] = ContextVar("running_again", default=False)
 _current: "ContextVar[Trial | None]" = ContextVar("current_trial", default=None)
 
 
@@ -26,6 +27,21 @@ def current_trial() -> "Trial | None":
 def within_trial() -> bool:
     """Whether this process runs a trial, or is one that a trial started, such as another rank of its DDP."""
     return current_trial() is not None or TRIAL_VARIABLE in os.environ
+
+
+def within_sweep() -> bool:
+    """Whether a sweep runs this task, as a trial or as a re-run of its best: then the sweep speaks, not the task."""
+    return current_trial() is not None or _again.get()
+
+
+@contextmanager
+def running_again() -> "Iterator[None]":
+    """Say that the task is a re-run: no trial, so it may test, but not alone on the screen either."""
+    token = _again.set(True)
+    try:
+        yield
+    finally:
+        _again.reset(token)
 
 
 @contextmanager

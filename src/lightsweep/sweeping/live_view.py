@@ -1,0 +1,191 @@
+"""The sweep on a terminal: counts, best value, time to go, and a line for each slot; finished trials scroll above it.
+
+Which slot runs what comes from the launcher, where it tells (`on_event`); all else is read from the study.
+"""
+
+import datetime
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from hydra.plugins.launcher import Launcher
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from lightsweep.sweeping import marks
+from lightsweep.sweeping.owner import Owner
+from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.progress import Progress, finished_trials
+from lightsweep.sweeping.results import ranked_trials
+from lightsweep.sweeping.summary import shown_parameters
+
+if TYPE_CHECKING:
+    from lightsweep.launching import JobEvent
+
+_CHATTY = ("lightsweep.launching", "hydra_plugins.lightsweep_local")
+
+
+class LiveView(Progress):
+    """Draws the sweep while the body runs, and prints a line above the drawing for each trial that finishes.
+
+    Args:
+        study: the sweep's study.
+        plan: the sweep.
+        launcher: its `on_event`, if it has one, is used for the time of the body.
+        console: a terminal.
+    """
+
+    def __init__(self, study: Study, plan: Plan, launcher: Launcher, console: Console) -> None:
+        super().__init__(finished_trials(plan))
+        self._picture = Picture(study, plan)
+        self._slots = SlotBoard() if hasattr(launcher, "on_event") else None
+        self._launcher: Any = launcher
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._levels: dict[str, int] = {}
+
+    def __enter__(self) -> "LiveView":
+        for name in _CHATTY:  # the view says which job runs where
+            self._levels[name] = logging.getLogger(name).level
+            logging.getLogger(name).setLevel(logging.WARNING)
+        if self._slots is not None:
+            self._launcher.on_event = self._slots.see
+        self._live.start()
+        super().__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        self._live.stop()
+        if self._slots is not None:
+            self._launcher.on_event = None
+        for name, level in self._levels.items():
+            logging.getLogger(name).setLevel(level)
+
+    def _look(self) -> None:
+        super()._look()
+        self._live.update(self._picture.draw(None if self._slots is None else self._slots.busy()), refresh=True)
+
+    def _print(self, line: str) -> None:
+        self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class SlotBoard:
+    """Which process each slot runs, as a launcher tells it; slots keep their place once they were seen."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pids: dict[str, int | None] = {}
+
+    def see(self, event: "JobEvent") -> None:
+        """Take note of a start or an end."""
+        with self._lock:
+            self._pids[event.slot.name] = event.pid if event.kind == "started" else None
+
+    def busy(self) -> dict[str, int | None]:
+        """The pid in each slot, None in a free one."""
+        with self._lock:
+            return dict(sorted(self._pids.items()))
+
+
+class Picture:
+    """What the view shows.
+
+    Args:
+        study: the sweep's study.
+        plan: the sweep.
+    """
+
+    def __init__(self, study: Study, plan: Plan) -> None:
+        self._study, self._plan = study, plan
+        self._start_s = time.monotonic()
+        self._before = marks.tally(study.get_trials(deepcopy=False)).counted
+        self._best: tuple[int, RenderableType] = (-1, Text())
+
+    def draw(self, slots: dict[str, int | None] | None) -> RenderableType:
+        """The picture of this moment; without slots, a line for each running trial."""
+        trials = self._study.get_trials(deepcopy=False)
+        counts = marks.tally(trials)
+        running = [trial for trial in trials if trial.state is TrialState.RUNNING]
+        if self._best[0] != counts.complete:
+            self._best = (counts.complete, self._best_line())
+        return Group(self._counts_line(counts), self._best[1], self._table(running, slots))
+
+    def _counts_line(self, counts: marks.Tally) -> RenderableType:
+        words = [f"{counts.counted}/{self._plan.n_trials} done", f"{counts.running} running"]
+        words += [f"{counts.pruned} pruned", f"{counts.failed} failed", f"ETA {self._eta(counts)}"]
+        line = Table.grid(padding=(0, 2))
+        line.add_row(
+            Text(f"study {self._plan.study_name}", style="bold"),
+            ProgressBar(total=self._plan.n_trials, completed=counts.counted, width=24),
+            Text(" · ".join(words)),
+        )
+        return line
+
+    def _eta(self, counts: marks.Tally) -> str:
+        """From the pace of this run so far; unknown until a trial has finished."""
+        done = counts.counted - self._before
+        if done <= 0:
+            return "–"
+        left_s = (time.monotonic() - self._start_s) / done * max(0, self._plan.n_trials - counts.counted)
+        return clock(left_s)
+
+    def _best_line(self) -> RenderableType:
+        best = ranked_trials(self._study)
+        if not best:
+            return Text("best –")
+        if len(self._plan.directions) > 1:
+            return Text(f"Pareto front: {len(best)} trials")
+        return Text(
+            f"best {best[0].value:.6g}  trial {best[0].number}  {shown_parameters(best[0], self._plan)}",
+            overflow="ellipsis",
+            no_wrap=True,
+        )
+
+    def _table(self, running: Sequence[FrozenTrial], slots: dict[str, int | None] | None) -> Table:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for name in ("slot", "trial", "time", "step", "value"):
+            table.add_column(name, no_wrap=True)
+        table.add_column("parameters", no_wrap=True, overflow="ellipsis")
+        if slots is None:
+            for trial in running:
+                table.add_row(_place(trial), *self._cells(trial))
+            return table
+        by_pid = {_owner(trial).pid: trial for trial in running if _owner(trial).is_local()}
+        for name, pid in slots.items():
+            table.add_row(name, *(self._cells(by_pid[pid]) if pid in by_pid else ["–"]))
+        return table
+
+    def _cells(self, trial: FrozenTrial) -> list[str]:
+        """Number, time since its start, the last step that it reported and its value there, parameters."""
+        started = trial.datetime_start or datetime.datetime.now()
+        elapsed = clock((datetime.datetime.now() - started).total_seconds())
+        step, value = max(trial.intermediate_values.items(), default=("–", None))
+        shown = "–" if value is None else f"{value:.4g}"
+        return [str(trial.number), elapsed, str(step), shown, shown_parameters(trial, self._plan)]
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03` or `2:03`, from a number of seconds."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def _owner(trial: FrozenTrial) -> Owner:
+    stored = trial.user_attrs.get(marks.OWNER)
+    return Owner("", 0, "") if stored is None else Owner.from_attribute(stored)
+
+
+def _place(trial: FrozenTrial) -> str:
+    owner = _owner(trial)
+    return f"{owner.host.partition(' ')[0]} {owner.pid}"

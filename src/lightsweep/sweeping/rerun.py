@@ -1,0 +1,207 @@
+"""Running the best settings again on seeds that no trial used: a sweep's best value is partly luck of its seed.
+
+Like trials, re-runs are claimed by jobs and their results kept in the study, so that any launcher and any storage
+serves, two sweeps on one study share the work, and what is finished is not run again.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from optuna.study import Study
+from optuna.trial import TrialState
+
+from lightsweep.paths import RunPaths, SweepPaths
+from lightsweep.sweeping import marks
+from lightsweep.sweeping.grammar import bare
+from lightsweep.sweeping.isolation import children, end_children
+from lightsweep.sweeping.journal_lock import exclusive
+from lightsweep.sweeping.outcome import Outcome, outcome_of_error, outcome_of_return
+from lightsweep.sweeping.owner import Owner
+from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.results import ranked_trials, trial_overrides
+from lightsweep.sweeping.storage import lock_path
+from lightsweep.sweeping.study import study_storage
+from lightsweep.sweeping.task_run import TaskRun, logging_restored, write_error
+from lightsweep.sweeping.trial import running_again
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """One run to make: the settings of a trial with another seed.
+
+    Args:
+        rank: the settings' place, from 1.
+        trial: the number of the trial that found them.
+        seed: the fresh seed.
+        overrides: the override lines, seed included.
+    """
+
+    rank: int
+    trial: int
+    seed: int
+    overrides: tuple[str, ...]
+
+    @property
+    def mark(self) -> str:
+        """The study's attribute that holds its result."""
+        return f"{marks.RERUN}{self.trial}:{self.seed}"
+
+
+@dataclass(frozen=True)
+class RerunResult:
+    """What is kept of a re-run in the study.
+
+    Args:
+        state: running, complete or failed.
+        owner: the process that runs it, as a mapping.
+        started: `time.time()` of its start.
+        value: what the task returned.
+        test: the metrics `test/…` of the run's result.json, where it has one.
+        reason: why it failed.
+    """
+
+    state: str
+    owner: dict[str, Any] = field(default_factory=dict)
+    started: float = 0.0
+    seconds: float | None = None
+    value: float | None = None
+    test: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+
+def wanted_reruns(study: Study, plan: Plan) -> list[Rerun]:
+    """The re-runs of the finished sweep, best settings first; settings that several trials share count once."""
+    if plan.rerun.seeds == 0:
+        return []
+    key = plan.rerun.seed_key
+    settings: dict[tuple[str, ...], int] = {}
+    for trial in ranked_trials(study):
+        lines = trial_overrides(trial, plan)
+        kept = tuple(line for line in lines if bare(line.partition("=")[0]) != key)
+        if kept not in settings and len(settings) < plan.rerun.top:
+            settings[kept] = trial.number
+    seeds = fresh_seeds(study, plan)
+    return [
+        Rerun(rank, number, seed, (*lines, f"++{key}={seed}"))
+        for rank, (lines, number) in enumerate(settings.items(), 1)
+        for seed in seeds
+    ]
+
+
+def fresh_seeds(study: Study, plan: Plan) -> list[int]:
+    """The seeds after the greatest that any trial of the study used."""
+    used = set(study.user_attrs.get(marks.STUDY_SEEDS, ()))
+    for trial in study.get_trials(deepcopy=False):
+        used |= {value for name, value in trial.params.items() if bare(name.partition("[")[0]) == plan.rerun.seed_key}
+    first = max((seed for seed in used if isinstance(seed, int)), default=-1) + 1
+    return list(range(first, first + plan.rerun.seeds))
+
+
+def note_seed(study: Study, plan: Plan) -> None:
+    """Write this sweep's own seed into the study, whose trials may come from several sweeps."""
+    known = study.user_attrs.get(marks.STUDY_SEEDS, [])
+    if plan.seed is not None and plan.seed not in known:
+        study.set_user_attr(marks.STUDY_SEEDS, [*known, plan.seed])
+
+
+def results_of(reruns: Sequence[Rerun], plan: Plan) -> list[RerunResult | None]:
+    """What the study holds of each re-run; None of one that was never started."""
+    storage, study_id = study_storage(plan)
+    kept = storage.get_study_user_attrs(study_id)
+    return [RerunResult(**kept[rerun.mark]) if rerun.mark in kept else None for rerun in reruns]
+
+
+def unfinished(reruns: Sequence[Rerun], plan: Plan) -> list[Rerun]:
+    """Those without a result: never started, or started by a process that is gone or still at it."""
+    results = results_of(reruns, plan)
+    return [rerun for rerun, result in zip(reruns, results, strict=True) if result is None or result.state == "running"]
+
+
+class RerunJob:
+    """A picklable task function like `TrialJob`: claims a re-run, runs the task, and keeps the result in the study.
+
+    Args:
+        plan: the sweep.
+        task: the application's task, ready to be run.
+        reruns: all that are to be made.
+        max_runs: how many one job makes, one after the other; None for as many as there are.
+    """
+
+    def __init__(self, plan: Plan, task: TaskRun, reruns: Sequence[Rerun], max_runs: int | None = 1) -> None:
+        self.plan, self.task, self.reruns, self.max_runs = plan, task, tuple(reruns), max_runs
+
+    def __call__(self, _: DictConfig) -> list[str]:
+        """Make re-runs until the job has had its share or none is left; returns their folders."""
+        made: list[str] = []
+        while self.max_runs is None or len(made) < self.max_runs:
+            rerun = self._claim()
+            if rerun is None:
+                break
+            made.append(str(SweepPaths(self.plan.folder).rerun(rerun.trial, rerun.seed)))
+            self._run(rerun)
+        return made
+
+    def _claim(self) -> Rerun | None:
+        """The first re-run that nobody has finished or is at, marked as this process's."""
+        with exclusive(lock_path(self.plan.storage, self.plan.folder)):
+            for rerun, result in zip(self.reruns, results_of(self.reruns, self.plan), strict=True):
+                if result is None or (result.state == "running" and self._is_abandoned(result)):
+                    self._keep(rerun, RerunResult("running", Owner.here().to_attribute(), time.time()))
+                    return rerun
+        return None
+
+    def _is_abandoned(self, result: RerunResult) -> bool:
+        owner, limit_s = Owner.from_attribute(result.owner), self.plan.remote_timeout_s
+        if owner.is_local():
+            return owner.is_dead()
+        return limit_s is not None and time.time() - result.started > limit_s
+
+    def _run(self, rerun: Rerun) -> None:
+        started, before = time.time(), children()
+        with logging_restored():
+            try:
+                outcome, test = self._outcome(rerun)
+            except SystemExit as error:
+                outcome, test = outcome_of_error(error), {}
+                if outcome.from_outside:
+                    raise
+        state = "complete" if outcome.state is TrialState.COMPLETE else "failed"
+        value = outcome.values[0] if outcome.values else None
+        seconds = round(time.time() - started, 3)
+        owner = Owner.here().to_attribute()
+        self._keep(rerun, RerunResult(state, owner, started, seconds, value, test, outcome.reason))
+        if state == "failed":
+            end_children(before)
+
+    def _outcome(self, rerun: Rerun) -> tuple[Outcome, dict[str, float]]:
+        try:
+            subdir = str(SweepPaths(self.plan.folder).rerun(rerun.trial, rerun.seed).relative_to(self.plan.folder))
+            config, folder = self.task.compose(rerun.overrides, self.reruns.index(rerun), subdir)
+        except Exception as error:
+            return outcome_of_error(error), {}
+        with running_again():
+            returned = self.task.run(config, rerun.overrides, None)
+        outcome = outcome_of_return(returned, 1, None)
+        if outcome.from_outside:
+            raise KeyboardInterrupt(outcome.reason)
+        if outcome.state is not TrialState.COMPLETE:
+            write_error(folder, returned)
+        return outcome, _test_metrics(folder)
+
+    def _keep(self, rerun: Rerun, result: RerunResult) -> None:
+        storage, study_id = study_storage(self.plan)
+        storage.set_study_user_attr(study_id, rerun.mark, asdict(result))
+
+
+def _test_metrics(folder: Path) -> dict[str, float]:
+    """The numbers `test/…` of a run's result.json; nothing where the task writes none."""
+    path = RunPaths(folder).result
+    if not path.is_file():
+        return {}
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return {name: float(value) for name, value in values.items() if name.startswith("test/") and value is not None}

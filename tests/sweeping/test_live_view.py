@@ -1,0 +1,133 @@
+"""The view on a terminal: what is drawn from a study, and that a real sweep draws it without tearing."""
+
+import os
+import pty
+from pathlib import Path
+from types import SimpleNamespace
+
+import optuna
+import pytest
+from rich.console import Console
+
+from lightsweep.sweeping import marks
+from lightsweep.sweeping.live_view import Picture, SlotBoard, clock
+from lightsweep.sweeping.owner import Owner
+from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.space import build_space
+
+X = {"x": optuna.distributions.FloatDistribution(0, 100)}
+
+
+def event(kind: str, name: str, pid: int) -> SimpleNamespace:
+    return SimpleNamespace(kind=kind, slot=SimpleNamespace(name=name), pid=pid)
+
+
+def drawn(picture: Picture, slots) -> list[str]:
+    with open(os.devnull, "w") as nowhere:
+        console = Console(record=True, width=120, file=nowhere)
+        console.print(picture.draw(slots))
+        return [line.rstrip() for line in console.export_text().splitlines()]
+
+
+@pytest.fixture
+def study():
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize")
+    for value in (3.0, 7.0):
+        study.tell(study.ask(X), value)
+    study.tell(study.ask(X), state=optuna.trial.TrialState.FAIL)
+    running = study.ask(X)
+    running.set_user_attr(marks.OWNER, Owner.here().to_attribute())
+    running.report(0.5, 0)
+    running.report(0.75, 3)
+    return study
+
+
+@pytest.fixture
+def picture(study):
+    plan = Plan(
+        "s", "journal:/x", Path("/s"), ("maximize",), {}, None, build_space({"x": "interval(0,100)"}, None, []), 9
+    )
+    return Picture(study, plan)
+
+
+def test_counts_best_and_slots_are_drawn(picture, study):
+    lines = drawn(picture, {"cpu slot 0": os.getpid(), "cpu slot 1": None})
+    assert "3/9 done · 1 running · 0 pruned · 1 failed · ETA –" in lines[0]
+    assert lines[1].startswith(f"best 7  trial 1  x={study.trials[1].params['x']:.6g}")
+    assert lines[3].split()[:4] == ["cpu", "slot", "0", "3"]
+    assert " 3     0.75" in lines[3]
+    assert lines[4].split() == ["cpu", "slot", "1", "–"]
+
+
+def test_running_trials_are_drawn_where_the_launcher_tells_no_slots(picture):
+    lines = drawn(picture, None)
+    assert str(os.getpid()) in lines[3]
+    assert len(lines) == 4
+
+
+def test_time_to_go_follows_the_pace_of_this_run(picture, study):
+    picture._start_s -= 10
+    study.tell(study.ask(X), 9.0)
+    lines = drawn(picture, {})
+    assert "ETA 0:50" in lines[0]  # one trial in ten seconds, five are left
+    assert "best 9" in lines[1]
+
+
+def test_board_keeps_the_place_of_a_freed_slot():
+    board = SlotBoard()
+    board.see(event("started", "cpu slot 1", 5))
+    board.see(event("started", "cpu slot 0", 4))
+    board.see(event("ended", "cpu slot 1", 5))
+    assert list(board.busy().items()) == [("cpu slot 0", 4), ("cpu slot 1", None)]
+
+
+def test_clock():
+    assert [clock(0.4), clock(61), clock(3723)] == ["0:00", "1:01", "1:02:03"]
+
+
+def on_terminal(app, *overrides: str) -> str:
+    """What a sweep writes to a terminal of 120 columns."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(app.folder)
+        command = app.command(*overrides)
+        os.execvpe(command[0], command, {**app.environment(), "TERM": "xterm", "COLUMNS": "120"})
+    written = b""
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # Linux's word for the end of a pseudo-terminal
+            break
+        if not part:
+            break
+        written += part
+    assert os.waitpid(pid, 0)[1] == 0, written.decode()
+    os.close(terminal)
+    return written.decode()
+
+
+SWEEP = (
+    "x=interval(-2,2)",
+    "hydra.sweeper.n_trials=4",
+    "sleep_s=0.6",
+    "hydra/launcher=local",
+    "hydra.launcher.preload=[]",
+)
+
+
+@pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
+@pytest.mark.parametrize("live", [True, False])
+def test_sweep_on_a_terminal(app, live):
+    text = on_terminal(app, *SWEEP, f"hydra.sweeper.live={live}")
+    assert ("ETA" in text) == live
+    assert ("cpu slot 0  " in text) == live
+    assert ("[HYDRA] job 0 started" in text) != live
+    assert "trial 3  complete" in text
+    assert "value minimized" in text  # the table at the end
+
+
+def test_no_view_without_a_terminal(app):
+    out = app.sweep(*SWEEP).stdout
+    assert "ETA" not in out
+    assert "trial 3  complete" in out

@@ -1,0 +1,119 @@
+"""The best settings run again on fresh seeds when the sweep is done."""
+
+import csv
+import json
+import statistics
+
+import pytest
+
+from lightsweep.sweeping.estimate import t_quantile
+
+SPACE = ("x=range(0,2)", "hydra/sweeper/sampler=grid", "hydra.sweeper.sampler.seed=1")  # seed 1 tries 0 first
+AGAIN = "hydra.sweeper.rerun_best.seeds=3"
+
+TASK = """
+import json, os, pathlib, signal
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from lightsweep.sweeping.trial import current_trial
+
+
+@hydra.main(config_path="conf", config_name="config", version_base="1.3")
+def main(cfg):
+    folder = pathlib.Path(HydraConfig.get().runtime.output_dir)
+    is_trial = current_trial() is not None and "LIGHTSWEEP_TRIAL" in os.environ
+    outside = current_trial() is None and "LIGHTSWEEP_TRIAL" not in os.environ
+    assert is_trial or outside
+    if outside and cfg.seed == cfg.bad_seed:
+        raise RuntimeError("this seed is bad")
+    if outside and cfg.seed == cfg.kill_seed and not (folder / "killed").exists():
+        (folder / "killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    with (folder / "runs.txt").open("a") as runs:
+        runs.write("once ")
+    if outside:
+        (folder / "result.json").write_text(json.dumps({"test/acc": 0.5 + cfg.seed / 100, "val/acc": 0.1}))
+    return cfg.x + cfg.seed
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.fixture
+def seeded(app):
+    (app.folder / "app.py").write_text(TASK)
+    (app.folder / "conf" / "config.yaml").write_text("x: 0\nseed: 4\nother: 1\nbad_seed: -1\nkill_seed: -1\n")
+    return app
+
+
+def rows(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_best_setting_is_run_again_on_seeds_that_no_trial_used(seeded):
+    run = seeded.sweep(*SPACE, AGAIN, "hydra.sweeper.rerun_best.top=2")
+    made = rows(seeded.sweep_dir / "rerun_runs.csv")
+    assert [(row["trial"], row["seed"], row["state"]) for row in made] == [
+        (trial, str(seed), "complete") for trial in ("0", "1") for seed in (5, 6, 7)
+    ]
+    best, second = rows(seeded.sweep_dir / "rerun.csv")
+    assert (best["rank"], best["x"], best["tuned"], best["mean"], best["n"]) == ("1", "0", "4.0", "6.0", "3")
+    assert float(best["half_width_95"]) == pytest.approx(t_quantile(2) * statistics.stdev([5, 6, 7]) / 3**0.5)
+    assert float(best["test/acc"]) == pytest.approx(0.56)
+    assert (second["x"], second["mean"]) == ("1", "7.0")
+    assert "trial 0 run again on seeds 5, 6, 7: tuned 4; on fresh seeds 6 ± 2.5 (n 3); test/acc 0.56 ±" in run.stdout
+    assert (seeded.sweep_dir / "rerun" / "0-5" / ".hydra" / "overrides.yaml").read_text() == "- x=0\n- ++seed=5\n"
+
+
+def test_reruns_that_are_done_are_not_made_again(seeded):
+    seeded.sweep(*SPACE, AGAIN)
+    seeded.sweep(*SPACE, AGAIN)
+    seeded.sweep(*SPACE, "hydra.sweeper.rerun_best.seeds=4")
+    folders = sorted((seeded.sweep_dir / "rerun").iterdir())
+    assert [folder.name for folder in folders] == ["0-5", "0-6", "0-7", "0-8"]
+    assert [(folder / "runs.txt").read_text() for folder in folders] == ["once "] * 4
+
+
+def test_failing_rerun_is_listed_with_its_reason(seeded):
+    run = seeded.sweep(*SPACE, AGAIN, "bad_seed=6")
+    assert "  seed 6 failed: RuntimeError: this seed is bad" in run.stdout
+    assert "on fresh seeds 6 ± 13 (n 2)" in run.stdout
+    assert rows(seeded.sweep_dir / "rerun.csv")[0]["failed"] == "1"
+    assert "Traceback" in (seeded.sweep_dir / "rerun" / "0-6" / "error.txt").read_text()
+
+
+def test_killed_rerun_is_made_again_by_the_next_round(seeded):
+    run = seeded.sweep(*SPACE, AGAIN, "kill_seed=6", "hydra/launcher=local", "hydra.launcher.preload=[]")
+    assert [row["state"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["complete"] * 3
+    assert "(n 3)" in run.stdout
+
+
+def test_searched_seed_is_replaced_and_its_values_are_used(seeded):
+    seeded.sweep("seed=range(10,13)", "hydra/sweeper/sampler=grid", "hydra.sweeper.rerun_best.seeds=1",
+                 "hydra.sweeper.rerun_best.top=3")  # fmt: skip
+    made = rows(seeded.sweep_dir / "rerun_runs.csv")
+    assert [row["seed"] for row in made] == ["13"]  # without the seed, all three trials are one setting
+
+
+def test_seed_of_the_command_line_counts_as_used_and_another_key_can_be_named(seeded):
+    seeded.sweep(*SPACE, "seed=20")
+    seeded.sweep(*SPACE, AGAIN)
+    assert [row["seed"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["21", "22", "23"]
+    seeded.sweep_dir = seeded.folder / "other"
+    seeded.sweep(*SPACE, AGAIN, "hydra.sweeper.rerun_best.seed_key=other")
+    assert [row["value"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["4.0"] * 3
+
+
+def test_nothing_is_run_again_by_default(seeded):
+    seeded.sweep(*SPACE)
+    assert not (seeded.sweep_dir / "rerun").exists()
+    assert not (seeded.sweep_dir / "rerun.csv").exists()
+
+
+def test_study_keeps_the_results_as_plain_values(seeded, study_of):
+    seeded.sweep(*SPACE, "hydra.sweeper.rerun_best.seeds=1")
+    kept = study_of(seeded.sweep_dir).user_attrs["lightsweep:rerun:0:5"]
+    assert json.loads(json.dumps(kept)) == kept
+    assert (kept["state"], kept["value"], kept["test"]) == ("complete", 5.0, {"test/acc": 0.55})
