@@ -10,7 +10,8 @@ from lightsweep.training.clock import Clock
 from lightsweep.training.progress import Bar
 from lightsweep.training.randomness import random_state, restore_random_state
 from lightsweep.training.recorder import Recorder
-from lightsweep.training.stepper import Stepper, Sums
+from lightsweep.training.stepper import Stepper
+from lightsweep.training.tally import Sums
 
 
 class Conductor(Callback):

@@ -10,7 +10,8 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from lightsweep.training.stepper import Stepper, Sums
+from lightsweep.training.stepper import Stepper
+from lightsweep.training.tally import Sums
 
 
 class Bar(ProgressBar):

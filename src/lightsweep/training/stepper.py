@@ -9,7 +9,7 @@ infinity, counted and logged. The result does not depend on how many steps a chu
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -24,36 +24,7 @@ from lightsweep.models.base import Model
 from lightsweep.training.clock import Clock
 from lightsweep.training.schedulers import Schedule
 from lightsweep.training.signals import StopRequest
-
-COUNT_ELEMENTS = 2**20
-"""Outputs kept for counting before they are counted; bounds the memory of a chunk."""
-
-
-@dataclass
-class Sums:
-    """What the steps since the last reading add up to."""
-
-    loss: float = 0.0
-    correct: int = 0
-    examples: int = 0
-
-    def add(self, other: "Sums") -> None:
-        """Add another's sums to these."""
-        self.loss += other.loss
-        self.correct += other.correct
-        self.examples += other.examples
-
-
-@dataclass
-class _Pending:
-    """Tensors of a chunk that were not read yet."""
-
-    losses: list[Tensor] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    outputs: list[Tensor] = field(default_factory=list)
-    targets: list[Tensor] = field(default_factory=list)
-    correct: list[Tensor] = field(default_factory=list)
-    elements: int = 0
+from lightsweep.training.tally import Sums, Tally
 
 
 class Stepper:
@@ -107,7 +78,7 @@ class Stepper:
         self._by_step = [s for s in schedules if s.interval == "step" and not s.on_plateau]
         self._parameters = [p for o in optimizers for g in o.param_groups for p in g["params"]]
         self._rates: list[float] = []
-        self._pending = _Pending()
+        self._tally = Tally(model.task)
 
     def optimizers(self) -> Any:
         """What Lightning wants from `configure_optimizers`; the schedules are advanced here, not by Lightning."""
@@ -224,7 +195,7 @@ class Stepper:
 
     def _gradient(self, group: Iterable[Batch], total: int, record: bool) -> Tensor:
         """Put the gradient of the mean loss over `total` examples into the parameters; returns that loss."""
-        model, pending = self.model, self._pending
+        model, tally = self.model, self._tally
         for parameter in self._parameters:
             parameter.grad = None  # as zero_grad() does, which also enters a profiler's range, for 12 us
         value: Tensor | None = None
@@ -232,8 +203,7 @@ class Stepper:
             size = targets.shape[0]  # len() of a tensor takes longer
             if not size:  # this process has no part of a short last batch
                 if record:
-                    pending.losses.append(torch.zeros((), device=model.device))
-                    pending.sizes.append(0)
+                    tally.add_nothing(model.device)
                 continue
             outputs = model.predict(inputs)
             loss = model.task.loss(outputs, targets)
@@ -245,9 +215,7 @@ class Stepper:
             part = found if share is loss else share.detach()
             value = part if value is None else value + part
             if record:
-                pending.losses.append(found)
-                pending.sizes.append(size)
-                self._keep(outputs.detach(), targets)
+                tally.add(found, size, outputs.detach(), targets)
         value = torch.zeros((), device=model.device) if value is None else value
         if not self._alone:
             value = self._sum_over_processes(value)
@@ -266,55 +234,24 @@ class Stepper:
             parameter.grad = grad.copy_(part.view_as(grad))  # in its own strides: fused optimizers rely on them
         return summed
 
-    def _keep(self, outputs: Tensor, targets: Tensor) -> None:
-        pending = self._pending
-        pending.outputs.append(outputs)
-        pending.targets.append(targets)
-        pending.elements += outputs.numel()
-        if pending.elements > COUNT_ELEMENTS:
-            self._count()
-
-    def _count(self) -> None:
-        pending = self._pending
-        if self.model.task.counts and pending.outputs:
-            pending.correct.append(self.model.task.correct(torch.cat(pending.outputs), torch.cat(pending.targets)))
-        pending.outputs, pending.targets, pending.elements = [], [], 0
-
     def _read(self, taken: int) -> None:
-        """Read the chunk's losses and counts off the device, in one go each."""
-        self._count()
-        pending, rates = self._pending, self._rates
-        self._pending, self._rates = _Pending(), []
-        if not pending.losses:
-            return
-        losses, sizes, correct = self._totals(pending)
-        batches_per_step = -(-len(losses) // max(1, self.steps - taken))
-        for index, loss in enumerate(losses):
+        """Read the chunk's losses and counts, and look for a loss that is not finite."""
+        rates, self._rates = self._rates, []
+        batches, correct, signals = self._tally.read(self._alone, self.stop.signal_number)
+        if signals:
+            self.stop.request(signals)
+        batches_per_step = -(-len(batches) // max(1, self.steps - taken))
+        sums = Sums(correct=correct)
+        for index, (loss, size) in enumerate(batches):
             if not math.isfinite(loss):
-                step = taken + index // batches_per_step
-                lr = rates[step - taken] if rates else self.lr
-                self.steps = step
-                raise Diverged(step, lr, loss, self.last_finite_loss)
+                self.steps = taken + index // batches_per_step
+                raise Diverged(self.steps, rates[self.steps - taken] if rates else self.lr, loss, self.last_finite_loss)
             self.last_finite_loss = loss
-        sums = Sums(sum(loss * size for loss, size in zip(losses, sizes, strict=True)), correct, int(sum(sizes)))
+            sums.loss += loss * size
+            sums.examples += int(size)
         self.epoch.add(sums)
         self.interval.add(sums)
         self.examples += sums.examples
-
-    def _totals(self, pending: _Pending) -> tuple[list[float], list[float], int]:
-        """Mean loss and size of each global batch, and the right predictions in all of them; equal on all processes."""
-        losses = torch.stack(pending.losses).double()
-        correct = torch.stack(pending.correct).sum() if pending.correct else torch.zeros((), device=losses.device)
-        if self._alone:
-            return losses.tolist(), pending.sizes, int(correct)  # type: ignore[return-value]
-        sizes = torch.tensor(pending.sizes, dtype=torch.float64, device=losses.device)
-        signal_number = torch.tensor([float(self.stop.signal_number)], dtype=torch.float64, device=losses.device)
-        flat = torch.cat([losses * sizes, sizes, correct.double().reshape(1), signal_number])
-        torch.distributed.all_reduce(flat)
-        summed, sizes, (hits, signals) = flat[: len(losses)], flat[len(losses) : -2], flat[-2:].tolist()
-        if signals:
-            self.stop.request(int(signals))
-        return (summed / sizes).tolist(), sizes.tolist(), int(hits)
 
     def _tell_lightning(self, steps: int) -> None:
         """Let `trainer.global_step` follow: it counts what passed through Lightning's own optimizer wrappers."""

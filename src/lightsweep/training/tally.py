@@ -1,0 +1,101 @@
+"""Losses and counts of a chunk: kept on the device while the steps are made, read in one go when it ends."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lightsweep.models.tasks import Task
+
+COUNT_ELEMENTS = 2**20
+"""Outputs kept for counting before they are counted; bounds the memory of a chunk."""
+
+
+@dataclass
+class Sums:
+    """What the steps since the last reading add up to: losses of all examples, right predictions, and examples."""
+
+    loss: float = 0.0
+    correct: int = 0
+    examples: int = 0
+
+    def add(self, other: "Sums") -> None:
+        """Add another's sums to these."""
+        self.loss += other.loss
+        self.correct += other.correct
+        self.examples += other.examples
+
+
+class Tally:
+    """What was not read yet.
+
+    Args:
+        task: counts right predictions.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._clear()
+
+    def add(self, loss: Tensor, size: int, outputs: Tensor, targets: Tensor) -> None:
+        """Keep a batch.
+
+        Args:
+            loss: mean over the batch, a scalar without gradient.
+            size: examples in it.
+            outputs: `[size, …]` without gradient.
+            targets: `[size, …]`.
+        """
+        self._losses.append(loss)
+        self._sizes.append(size)
+        self._outputs.append(outputs)
+        self._targets.append(targets)
+        self._elements += outputs.numel()
+        if self._elements > COUNT_ELEMENTS:
+            self._count()
+
+    def add_nothing(self, device: torch.device) -> None:
+        """Keep the place of a batch of which this process has no part."""
+        self._losses.append(torch.zeros((), device=device))
+        self._sizes.append(0)
+
+    def read(self, alone: bool, signal_number: int) -> tuple[list[tuple[float, float]], int, int]:
+        """Take everything off the device.
+
+        Args:
+            alone: whether there is one process; else the sums are over all of them, and equal on all.
+            signal_number: a signal that this process got, 0 for none.
+
+        Returns:
+            Mean loss and size of each global batch, the right predictions in all of them, and a signal that some
+            process got (0 for none).
+        """
+        if not self._losses:
+            return [], 0, 0
+        self._count()
+        losses = torch.stack(self._losses).double()
+        correct = torch.stack(self._correct).sum() if self._correct else torch.zeros((), device=losses.device)
+        sizes = self._sizes
+        self._clear()
+        if alone:
+            return list(zip(losses.tolist(), sizes, strict=True)), int(correct), 0
+        size = torch.tensor(sizes, dtype=torch.float64, device=losses.device)
+        signals = [float(signal_number > 0), float(signal_number)]
+        more = torch.tensor([float(correct), *signals], dtype=torch.float64, device=losses.device)
+        flat = torch.cat([losses * size, size, more])
+        torch.distributed.all_reduce(flat)
+        summed, size, (hits, asked, numbers) = flat[: len(losses)], flat[len(losses) : -3], flat[-3:].tolist()
+        return list(zip((summed / size).tolist(), size.tolist(), strict=True)), int(hits), int(numbers / max(asked, 1))
+
+    def _clear(self) -> None:
+        self._losses: list[Tensor] = []
+        self._sizes: list[int] = []
+        self._outputs: list[Tensor] = []
+        self._targets: list[Tensor] = []
+        self._correct: list[Tensor] = []
+        self._elements = 0
+
+    def _count(self) -> None:
+        if self.task.counts and self._outputs:
+            self._correct.append(self.task.correct(torch.cat(self._outputs), torch.cat(self._targets)))
+        self._outputs, self._targets, self._elements = [], [], 0
