@@ -42,6 +42,8 @@ def train() -> None:
             return run(cfg)
         except (LightsweepError, HydraException, OmegaConfBaseException) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
+                if isinstance(error, Interrupted):  # ends all runs, not this one alone
+                    _ended_by_error(error)
                 raise
             failures.append(error)  # Hydra would print a line of its own about it
             return None
