@@ -52,6 +52,6 @@ def measure(options: Options) -> Iterator[Row]:
         Goal(30, at_most=True, unit="ms"),
         (Sample("between", tuple(gaps), "ms"), Sample("validation's arithmetic", tuple(arithmetic), "ms")),
         compared="softmax regression on MNIST: from the end of an epoch's last training step to the start of the next "
-        "one's first (validation of 5,000 images, two checkpoints' bookkeeping, CSV, TensorBoard, the epoch's line, "
+        "one's first (validation of 5,000 images, the checkpoint, CSV, TensorBoard, the epoch's line, "
         "the next permutation), minus the forward passes, losses and counts of that validation alone",
     )
