@@ -123,7 +123,10 @@ def _is_node(value: Any) -> bool:
 
 def _call(target: str, arguments: dict[str, Any], kind: str) -> Any:
     if missing := [name for name in _PACKAGES.get(target, ()) if importlib.util.find_spec(name) is None]:
-        raise ConfigError(f"`hydra.sweeper.{kind}` {target} needs {missing[0]}: pip install {' '.join(missing)}")
+        raise ConfigError(
+            f"`hydra.sweeper.{kind}` {target} needs {missing[0]}: pip install {' '.join(missing)}, "
+            "or install lightsweep[samplers]"
+        )
     try:
         maker = get_class(target)
         known = inspect.signature(maker).parameters
