@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import optuna
 from hydra.utils import get_class
+from numpy.random import SeedSequence
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
@@ -148,4 +148,4 @@ def _call(target: str, arguments: dict[str, Any], kind: str) -> Any:
 
 def _spread(seed: int, index: int) -> int:
     """One seed a trial, from the sweep's seed and the trial's place in the sweep."""
-    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+    return int(SeedSequence([seed, index]).generate_state(1)[0])
