@@ -1,9 +1,12 @@
 """A small Hydra application in a folder of its own, and ways to sweep over it."""
 
+import json
 import os
+import select
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -89,11 +92,58 @@ class App:
         )
 
     def sweep(self, *overrides: str, code: int = 0, sweep: bool = True) -> "subprocess.CompletedProcess[str]":
-        """Run a sweep to its end, which must be the exit code `code`."""
-        process = self.start(*overrides, sweep=sweep)
+        """Run a sweep to its end, which must be the exit code `code`, in a process forked from a warm one."""
+        command = self.command(*overrides, sweep=sweep)
+        done = warm_python().run(command[1:], self.folder, self.environment())
+        assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def fresh_sweep(self, *overrides: str) -> None:
+        """Run a sweep to its good end in a process that has nothing from another."""
+        process = self.start(*overrides)
         out, err = process.communicate(timeout=120)
-        assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        assert process.returncode == 0, f"exit code {process.returncode}\n{out}\n{err}"
+
+
+class WarmPython:
+    """The process of `warm_python.py`."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"}
+        program = str(Path(__file__).with_name("warm_python.py"))
+        self._process = subprocess.Popen(
+            [sys.executable, program], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def close(self) -> None:
+        """End it: it has nothing more to read."""
+        self._process.communicate(timeout=30)
+
+    def run(self, argv: list[str], folder: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end, at most two minutes."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        out, err = folder / "stdout.txt", folder / "stderr.txt"
+        files = {"folder": str(folder), "out": str(out), "err": str(err)}
+        self._process.stdin.write(json.dumps({"argv": argv, "environment": environment, **files}) + "\n")
+        self._process.stdin.flush()
+        answered, _, _ = select.select([self._process.stdout], [], [], 120)
+        assert answered, f"no end within two minutes: {argv}"
+        code = int(self._process.stdout.readline())
+        return subprocess.CompletedProcess(argv, code, out.read_text(), err.read_text())
+
+
+@cache
+def warm_python() -> WarmPython:
+    """One for all tests, started by the first that needs it."""
+    return WarmPython()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_warm_python() -> Iterator[None]:
+    yield
+    if warm_python.cache_info().currsize:
+        warm_python().close()
 
 
 @pytest.fixture(scope="session")

@@ -27,32 +27,62 @@ def registered():
     plugin.register()
 
 
+NEEDS = {
+    "sampler": {"cmaes": "cmaes", "gp": "scipy", "qmc": "scipy"},
+    "pruner": {"wilcoxon": "scipy"},
+}
+MAKE = {"sampler": lambda given: make_sampler(given, SPACE), "pruner": make_pruner}
+
+
+def need(kind: str, name: str) -> None:
+    """Skip where the package of a sampler or pruner is not installed; gp needs torch too, which is there."""
+    package = NEEDS[kind].get(name)
+    if package is not None:
+        pytest.importorskip(package, reason=f"{name} needs {package}: install lightsweep[samplers]")
+
+
 @pytest.mark.parametrize("name", [names.split()[0] for names in plugin.SAMPLERS])
-def test_each_sampler_group_draws_or_names_its_package(name):
-    needs = {"cmaes": "cmaes", "gp": "scipy", "qmc": "scipy"}.get(name)
-    if needs and importlib.util.find_spec(needs) is None:
-        with pytest.raises(ConfigError, match=f"needs {needs}: pip install {needs}"):
-            make_sampler(node("sampler", name), SPACE)
-        return
+def test_each_sampler_group_draws_within_the_space(name):
+    need("sampler", name)
     study = optuna.create_study(sampler=make_sampler({**node("sampler", name), "seed": 1}, SPACE, 0))
-    for _ in range(3):
+    num_trials = 14  # beyond the ten with which samplers start, so that they draw by their own rule
+    for _ in range(num_trials):
         trial = study.ask({parameter.name: parameter.distribution for parameter in SPACE.parameters})
         study.tell(trial, trial.params["x"])
-    assert len(study.trials) == 3
+    assert len(study.trials) == num_trials
+    assert {trial.params["y"] for trial in study.trials} <= {"a", "b"}
+    assert all(0 <= trial.params["x"] <= 0.9 for trial in study.trials)
 
 
 @pytest.mark.parametrize("name", [names.split()[0] for names in plugin.PRUNERS])
-def test_each_pruner_group_is_made_or_names_its_package(name):
-    if name == "wilcoxon" and importlib.util.find_spec("scipy") is None:
-        with pytest.raises(ConfigError, match="needs scipy: pip install scipy"):
-            make_pruner(node("pruner", name))
-        return
-    if name == "threshold":  # it needs a bound, and says so
-        with pytest.raises(ConfigError, match="ThresholdPruner: Either lower or upper must be specified"):
-            make_pruner(node("pruner", name))
-        return
-    pruner = make_pruner(node("pruner", name))
-    assert type(pruner).__name__ == dict(names.split() for names in plugin.PRUNERS)[name]
+def test_each_pruner_group_decides(name):
+    need("pruner", name)
+    given = {**node("pruner", name), **({"upper": 5.0} if name == "threshold" else {})}
+    study = optuna.create_study(pruner=make_pruner(given), study_name="s")
+    assert type(study.pruner).__name__ == dict(names.split() for names in plugin.PRUNERS)[name]
+    for level in (1.0, 1.1, 0.9, 1.2, 1.0, 1.1, 9.0):
+        trial = study.ask()
+        decisions = []
+        for step in range(12):
+            trial.report(level + step / 100, step)
+            decisions.append(trial.should_prune())
+        study.tell(trial, level)
+    assert any(decisions) == (name != "none")  # the last is by far the worst, and rises at every step
+
+
+def test_threshold_without_a_bound_is_told():
+    with pytest.raises(ConfigError, match="ThresholdPruner: Either lower or upper must be specified"):
+        make_pruner(node("pruner", "threshold"))
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in NEEDS.items() for name in names])
+def test_missing_package_is_named(kind, name, monkeypatch):
+    package, find_spec = NEEDS[kind][name], importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda asked, *rest: None if asked == package else find_spec(asked, *rest)
+    )
+    with pytest.raises(ConfigError, match=rf"needs {package}: pip install {package}, or install lightsweep\[samplers"):
+        MAKE[kind](node(kind, name))
 
 
 def test_groups_name_only_arguments_that_optuna_has():

@@ -50,7 +50,7 @@ if __name__ == "__main__":
 @pytest.mark.slow
 def test_ddp_trials_train_one_set_of_parameters_and_end(app, study_of):
     (app.folder / "app.py").write_text(TASK)
-    app.sweep("x=interval(0.01,0.1)", "hydra.sweeper.n_trials=2", "hydra/sweeper/pruner=threshold",
+    app.fresh_sweep("x=interval(0.01,0.1)", "hydra.sweeper.n_trials=2", "hydra/sweeper/pruner=threshold",
               "hydra.sweeper.pruner.upper=1.5", "hydra.sweeper.max_failure_rate=0")  # fmt: skip
     trials = study_of(app.sweep_dir).trials
     assert [trial.state for trial in trials] == [TrialState.PRUNED] * 2

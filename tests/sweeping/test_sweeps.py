@@ -1,11 +1,13 @@
 """Every shipped search space composes with the project's configuration, for every choice in it."""
 
+import re
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
+from lightsweep.errors import ConfigError
 from lightsweep.paths import conf_dir
 from lightsweep.sweeping.settings import make_plan
 
@@ -48,3 +50,18 @@ def test_fixing_the_optimizer_leaves_its_branch_only(plan_of):
 
 def test_grid_small_counts_its_grid(plan_of):
     assert plan_of("grid_small").n_trials == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["monitor=val/accuracy"], "`monitor` names val/accuracy, which no model logs; did you mean 'val/acc'?"),
+        (["monitor=accuracy"], "`monitor` must be a text like"),
+        (["objectives=[val/lose]"], "`objectives` names val/lose, which no model logs; did you mean 'val/loss'?"),
+        (["monitor=val/loss"], "`hydra.sweeper.direction` must be minimize for monitor=val/loss but is maximize"),
+        (["optimizer.lr=-1"], "`optimizer.lr` must be in"),
+    ],
+)
+def test_what_no_trial_could_use_is_refused_before_any(plan_of, arguments, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        plan_of("lr_momentum", *arguments)

@@ -26,7 +26,17 @@ class LocalLauncherConf:
 
     # modules that are imported once for all jobs; those that are not installed are left out
     preload: list[str] = field(
-        default_factory=lambda: ["torch", "torchvision", "lightning.pytorch", "torch.utils.tensorboard", "optuna"]
+        default_factory=lambda: [
+            "torch",
+            "torchvision",
+            "lightning.pytorch",
+            "torch.utils.tensorboard",
+            "optuna",
+            "lightsweep.sweeping.job",
+            "lightsweep.sweeping.pruning",
+            "lightsweep.training",
+            "lightsweep.reporting.summary",
+        ]
     )
 
     # seconds that jobs may take to end after Ctrl-C or SIGTERM, before they are killed

@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import optuna
 from hydra.utils import get_class
+from numpy.random import SeedSequence
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
@@ -123,7 +123,10 @@ def _is_node(value: Any) -> bool:
 
 def _call(target: str, arguments: dict[str, Any], kind: str) -> Any:
     if missing := [name for name in _PACKAGES.get(target, ()) if importlib.util.find_spec(name) is None]:
-        raise ConfigError(f"`hydra.sweeper.{kind}` {target} needs {missing[0]}: pip install {' '.join(missing)}")
+        raise ConfigError(
+            f"`hydra.sweeper.{kind}` {target} needs {missing[0]}: pip install {' '.join(missing)}, "
+            "or install lightsweep[samplers]"
+        )
     try:
         maker = get_class(target)
         known = inspect.signature(maker).parameters
@@ -145,4 +148,4 @@ def _call(target: str, arguments: dict[str, Any], kind: str) -> Any:
 
 def _spread(seed: int, index: int) -> int:
     """One seed a trial, from the sweep's seed and the trial's place in the sweep."""
-    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+    return int(SeedSequence([seed, index]).generate_state(1)[0])

@@ -39,7 +39,8 @@ def claim(plan: Plan) -> Trial | None:
             return None
         study = load_study(plan, trial_index=counts.created)
         trial = study.ask()
-        if _is_surplus(plan, trial.number, storage.get_all_trials(study_id, deepcopy=False)):
+        shares_lock = local_file(plan.storage) is not None  # then nobody can have claimed one meanwhile
+        if not shares_lock and _is_surplus(plan, trial.number, storage.get_all_trials(study_id, deepcopy=False)):
             finish_uncounted(storage, trial._trial_id, "withdrawn", "another process had claimed the last trial")
             return None
         trial.set_user_attr(marks.OWNER, Owner.here().to_attribute())

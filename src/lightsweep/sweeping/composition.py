@@ -1,7 +1,7 @@
 """Does the configuration take what the sweep will set? Asked of Hydra before any trial, with the nearest key named."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -39,9 +39,20 @@ def configured_seed(space: Space, config: DictConfig, loader: ConfigLoader, key:
 
 
 def check_composition(
-    space: Space, config: DictConfig, loader: ConfigLoader, conditions: Mapping[str, str | None]
+    space: Space,
+    config: DictConfig,
+    loader: ConfigLoader,
+    conditions: Mapping[str, str | None],
+    judge: Callable[[DictConfig], None] | None = None,
 ) -> None:
     """Compose one trial for each choice of each config group, every other parameter at its first value.
+
+    Args:
+        space: what is searched.
+        config: the sweep's configuration.
+        loader: composes trial configurations.
+        conditions: the configuration's own values of the keys that conditions ask for.
+        judge: raises ConfigError for a composed configuration that the application will not take.
 
     Raises:
         ConfigError: a parameter that the configuration does not have there, or a value that it does not take.
@@ -49,9 +60,11 @@ def check_composition(
     for chosen in [{}, *_choices_to_try(space, config, loader)]:
         lines = _example(space, chosen, {}, conditions)
         try:
-            _compose(config, loader, lines)
+            composed = _compose(config, loader, lines)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(_explained(error, space, config, loader, lines, chosen)) from error
+        if judge is not None:
+            judge(composed)
 
 
 def job_overrides(space: Space, config: DictConfig, loader: ConfigLoader) -> list[str]:

@@ -10,13 +10,17 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+from optuna.distributions import BaseDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._base import BaseJournalSnapshot  # has no public name
+from optuna.storages.journal._base import BaseJournalSnapshot  # neither has a public name
+from optuna.storages.journal._storage import JournalStorageReplayResult
+from optuna.trial import FrozenTrial
 
 from lightsweep.files import write_bytes
 from lightsweep.sweeping.journal_lock import FlockLock
 
+_TRIALS_A_SNAPSHOT = 20
 _ALLOWED = {
     ("builtins", "set"),
     ("datetime", "datetime"),
@@ -46,28 +50,60 @@ class SnapshotBackend(JournalFileBackend, BaseJournalSnapshot):
         self._snapshot = Path(path + ".snapshot")
 
     def save_snapshot(self, snapshot: bytes) -> None:
-        """Replace the snapshot at one stroke, with the journal's inode, by which a replaced journal is noticed."""
-        write_bytes(self._snapshot, f"{os.stat(self._journal).st_ino}\n".encode() + snapshot)
+        """Replace the snapshot at one stroke.
+
+        Before it stand the journal's inode, by which a replaced journal is noticed, and how many lines and bytes of the
+        journal are in it, so that nobody needs to read those again.
+        """
+        lines, offset = max(self._log_number_offset.items())
+        write_bytes(self._snapshot, f"{os.stat(self._journal).st_ino} {lines} {offset}\n".encode() + snapshot)
 
     def load_snapshot(self) -> bytes | None:
         """The snapshot, or None when there is none or it was made of another file."""
         try:
-            inode, _, snapshot = self._snapshot.read_bytes().partition(b"\n")
-        except FileNotFoundError:
+            head, _, snapshot = self._snapshot.read_bytes().partition(b"\n")
+            inode, lines, offset = (int(word) for word in head.split())
+        except (FileNotFoundError, ValueError):
             return None
-        return snapshot if inode == str(os.stat(self._journal).st_ino).encode() else None
+        journal = os.stat(self._journal)
+        if inode != journal.st_ino or offset > journal.st_size:
+            return None
+        self._log_number_offset[lines] = offset
+        return snapshot
 
 
 class SweepJournal(JournalStorage):
-    """Optuna's journal storage that takes nothing but study data from a snapshot."""
+    """Optuna's journal storage that takes nothing but study data from a snapshot, and writes one more often."""
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """As Optuna's, with a snapshot for every 20 trials instead of 100: every process replays what came since."""
+        trial_id = super().create_new_trial(study_id, template_trial)
+        if trial_id % _TRIALS_A_SNAPSHOT == 0 and trial_id > 0:
+            with self._thread_lock:
+                self._share_distributions()
+                assert isinstance(self._backend, SnapshotBackend)
+                self._backend.save_snapshot(pickle.dumps(self._replay_result))
+        return trial_id
 
     def restore_replay_result(self, snapshot: bytes) -> None:
         """Start from the snapshot; one that cannot be read is passed over, since the journal holds everything."""
         try:
-            _StudyUnpickler(io.BytesIO(snapshot)).load()
+            result = _StudyUnpickler(io.BytesIO(snapshot)).load()
         except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError):
             return
-        super().restore_replay_result(snapshot)
+        if not isinstance(result, JournalStorageReplayResult):
+            return
+        result._worker_id_prefix = self._worker_id_prefix
+        result._worker_id_to_owned_trial_id = {}
+        result._last_created_trial_id_by_this_process = -1
+        self._replay_result = result
+
+    def _share_distributions(self) -> None:
+        """Let equal distributions be one object, of which a pickle then holds one; it halves the time to load it."""
+        known: dict[BaseDistribution, BaseDistribution] = {}
+        for trial in self._replay_result._trials.values():
+            for name, distribution in trial._distributions.items():
+                trial._distributions[name] = known.setdefault(distribution, distribution)
 
 
 class _StudyUnpickler(pickle.Unpickler):

@@ -45,12 +45,20 @@ class Tally:
         return self.counted + self.not_counted + self.running
 
 
+_WORDS = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+
+
 def condition(trial: FrozenTrial) -> str:
     """One word for a trial: complete, pruned, failed, not_counted, running or waiting."""
-    if trial.state.is_finished() and NOT_COUNTED in trial.user_attrs:
+    if NOT_COUNTED in trial.user_attrs and trial.state.is_finished():
         return "not_counted"
-    words = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
-    return words.get(trial.state, trial.state.name.lower())
+    return _WORDS[trial.state]
 
 
 def tally(trials: Iterable[FrozenTrial]) -> Tally:

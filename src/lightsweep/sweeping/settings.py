@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Mapping
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.algorithms import is_exhaustive, is_grid, make_pruner, make_sampler, prunes
 from lightsweep.sweeping.composition import check_composition, configured_seed, configured_values
+from lightsweep.sweeping.own_check import check_own, is_own
 from lightsweep.sweeping.plan import Plan, RerunSettings
 from lightsweep.sweeping.space import Space, build_space, grid_size
 from lightsweep.sweeping.storage import storage_spec
@@ -48,8 +50,9 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
     n_trials = _integer(given, "n_trials", 1, 20)
     timeout_s = _number(given, "timeout_s", 0.0)
     conditions = configured_values(space, config, loader)
-    check_composition(space, config, loader, conditions)
     _check_monitor(config)
+    judge = partial(check_own, directions=directions) if is_own(loader) and custom is None else None
+    check_composition(space, config, loader, conditions, judge)
     rerun = _rerun(given, directions)
     has_seed, seed = configured_seed(space, config, loader, rerun.seed_key)
     if rerun.seeds and not has_seed:

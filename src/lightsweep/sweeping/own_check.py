@@ -1,0 +1,59 @@
+"""What a sweep over lightsweep's own configuration can know before any trial: the schema, and which metrics there are.
+
+Other applications have neither; their mistakes show in the trials.
+"""
+
+from collections.abc import Sequence
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from lightsweep import paths
+from lightsweep.config.check import check, nearest
+from lightsweep.errors import ConfigError
+
+METRICS = tuple(f"{split}/{name}" for split in ("train", "val") for name in ("acc", "loss"))
+
+
+def is_own(loader: ConfigLoader) -> bool:
+    """Whether the configuration is lightsweep's."""
+    return any(
+        str(part.path).removeprefix("file://") == str(paths.conf_dir()) for part in loader.get_search_path().get_path()
+    )
+
+
+def check_own(composed: DictConfig, directions: Sequence[str]) -> None:
+    """Check one trial's configuration.
+
+    Args:
+        composed: as Hydra composed it.
+        directions: the sweep's, one an objective.
+
+    Raises:
+        ConfigError: the schema refuses it, a metric is named that no model logs, or the sweep would look for the worst.
+    """
+    task = composed.copy()
+    with open_dict(task):
+        task.pop("hydra", None)
+    check(task)
+    for key, names in (("monitor", [task.monitor]), ("objectives", OmegaConf.to_container(task.objectives))):
+        assert isinstance(names, list)
+        for name in names:
+            if "/" in str(name) and name not in METRICS:
+                raise ConfigError(f"`{key}` names {name}, which no model logs{nearest(str(name), METRICS)}")
+    for name, direction in zip(task.objectives, directions, strict=False):
+        best = _best(str(name), task)
+        if best is not None and best != direction:
+            shown = f"monitor={task.monitor}" if name == "monitor" else name
+            raise ConfigError(f"`hydra.sweeper.direction` must be {best} for {shown} but is {direction}")
+
+
+def _best(name: str, task: DictConfig) -> str | None:
+    """The direction in which an objective is good; None where it takes the model to know."""
+    if name == "monitor":
+        if task.mode != "auto":
+            return f"{task.mode}imize"
+        name = str(task.monitor)
+    if name in ("seconds", "parameters") or name.endswith("/loss"):
+        return "minimize"
+    return "maximize" if name.endswith("/acc") else None

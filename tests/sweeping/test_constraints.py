@@ -1,0 +1,42 @@
+"""Constraints of a sweep: who breaks them is no winner, whatever its value."""
+
+import csv
+
+from lightsweep.sweeping import marks
+
+LIMIT = """
+def enough(trial, values):
+    return [1.0 - trial.params["x"]]  # x must be at least 1
+
+
+def broken(trial, values):
+    raise KeyError("no such parameter")
+"""
+SPACE = ("x=range(-2,3)", "hydra/sweeper/sampler=grid", "hydra.sweeper.sampler.seed=0")
+
+
+def test_best_trial_keeps_the_constraints(app, study_of):
+    (app.folder / "limits.py").write_text(LIMIT)
+    (app.folder / "app.py").write_text((app.folder / "app.py").read_text().replace("(cfg.x - 1) ** 2", "cfg.x"))
+    run = app.sweep(*SPACE, "hydra.sweeper.constraints=limits.enough")
+    study = study_of(app.sweep_dir)
+    assert min(study.trials, key=lambda trial: trial.value).params["x"] == -2  # the least value breaks them
+    assert study.best_trial.params["x"] == 1
+    assert "x: 1" in (app.sweep_dir / "best.yaml").read_text()
+    shown = [line for line in run.stdout.partition("trials finished")[2].splitlines() if line.startswith("trial ")]
+    assert [line.split("x=")[1] for line in shown] == ["1", "2"]
+    assert len(list(csv.DictReader((app.sweep_dir / "trials.csv").read_text().splitlines()))) == 5
+
+
+def test_constraint_that_raises_fails_the_trial(app, study_of):
+    (app.folder / "limits.py").write_text(LIMIT)
+    app.sweep(*SPACE, "hydra.sweeper.constraints=limits.broken", "hydra.sweeper.max_failure_rate=1")
+    trials = study_of(app.sweep_dir).trials
+    assert {trial.user_attrs[marks.REASON] for trial in trials} == {"constraints: KeyError: 'no such parameter'"}
+
+
+def test_without_a_trial_that_keeps_them_there_is_no_winner(app, study_of):
+    (app.folder / "limits.py").write_text(LIMIT)
+    app.sweep("x=range(-2,1)", "hydra/sweeper/sampler=grid", "hydra.sweeper.constraints=limits.enough")
+    assert len(study_of(app.sweep_dir).trials) == 3
+    assert not (app.sweep_dir / "best.yaml").exists()
