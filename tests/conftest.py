@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.version import VersionBase
 from omegaconf import DictConfig
 
 from lightsweep import paths
@@ -107,9 +108,11 @@ def initial(compose: Compose) -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def _undisturbed() -> Iterator[None]:
-    """A test leaves neither the environment nor torch's generator, threads and mode changed for the next one."""
+    """A test leaves nothing changed for the next: the environment, Hydra's version base, torch's generator and modes."""
+    base = VersionBase.instance().version_base  # Hydra's own suites need the one that it starts with
     environment, state = dict(os.environ), "torch" in sys.modules and sys.modules["torch"].get_rng_state()
     yield
+    VersionBase.instance().version_base = base
     os.environ.clear()
     os.environ.update(environment)
     torch = sys.modules.get("torch")
