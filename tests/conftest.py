@@ -108,7 +108,7 @@ def initial(compose: Compose) -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def _undisturbed() -> Iterator[None]:
-    """A test leaves nothing changed for the next: the environment, Hydra's version base, torch's generator and modes."""
+    """A test leaves nothing changed for the next: the environment, Hydra's version base, torch's random state."""
     base = VersionBase.instance().version_base  # Hydra's own suites need the one that it starts with
     environment, state = dict(os.environ), "torch" in sys.modules and sys.modules["torch"].get_rng_state()
     yield

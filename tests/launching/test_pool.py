@@ -119,6 +119,7 @@ def test_a_worker_has_the_surroundings_of_the_launching_process(
     monkeypatch.setenv("LIGHTSWEEP_TEST", "new")
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("PYTORCH_NVML_BASED_CUDA_CHECK", raising=False)  # Lightning sets it where it is imported
     first, second = values(run((do.surroundings,), (do.surroundings,)))
     assert first["argv"] == ["program.py", "lr=0.1"]
     assert first["path"] == sys.path
@@ -139,6 +140,7 @@ def test_a_cpu_slot_of_a_machine_without_gpus_leaves_their_variable_alone(run: R
 
 def test_forks_draw_different_random_numbers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("PYTORCH_NVML_BASED_CUDA_CHECK", raising=False)  # Lightning sets it where it is imported
     first, second = values(run(*[(do.random_numbers,)] * 2, preload=("torch", "numpy"), num_slots=1))
     assert all(one != other for one, other in zip(first[:3], second[:3], strict=True))
     assert first[3] == 2  # threads: one slot has both cores
@@ -182,7 +184,11 @@ def test_a_killed_server_costs_its_running_jobs_only(run: Run, tmp_path: Path) -
             server.kill()
 
     outcomes = run(
-        (do.touch, tmp_path, "a"), (do.start_a_child,), (do.touch, tmp_path, "b"), on_event=kill_server, num_slots=1
+        (do.touch, tmp_path, "a"),
+        (do.report_and_sleep, tmp_path, "c"),
+        (do.touch, tmp_path, "b"),
+        on_event=kill_server,
+        num_slots=1,
     )
     assert str(outcomes.pop(1).error) == "job 1 lost its process: the server that started it was killed"
     assert values(outcomes) == ["a", "b"]

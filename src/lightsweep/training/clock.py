@@ -3,6 +3,7 @@
 Parts may nest: time spent in an inner part is not counted in the outer one, so the parts sum to the wall time.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,13 +58,19 @@ class Clock:
         return sum(self.seconds.values())
 
 
+_asked_by: set[int] = set()
+
+
 def seconds_since_process_start() -> float:
     """Seconds since the operating system started this process; 0.0 where it does not tell.
 
+    A process has one start-up: for the second run of a process, and those after it, the answer is 0.0.
+
     Source: proc(5), field `starttime` of /proc/self/stat.
     """
-    import os
-
+    if os.getpid() in _asked_by:
+        return 0.0
+    _asked_by.add(os.getpid())
     try:
         with open("/proc/self/stat", encoding="ascii", errors="replace") as stat, open("/proc/uptime") as uptime:
             started = int(stat.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
