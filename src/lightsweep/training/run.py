@@ -56,6 +56,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
             result.status = "pruned" if _pruned(callbacks) else "completed"
             if cfg.test and result.status == "completed":
                 _test(parts, paths, result)
+            _leave_group()
         except LightsweepError as error:
             result.status, result.reason = error.status, str(error)
             if isinstance(error, Interrupted) and paths.last.is_file():
@@ -140,6 +141,13 @@ def _metrics_of(parts: Parts, checkpoint: dict[str, Any]) -> dict[str, float]:
     with torch.inference_mode():
         parts.trainer.test(parts.model, datamodule=parts.datamodule, verbose=False)
     return {name: value for name, value in parts.model.evaluated.items() if name.startswith("test/")}
+
+
+def _leave_group() -> None:
+    """End the process group together; left to the interpreter's end, one process can pull it from under the others."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def _close(clock: Clock, paths: RunPaths, result: Result) -> None:
