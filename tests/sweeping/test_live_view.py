@@ -117,7 +117,7 @@ SWEEP = (
 
 
 @pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
-@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("live", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_sweep_on_a_terminal(app, live):
     text = on_terminal(app, *SWEEP, f"hydra.sweeper.live={live}")
     assert ("ETA" in text) == live
@@ -127,6 +127,7 @@ def test_sweep_on_a_terminal(app, live):
     assert "value minimized" in text  # the table at the end
 
 
+@pytest.mark.slow
 def test_no_view_without_a_terminal(app):
     out = app.sweep(*SWEEP).stdout
     assert "ETA" not in out

@@ -63,6 +63,7 @@ def test_config_that_names_the_official_class_runs(app, study_of):
 
 
 @pytest.mark.parametrize("with_command_line", [True, False])
+@pytest.mark.slow
 def test_params_of_the_file_and_of_the_command_line(app, with_command_line):
     (app.folder / "conf" / "sphere.yaml").write_text(
         "defaults: [config, override hydra/sweeper: optuna, _self_]\nhydra:\n  sweeper:\n    direction: minimize\n"
@@ -104,6 +105,7 @@ def test_deprecated_search_space_is_read(app, study_of):
     assert all(set(trial.params) == {"x", "n"} for trial in study_of(app.sweep_dir).trials)
 
 
+@pytest.mark.slow
 def test_grid_node_with_partial_runs(app, study_of):
     (app.folder / "conf" / "grid.yaml").write_text(
         "defaults: [config, override hydra/sweeper: optuna, override hydra/sweeper/sampler: grid, _self_]\n"

@@ -97,6 +97,7 @@ def test_searched_seed_is_replaced_and_its_values_are_used(seeded):
     assert [row["seed"] for row in made] == ["13"]  # without the seed, all three trials are one setting
 
 
+@pytest.mark.slow
 def test_seed_of_the_command_line_counts_as_used_and_another_key_can_be_named(seeded):
     seeded.sweep(*SPACE, "seed=20")
     seeded.sweep(*SPACE, AGAIN)

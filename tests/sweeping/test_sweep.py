@@ -35,10 +35,15 @@ def test_seeded_sweep_repeats_and_draws_other_values_in_each_trial(app, study_of
     values = []
     for name in ("one", "two"):
         app.sweep_dir = app.folder / name
-        app.sweep(*SPACE, "hydra.sweeper.n_trials=12", "hydra.sweeper.sampler.seed=7")
+        app.sweep(
+            *SPACE,
+            "hydra.sweeper.n_trials=5",
+            "hydra.sweeper.sampler.seed=7",
+            "hydra.sweeper.sampler.n_startup_trials=3",
+        )
         values.append([trial.params["x"] for trial in study_of(app.sweep_dir).trials])
     assert values[0] == values[1]
-    assert len(set(values[0])) == 12
+    assert len(set(values[0])) == 5
 
 
 def test_killed_sweep_is_resumed_and_its_trial_run_again(app, study_of):
@@ -54,6 +59,7 @@ def test_killed_sweep_is_resumed_and_its_trial_run_again(app, study_of):
     assert "is gone" in trials[0].user_attrs[marks.REASON]
 
 
+@pytest.mark.slow
 def test_interrupted_trial_is_not_counted(app, study_of):
     process = app.start(*SPACE, "hydra.sweeper.n_trials=2", "fail=interrupt")
     process.communicate(timeout=60)

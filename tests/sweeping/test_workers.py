@@ -65,6 +65,7 @@ def test_settings_that_kill_every_process_are_given_up(pool, study_of):
     assert "is gone, as 1 before it with these settings" in trials[1].user_attrs[marks.REASON]
 
 
+@pytest.mark.slow
 def test_n_jobs_limits_the_processes_and_trials_per_job_shares_them(pool, study_of):
     pool.sweep(*POOL, *SPACE, "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=1")
     assert len({trial.user_attrs[marks.OWNER]["pid"] for trial in study_of(pool.sweep_dir).trials}) == 1
@@ -78,6 +79,7 @@ def test_grid_points_are_not_doubled_by_workers(pool, study_of):
     assert sorted(trial.params["n"] for trial in study_of(pool.sweep_dir).trials) == list(range(9))
 
 
+@pytest.mark.slow
 def test_sqlite_holds_a_sweep_of_several_workers(pool):
     import optuna
 

@@ -29,13 +29,11 @@ def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) ->
     return values
 
 
-def configured_seed(space: Space, config: DictConfig, loader: ConfigLoader, key: str) -> tuple[bool, int | None]:
-    """Whether there is such a key, and its value: None where it is searched, or no whole number."""
-    if any(bare(parameter.key) == key for parameter in space.every_parameter()):
-        return True, None
-    composed = _compose(config, loader, [line for _, line in space.fixed] + _group_choices(space, config, loader))
+def configured_seed(space: Space, composed: DictConfig, key: str) -> tuple[bool, int | None]:
+    """Whether a trial's configuration has such a key, and its value: None where it is searched, or no whole number."""
+    searched = any(bare(parameter.key) == key for parameter in space.every_parameter())
     value = OmegaConf.select(composed, key)
-    return key in _keys(composed), value if type(value) is int else None
+    return key in _keys(composed), value if type(value) is int and not searched else None
 
 
 def check_composition(
@@ -44,7 +42,7 @@ def check_composition(
     loader: ConfigLoader,
     conditions: Mapping[str, str | None],
     judge: Callable[[DictConfig], None] | None = None,
-) -> None:
+) -> DictConfig:
     """Compose one trial for each choice of each config group, every other parameter at its first value.
 
     Args:
@@ -54,9 +52,13 @@ def check_composition(
         conditions: the configuration's own values of the keys that conditions ask for.
         judge: raises ConfigError for a composed configuration that the application will not take.
 
+    Returns:
+        The configuration of a trial with the first value of each parameter.
+
     Raises:
         ConfigError: a parameter that the configuration does not have there, or a value that it does not take.
     """
+    first: DictConfig | None = None
     for chosen in [{}, *_choices_to_try(space, config, loader)]:
         lines = _example(space, chosen, {}, conditions)
         try:
@@ -65,6 +67,9 @@ def check_composition(
             raise ConfigError(_explained(error, space, config, loader, lines, chosen)) from error
         if judge is not None:
             judge(composed)
+        first = composed if first is None else first
+    assert first is not None
+    return first
 
 
 def job_overrides(space: Space, config: DictConfig, loader: ConfigLoader) -> list[str]:

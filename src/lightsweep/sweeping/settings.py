@@ -52,9 +52,9 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
     conditions = configured_values(space, config, loader)
     _check_monitor(config)
     judge = partial(check_own, directions=directions) if is_own(loader) and custom is None else None
-    check_composition(space, config, loader, conditions, judge)
+    composed = check_composition(space, config, loader, conditions, judge)
     rerun = _rerun(given, directions)
-    has_seed, seed = configured_seed(space, config, loader, rerun.seed_key)
+    has_seed, seed = configured_seed(space, composed, rerun.seed_key)
     if rerun.seeds and not has_seed:
         raise ConfigError(
             f"`hydra.sweeper.rerun_best.seed_key` is {rerun.seed_key}, which the configuration does not have"
