@@ -98,8 +98,8 @@ def _release(storage: BaseStorage, study: Study, trial: FrozenTrial, max_kills: 
         return
     if kills >= max_kills:
         _fail(storage, storage_id, f"{who} is gone, as {kills - 1} before it with these settings")
-    elif finish_uncounted(storage, storage_id, "killed", f"{who} is gone"):
-        run_again(study, storage.get_trial(storage_id))
+    else:
+        give_up(study, storage, storage_id, f"{who} is gone")
 
 
 def _fail(storage: BaseStorage, trial_id: int, reason: str) -> None:
@@ -140,6 +140,19 @@ def finish_uncounted(storage: BaseStorage, trial_id: int, why: str, reason: str)
     except UpdateFinishedTrialError:
         return False
     return True
+
+
+def give_up(study: Study, storage: BaseStorage, trial_id: int, reason: str) -> None:
+    """Queue a killed trial's settings, then finish it uncounted.
+
+    In this order, since this process can be killed too: between the two the trial is still an orphan, whom the next
+    claim gives up again, and the queue is looked through so that it is not queued twice.
+    """
+    trial = storage.get_trial(trial_id)
+    queued = (other.user_attrs.get(marks.RUN_AGAIN_OF) for other in study.get_trials(deepcopy=False))
+    if trial.number not in queued:
+        run_again(study, trial)
+    finish_uncounted(storage, trial_id, "killed", reason)
 
 
 def run_again(study: Study, trial: FrozenTrial, attempt: int | None = None) -> None:

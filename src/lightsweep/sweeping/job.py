@@ -8,7 +8,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.claim import claim, finish_uncounted, run_again
+from lightsweep.sweeping.claim import claim, give_up, run_again
 from lightsweep.sweeping.isolation import children, end_children
 from lightsweep.sweeping.outcome import Outcome, failure, outcome_of_error, outcome_of_return
 from lightsweep.sweeping.parameter import override_text
@@ -98,8 +98,7 @@ class TrialJob:
         """Write the outcome into the study; a trial that somebody else finished meanwhile stays as it is."""
         storage, study_id = study_storage(self.plan)
         if outcome.from_outside:
-            if finish_uncounted(storage, trial._trial_id, "killed", outcome.reason):
-                run_again(trial.study, storage.get_trial(trial._trial_id))
+            give_up(trial.study, storage, trial._trial_id, outcome.reason)
             return
         attempt = trial.user_attrs.get(marks.ATTEMPT, 0)
         try:
