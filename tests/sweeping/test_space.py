@@ -4,9 +4,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
+from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.grammar import parameter_from_mapping, parameter_of, parse
-from lightsweep.sweeping.parameter import override_text
 from lightsweep.sweeping.space import build_space, grid_of, grid_size
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
 
 
@@ -40,8 +41,11 @@ def overrides_of(path: Path) -> list[str]:
         raise ConfigError(f"`experiment={path}` is no experiment: it holds no keys")
     defaults = content.pop("defaults", [])
     choices = [pair for item in defaults if isinstance(item, dict) for pair in item.items()]
-    groups = [f"{str(group).removeprefix('override').strip().lstrip('/')}={_text(choice)}" for group, choice in choices]
-    return groups + [f"{key}={_text(value)}" for key, value in _leaves(content)]
+    groups = [
+        f"{str(group).removeprefix('override').strip().lstrip('/')}={override_text(choice)}"
+        for group, choice in choices
+    ]
+    return groups + [f"{key}={override_text(value)}" for key, value in _leaves(content)]
 
 
 def _leaves(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -50,16 +54,3 @@ def _leaves(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]
             yield from _leaves(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value
-
-
-def _text(value: Any) -> str:
-    """A value in Hydra's override grammar."""
-    if value is None or isinstance(value, bool):
-        return str(value).lower().replace("none", "null")
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(_text(item) for item in value) + "]"
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_text(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return repr(value)

@@ -9,9 +9,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.grammar import bare
-from lightsweep.sweeping.parameter import override_text
 from lightsweep.sweeping.space import Branch, Space
 
 

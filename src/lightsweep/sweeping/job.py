@@ -7,11 +7,11 @@ from omegaconf import DictConfig
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
+from lightsweep.config.override_text import override_text
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import claim, give_up, run_again
 from lightsweep.sweeping.isolation import children, end_children
 from lightsweep.sweeping.outcome import Outcome, failure, outcome_of_error, outcome_of_return
-from lightsweep.sweeping.parameter import override_text
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.study import study_storage
 from lightsweep.sweeping.task_run import TaskRun, logging_restored, write_error

@@ -1,16 +1,13 @@
 """One searched setting: its key in the configuration, its distribution in the study, its values as overrides."""
 
-import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
-
-_PLAIN_WORD = re.compile(r"[A-Za-z_][\w.\-/]*")
-_SPECIAL_WORDS = {"true", "false", "null", "nan", "inf"}
 
 
 @dataclass(frozen=True)
@@ -75,21 +72,6 @@ class Parameter:
         low, step = Decimal(str(distribution.low)), Decimal(str(distribution.step))
         count = int((Decimal(str(distribution.high)) - low) / step) + 1
         return [float(low + index * step) for index in range(count)]
-
-
-def override_text(value: Any) -> str:
-    """A value in Hydra's override grammar; a string that would be read as something else is quoted."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        if _PLAIN_WORD.fullmatch(value) and value.lower() not in _SPECIAL_WORDS:
-            return value
-        escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)
-        escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
-        return f"'{escaped}'"
-    return repr(value)
 
 
 def categorical(key: str, values: list[Any], texts: list[str], condition: str = "") -> Parameter:

@@ -12,12 +12,13 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.study import Study, StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
+from lightsweep.config.override_text import override_text
 from lightsweep.files import write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.composition import is_group
 from lightsweep.sweeping.grammar import parse
-from lightsweep.sweeping.parameter import Parameter, override_text
+from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.plan import Plan
 
 

@@ -65,6 +65,5 @@ class Result:
         """Write `result.json`, with the metrics as keys of their own."""
         values = asdict(self)
         metrics = {f"{split}/{name}": None for split in ("test", "val", "train") for name in ("acc", "loss")}
-        folder = values.pop("folder")
-        del folder
+        del values["folder"]  # where the file lies says it, also after the folder is moved
         write_json(paths.result, {"status": values.pop("status"), **metrics, **values.pop("metrics"), **values})

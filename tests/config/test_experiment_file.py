@@ -1,0 +1,49 @@
+"""An experiment file that lies anywhere composes to what it says, and what follows it wins."""
+
+import pytest
+
+from lightsweep.config.compose import compose
+from lightsweep.config.experiment_file import expand_experiment
+from lightsweep.errors import ConfigError
+
+BEST = """# @package _global_
+defaults:
+- override /model: mlp
+- override /optimizer: adam
+- _self_
+model:
+  widths: [64, 32]
+optimizer:
+  lr: 0.002
+tags: ["it's a \\\\ word", plain]
+early_stopping:
+  patience: null
+"""
+
+
+def test_a_file_becomes_overrides_that_compose_to_its_values(tmp_path):
+    path = tmp_path / "best.yaml"
+    path.write_text(BEST)
+
+    cfg = compose(expand_experiment(["seed=3", f"experiment={path}", "optimizer.lr=0.5"]))
+
+    assert (cfg.model._target_, list(cfg.model.widths)) == ("lightsweep.models.MLP", [64, 32])
+    assert (cfg.optimizer._target_, cfg.optimizer.lr, cfg.seed) == ("torch.optim.Adam", 0.5, 3)
+    assert list(cfg.tags) == ["it's a \\ word", "plain"]
+    assert cfg.early_stopping.patience is None
+
+
+def test_an_experiment_by_name_stays_as_it_is():
+    assert expand_experiment(["experiment=article", "seed=1"]) == ["experiment=article", "seed=1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(None, "cannot be read: No such file"), ("a: [", "is no YAML file"), ("3", "is no experiment: it holds no keys")],
+)
+def test_a_file_that_is_no_experiment_is_named(tmp_path, text, message):
+    path = tmp_path / "best.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        expand_experiment([f"experiment={path}"])
