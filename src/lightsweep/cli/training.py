@@ -1,4 +1,4 @@
-"""The commands: what `train.py`, `evaluate.py` and the console script `lightsweep` do.
+"""`train.py`: one run, a multirun, or a run that goes on.
 
 Hydra composes, the schema checks, and only then is torch imported. A user's mistake is one line on stderr and exit
 code 2; a bug keeps its traceback.
@@ -6,14 +6,10 @@ code 2; a bug keeps its traceback.
 
 import os
 import shutil
-import signal
 import sys
-import warnings
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -23,7 +19,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep import paths
-from lightsweep.config.check import check, nearest
+from lightsweep.cli.ending import ended_by, ended_by_error
+from lightsweep.cli.imports import quiet_imports
+from lightsweep.config.check import check
 from lightsweep.config.composition import explain, share_config_store
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.saved import read_config, read_result
@@ -33,7 +31,7 @@ from lightsweep.sweeping.trial import within_sweep, within_trial
 
 def train() -> None:
     """Compose a configuration from the command line, train, and print the summary."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through, and `_ended_by` words them
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through, and `ended_by` words them
     share_config_store()
     failures: list[Exception] = []
 
@@ -43,7 +41,7 @@ def train() -> None:
         except (LightsweepError, HydraException, OmegaConfBaseException) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 if isinstance(error, Interrupted):  # ends all runs, not this one alone
-                    _ended_by_error(error)
+                    ended_by_error(error)
                 raise
             failures.append(error)  # Hydra would print a line of its own about it
             return None
@@ -55,9 +53,9 @@ def train() -> None:
             sys.argv[1:] = expand_experiment(sys.argv[1:])
             hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
 
-    _ended_by(command)
+    ended_by(command)
     for error in failures:
-        _ended_by_error(error)
+        ended_by_error(error)
 
 
 def run(cfg: DictConfig) -> Any:
@@ -75,7 +73,7 @@ def run(cfg: DictConfig) -> Any:
 
 def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> Any:
     check(cfg)
-    _quiet_imports()
+    quiet_imports()
     from lightsweep.reporting.summary import print_summary
     from lightsweep.training import train as train_run
 
@@ -123,71 +121,7 @@ def newest_unfinished(outputs: Path) -> Path:
     raise RunFolderError(f"{outputs} holds no run that is unfinished; name a folder: resume=<folder>")
 
 
-def evaluate() -> None:
-    """`run=<folder> [checkpoint=best|last]`: print a finished run's metrics on the test set."""
-    _ended_by(_evaluate)
-
-
-def _evaluate() -> None:
-    options = {"run": None, "checkpoint": "best"} | _arguments({"run", "checkpoint"})
-    if options["run"] is None:
-        raise ConfigError("`run` is missing: evaluate.py run=<folder of a run>")
-    if options["checkpoint"] not in ("best", "last"):
-        raise ConfigError(f"`checkpoint` must be best or last but got {options['checkpoint']!r}")
-    folder = Path(str(options["run"]))
-    if not (folder / paths.RunPaths(folder).config.name).is_file():
-        raise ConfigError(f"`run` must be the folder of a run but {folder} has no {paths.RunPaths(folder).config.name}")
-    _quiet_imports()
-    from lightsweep.reporting.summary import print_metrics
-    from lightsweep.training import evaluate as evaluate_run
-
-    print_metrics(evaluate_run(folder, str(options["checkpoint"])))
-
-
-def _quiet_imports() -> None:
-    """Lightning uses a name that torch has deprecated; nobody but Lightning can mend that."""
-    warnings.filterwarnings("ignore", message=r".*LeafSpec.*is deprecated")
-
-
-def _arguments(known: set[str]) -> dict[str, Any]:
-    given = {str(key): value for key, value in OmegaConf.from_cli(sys.argv[1:]).items()}
-    for key in given:
-        if key not in known:
-            raise ConfigError(f"`{key}` is no known key{nearest(key, known)}")
-    return given
-
-
 def _discard_untouched(folder: Path) -> None:
     """Remove the folder that Hydra made for a run that never began."""
     if {path.name for path in folder.iterdir()} <= {paths.RunPaths(folder).hydra.name}:
         shutil.rmtree(folder)
-
-
-def _ended_by(command: Callable[[], Any]) -> None:
-    """Run a command; end the process with one line and an exit code where it raises on purpose."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        command()
-    except LightsweepError as error:
-        _ended_by_error(error)
-    except (HydraException, OmegaConfBaseException) as error:  # the configuration could not be composed
-        _leave(explain(error), ConfigError.exit_code)
-    except KeyboardInterrupt:
-        _leave("interrupted", 130)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Before training there is nothing to save."""
-    raise Interrupted(number)
-
-
-def _ended_by_error(error: Exception) -> NoReturn:
-    """End the process as an exception of a run says; a bug keeps its traceback."""
-    if not isinstance(error, LightsweepError):
-        raise error
-    _leave(str(error), error.exit_code)
-
-
-def _leave(line: str, code: int) -> NoReturn:
-    print(f"error: {line}", file=sys.stderr)
-    sys.exit(code)
