@@ -167,7 +167,7 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) ->
     """Lightning's Trainer; limits on batches are the DataModule's business, precision and clipping the stepper's."""
     options = cfg.trainer
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*available.* but .*not used.*|.*MPS available.*")
+        warnings.filterwarnings("ignore", message=".*is available but not used.*|.*MPS available.*")
         return Trainer(
             accelerator=options.accelerator,
             devices=options.devices,
@@ -223,3 +223,4 @@ def silence_lightning() -> None:
 
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message="The `srun` command is available")
