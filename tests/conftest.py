@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -43,6 +44,18 @@ def mnist_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             head = file.read(header)
             (raw / name).write_bytes(head[:4] + count.to_bytes(4, "big") + head[8:] + file.read(size * count))
     return root
+
+
+@pytest.fixture
+def needs_program() -> Callable[..., None]:
+    """Skips the test where a program is not installed, and says so; on CI, which installs all of them, fails it."""
+
+    def needed(*names: str) -> None:
+        missing = [name for name in names if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]
+        if missing:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {', '.join(missing)}")
+
+    return needed
 
 
 @cache
