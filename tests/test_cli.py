@@ -219,7 +219,10 @@ def test_an_unpacked_file_that_is_cut_short_is_the_datas_fault(command, mnist_ro
 
     ended = command(cli.train, *QUICK)
 
-    assert ended.line.startswith("error: mnist could not be read from data")
+    assert ended.line == (
+        "error: data/MNIST/raw/train-images-idx3-ubyte is cut short: its header says 600 × 28 × 28 values, "
+        "but 470300 follow"
+    )
     assert ended.code == 2
 
 

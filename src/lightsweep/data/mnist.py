@@ -1,4 +1,4 @@
-"""MNIST and the data sets that share its format, read and verified by torchvision."""
+"""MNIST and the data sets that share its format; torchvision knows their classes and MD5s, and downloads them."""
 
 import hashlib
 from pathlib import Path
@@ -8,6 +8,7 @@ import torch
 from torchvision import datasets
 
 from lightsweep.data.datamodule import ArrayDataModule
+from lightsweep.data.idx import read_labelled
 from lightsweep.data.spec import Arrays, DataSpec
 from lightsweep.errors import ConfigError, DataError
 from lightsweep.paths import data_dir
@@ -24,13 +25,14 @@ class MNIST(ArrayDataModule):
     """Gray images of 28 × 28 pixels: 60,000 for training, 10,000 for test (EMNIST: as its split has them).
 
     Args:
-        root: folder of the data; torchvision's layout, so MNIST's files lie in `root/MNIST/raw`.
+        root: folder of the data; torchvision's layout, so MNIST's files lie in `root/MNIST/raw`, packed or unpacked.
         name: `mnist`, `fashion_mnist`, `kmnist` or `emnist`.
         split: EMNIST's split, such as `balanced`, `letters` or `digits`.
         options: see `ArrayDataModule`.
 
     Raises:
-        DataError: a file that is missing or damaged, with its expected and found MD5.
+        DataError: a file that is missing and cannot be downloaded, an archive with another MD5 than the official one,
+            or what `read_labelled` refuses.
     """
 
     def __init__(self, root: str, name: str = "mnist", split: str | None = None, **options: Any) -> None:
@@ -51,34 +53,36 @@ class MNIST(ArrayDataModule):
         return self._read(train=False)
 
     def _read(self, train: bool) -> Arrays:
-        options: dict[str, Any] = {"split": self.split} if self.dataset_name == "emnist" else {}
         verify_archives(_DATASETS[self.dataset_name], self.root)
+        part = "train" if train else "t10k"
+        if self.dataset_name == "emnist":
+            part = f"emnist-{self.split}-{'train' if train else 'test'}"
+        images, labels = self._file(f"{part}-images-idx3-ubyte"), self._file(f"{part}-labels-idx1-ubyte")
+        first = 1 if self.split == "letters" else 0
+        arrays = read_labelled(images, labels, range(first, first + self.num_labels))
+        if arrays.inputs.shape[1:] != self.spec.input_shape:
+            raise DataError(
+                f"{images}: images have shape {tuple(arrays.inputs.shape[1:])}, not {self.spec.input_shape}"
+            )
+        return arrays
+
+    def _file(self, name: str) -> Path:
+        """An unpacked file, else its archive; downloaded if there is neither."""
+        unpacked = self.root / _DATASETS[self.dataset_name].__name__ / "raw" / name
+        archive = unpacked.with_name(f"{name}.gz")
+        if not unpacked.is_file() and not archive.is_file():
+            self._download(unpacked.parent)
+        return unpacked if unpacked.is_file() else archive
+
+    def _download(self, raw: Path) -> None:
+        options: dict[str, Any] = {"split": self.split} if self.dataset_name == "emnist" else {}
         try:
-            found = _DATASETS[self.dataset_name](str(self.root), train=train, download=True, **options)
+            _DATASETS[self.dataset_name](str(self.root), download=True, **options)
         except (OSError, RuntimeError, ValueError, EOFError) as error:
             raise DataError(
                 f"{self.dataset_name} could not be read from {self.root} or downloaded ({error}); "
-                f"put its files by hand into {self.root / _DATASETS[self.dataset_name].__name__ / 'raw'}"
+                f"put its files by hand into {raw}"
             ) from error
-        targets = found.targets.to(torch.int64)
-        if self.dataset_name == "emnist" and self.split == "letters":
-            targets = targets - 1  # counted from 1 in the files
-        return self._verified(Arrays(found.data.unsqueeze(1), targets), train)
-
-    def _verified(self, arrays: Arrays, train: bool) -> Arrays:
-        part, folder = "training" if train else "test", self.root / _DATASETS[self.dataset_name].__name__ / "raw"
-        if len(arrays.inputs) != len(arrays.targets):
-            raise DataError(
-                f"{folder}: {len(arrays.inputs)} {part} images but {len(arrays.targets)} labels; delete the folder's "
-                "unpacked files, and they are unpacked again"
-            )
-        if arrays.inputs.shape[1:] != self.spec.input_shape:
-            raise DataError(
-                f"{folder}: {part} images have shape {tuple(arrays.inputs.shape[1:])}, not {self.spec.input_shape}"
-            )
-        if len(arrays) and not 0 <= int(arrays.targets.min()) <= int(arrays.targets.max()) < self.num_labels:
-            raise DataError(f"{folder}: a {part} label lies outside 0..{self.num_labels - 1}")
-        return arrays
 
 
 class MNISTBinary(MNIST):
@@ -95,8 +99,8 @@ class MNISTBinary(MNIST):
         self.digits = list(digits)
         self.spec = DataSpec((1, 28, 28), 2, tuple(str(digit) for digit in digits))
 
-    def _verified(self, arrays: Arrays, train: bool) -> Arrays:
-        arrays = super()._verified(arrays, train)
+    def _read(self, train: bool) -> Arrays:
+        arrays = super()._read(train)
         first, second = self.digits
         chosen = ((arrays.targets == first) | (arrays.targets == second)).nonzero().squeeze(1)
         kept = arrays.take(chosen)
