@@ -68,6 +68,9 @@ class OptunaSweeperConf:
     trials_per_job: int = 1
     # Draw a live view where stdout is a terminal; false for a line a trial, as where it is none.
     live: bool = True
+    # A searched setting: each of its choices is tuned in a study of its own with n_trials, then the best of each is run
+    # again.
+    compare: str | None = None
     rerun_best: RerunBestConf = field(default_factory=RerunBestConf)
     # A trial on another host counts as dead when it started so many seconds ago; None: never.
     remote_timeout_s: float | None = None

@@ -27,13 +27,15 @@ class OptunaSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         """Run the sweep; an error made on purpose becomes one line and its exit code."""
         from lightsweep.errors import LightsweepError
+        from lightsweep.sweeping.comparison import run_comparison
         from lightsweep.sweeping.sweep import run_sweep
 
         assert self.hydra_context is not None
         assert self.task_function is not None
         assert self.config is not None
+        run = run_sweep if self.settings.get("compare") is None else run_comparison
         try:
-            run_sweep(self.settings, self.hydra_context, self.task_function, self.config, arguments)
+            run(self.settings, self.hydra_context, self.task_function, self.config, arguments)
         except LightsweepError as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1":
                 raise

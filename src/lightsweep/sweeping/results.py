@@ -146,7 +146,7 @@ def trial_overrides(trial: FrozenTrial, plan: Plan) -> list[str]:
 def _needed(lines: list[str], plan: Plan, config: DictConfig, loader: ConfigLoader) -> list[str]:
     """The lines without fixed groups that change Hydra's configuration only, such as the one that chose the sweep."""
     fixed = {line for _, line in plan.space.every_fixed()}
-    whole = _task_part(loader.load_sweep_config(config, lines))
+    whole = task_part(loader.load_sweep_config(config, lines))
     kept = list(lines)
     for override in parse(lines, loader):
         if (
@@ -156,7 +156,7 @@ def _needed(lines: list[str], plan: Plan, config: DictConfig, loader: ConfigLoad
         ):
             without = [line for line in kept if line != override.input_line]
             try:
-                same = _task_part(loader.load_sweep_config(config, without)) == whole
+                same = task_part(loader.load_sweep_config(config, without)) == whole
             except Exception:  # the rest does not compose without it: it is needed
                 same = False
             if same:
@@ -164,7 +164,8 @@ def _needed(lines: list[str], plan: Plan, config: DictConfig, loader: ConfigLoad
     return kept
 
 
-def _task_part(config: DictConfig) -> dict[str, Any]:
+def task_part(config: DictConfig) -> dict[str, Any]:
+    """The configuration without Hydra's own node, not resolved."""
     container = OmegaConf.to_container(config, resolve=False)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items() if key != "hydra"}

@@ -7,6 +7,7 @@ was killed has none.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -65,33 +66,73 @@ def run_sweep(
         ConfigError: a mistake in the settings, before any trial.
         SweepFailed: too many trials failed.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    plan = make_plan(settings, config, context.config_loader, arguments)
-    max_jobs, trials_per_job = job_shares(settings)
-    queued = queued_parameters(enqueued(settings), plan)
-    study = open_study(plan)
-    plan = replace(plan, study_name=study.study_name)
-    enqueue(study, plan, queued)
-    note_seed(study, plan)
-    _write_multirun(config, plan)
-    command = Command.here([str(line) for line in config.hydra.overrides.hydra])
-    task = TaskRun(context, task_function, config, command, plan.folder)
-    if str(config.hydra.launcher._target_).endswith(".BasicLauncher"):
-        max_jobs, trials_per_job = 1, None  # it runs one job after the other in this process: one job costs less
-    crew = _Crew(config, context, job_overrides(plan.space, config, context.config_loader), max_jobs, trials_per_job)
-    try:
-        _run_trials(study, plan, crew, TrialJob(plan, task, trials_per_job))
-    finally:
-        write_results(study, plan, config, context.config_loader)
-    counts = marks.tally(study.get_trials(deepcopy=False))
-    if not is_hopeless(plan, counts) and counts.running == 0:
-        _run_again(study, plan, crew, task)
-    print_summary(study, plan)
-    if is_hopeless(plan, counts):
-        raise SweepFailed(
-            f"{counts.failed} of {counts.counted} trials failed, more than `hydra.sweeper.max_failure_rate` "
-            f"{plan.max_failure_rate:g} allows\n{failure_table(study)}"
-        )
+    sweep = Sweep(settings, context, task_function, config, arguments)
+    sweep.tune()
+    sweep.run_again()
+    sweep.end()
+
+
+class Sweep:
+    """A checked sweep and its study; every mistake in the settings is named when it is made, before any trial.
+
+    Args:
+        settings, context, task_function, config, arguments: those of `run_sweep`.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        context: HydraContext,
+        task_function: TaskFunction,
+        config: DictConfig,
+        arguments: list[str],
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        plan = make_plan(settings, config, context.config_loader, arguments)
+        max_jobs, trials_per_job = job_shares(settings)
+        queued = queued_parameters(enqueued(settings), plan)
+        self.study = open_study(plan)
+        self.plan = replace(plan, study_name=self.study.study_name)
+        enqueue(self.study, self.plan, queued)
+        note_seed(self.study, self.plan)
+        write_multirun(config, self.plan.folder)
+        command = Command.here([str(line) for line in config.hydra.overrides.hydra])
+        self._task = TaskRun(context, task_function, config, command, self.plan.folder)
+        self._config, self._loader = config, context.config_loader
+        if str(config.hydra.launcher._target_).endswith(".BasicLauncher"):
+            max_jobs, trials_per_job = 1, None  # it runs one job after the other in this process: one job costs less
+        overrides = job_overrides(self.plan.space, config, self._loader)
+        self._crew = _Crew(config, context, overrides, max_jobs, trials_per_job)
+
+    def tune(self) -> None:
+        """Run trials until the study holds as many as it shall; the result files are written in any case."""
+        try:
+            _run_trials(self.study, self.plan, self._crew, TrialJob(self.plan, self._task, self._crew.share))
+        finally:
+            write_results(self.study, self.plan, self._config, self._loader)
+
+    def run_again(self) -> None:
+        """Run the best settings on fresh seeds, when all trials are done and not too many of them failed."""
+        counts = self._counts()
+        if not is_hopeless(self.plan, counts) and counts.running == 0:
+            _run_again(self.study, self.plan, self._crew, self._task)
+
+    def end(self) -> None:
+        """Print the summary.
+
+        Raises:
+            SweepFailed: too many trials failed.
+        """
+        print_summary(self.study, self.plan)
+        counts = self._counts()
+        if is_hopeless(self.plan, counts):
+            raise SweepFailed(
+                f"{counts.failed} of {counts.counted} trials failed, more than `hydra.sweeper.max_failure_rate` "
+                f"{self.plan.max_failure_rate:g} allows\n{failure_table(self.study)}"
+            )
+
+    def _counts(self) -> marks.Tally:
+        return marks.tally(self.study.get_trials(deepcopy=False))
 
 
 class _Crew:
@@ -193,12 +234,12 @@ def _trials(plan: Plan) -> list[optuna.trial.FrozenTrial]:
     return storage.get_all_trials(study_id, deepcopy=False)
 
 
-def _write_multirun(config: DictConfig, plan: Plan) -> None:
-    """The sweep's configuration in its folder, without the storage's password."""
+def write_multirun(config: DictConfig, folder: Path) -> None:
+    """Write the sweep's configuration into its folder, without the storage's password."""
     shown = config.copy()
     with read_write(shown), open_dict(shown):
         mask_storage(shown)
-    write_text(SweepPaths(plan.folder).multirun, OmegaConf.to_yaml(shown))
+    write_text(SweepPaths(folder).multirun, OmegaConf.to_yaml(shown))
 
 
 class _quiet:  # noqa: N801  (a context manager, used like a function)
