@@ -48,6 +48,14 @@ def test_fixing_the_optimizer_leaves_its_branch_only(plan_of):
     assert "optimizer" not in {parameter.key for parameter in plan.space.every_parameter()}
 
 
+@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
+def test_optimizer_comparison_tunes_what_each_optimizer_has(plan_of, name):
+    plan = plan_of("optimizer_comparison", f"optimizer={name}")
+    held = [branch for branch in plan.space.branches if branch.holds({"optimizer": name}, {}.get)]
+    keys = {parameter.key for branch in held for parameter in branch.space.parameters}
+    assert keys == {"optimizer.lr"} | ({"optimizer.momentum"} if name in ("momentum", "nesterov") else set())
+
+
 def test_grid_small_counts_its_grid(plan_of):
     assert plan_of("grid_small").n_trials == 9
 

@@ -1,7 +1,7 @@
 """A comparison: a sweep of its own for each choice of one setting, all with as many trials.
 
-First every choice is tuned; only then is the best of each run again on fresh seeds, so that nothing that a re-run shows,
-such as the test set, can enter the tuning of another. The seeds are the same for all, which makes differences paired.
+First every choice is tuned; only then is the best of each run again on fresh seeds, so that nothing that a re-run
+shows, such as the test set, can enter the tuning of another. The seeds are the same for all, so differences are paired.
 """
 
 import re
