@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from lightsweep.sweeping.estimate import t_quantile
+from lightsweep.statistics import t_quantile
 
 SPACE = ("x=range(0,2)", "hydra/sweeper/sampler=grid", "hydra.sweeper.sampler.seed=1")  # seed 1 tries 0 first
 AGAIN = "hydra.sweeper.rerun_best.seeds=3"

@@ -10,7 +10,7 @@ from optuna.study import Study
 
 from lightsweep.files import write_text
 from lightsweep.paths import SweepPaths
-from lightsweep.sweeping.estimate import Estimate
+from lightsweep.statistics import Estimate
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.rerun import Rerun, RerunResult, results_of, wanted_reruns
 from lightsweep.sweeping.results import parameters_of

@@ -1,0 +1,47 @@
+"""Means with their 95 % intervals, tests and their correction, against hand-computed cases and scipy."""
+
+import pytest
+
+from lightsweep.statistics import Estimate, holm, t_quantile, t_within
+
+
+def test_interval_of_known_values():
+    estimate = Estimate.of([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert estimate.n == 5
+    assert estimate.mean == 3.0
+    assert estimate.half_width == pytest.approx(2.776445 * (2.5 / 5) ** 0.5)  # by a printed table of t, 4 degrees
+
+
+def test_one_value_has_no_interval_and_none_has_no_mean():
+    assert Estimate.of([2.0]) == Estimate(1, 2.0, None)
+    assert str(Estimate.of([2.0])) == "2 (n 1)"
+    assert str(Estimate.of([])) == "no value"
+
+
+def test_values_without_spread_are_certain():
+    assert Estimate.of([2.0, 2.0]) == Estimate(2, 2.0, 0.0, 0.0)
+    assert Estimate.of([0.0, 0.0]).p == 1.0
+
+
+def test_probabilities_of_one_and_two_degrees_have_closed_forms():
+    assert t_within(1.0, 1) == pytest.approx(0.5)  # Cauchy: its quartiles are ±1
+    assert t_within(2.0, 2) == pytest.approx(2 / 6**0.5)  # t / sqrt(2 + t²)
+
+
+def test_quantiles_and_p_values_are_those_of_scipy():
+    stats = pytest.importorskip("scipy.stats", reason="scipy is an extra")
+    for freedom in [*range(1, 60), 100, 999, 9_999]:
+        assert t_quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), abs=1e-8)
+        for t in (0.0, 0.3, 2.0, 15.0):
+            assert 1 - t_within(t, freedom) == pytest.approx(2 * stats.t.sf(t, freedom), abs=1e-12)
+    assert t_quantile(10**9) == pytest.approx(stats.norm.ppf(0.975), abs=3e-4)
+    values = [0.3, 0.1, -0.2, 0.8, 0.4]
+    test = stats.ttest_1samp(values, 0)
+    assert Estimate.of(values).p == pytest.approx(test.pvalue)
+    assert Estimate.of(values).half_width == pytest.approx(test.confidence_interval(0.95).high - 0.28)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])  # ×3, then ×2 of 0.03, never falling
+    assert holm([0.9, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []
