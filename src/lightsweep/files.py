@@ -14,7 +14,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         OSError: the disk is full or the folder cannot be written; what was at `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _part(path)
     try:
         with part.open("wb") as file:
             write(file)
@@ -23,6 +23,27 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def discard_parts(folder: Path) -> None:
+    """Remove what killed writers left below a folder; to be called where no writer is alive."""
+    for path in folder.rglob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name, replacing what bore it; a copy where the file system has no hard links."""
+    part = _part(target)
+    part.unlink(missing_ok=True)
+    try:
+        os.link(source, part)
+    except OSError:
+        write_whole(part, lambda file: file.write(source.read_bytes()))
+    os.replace(part, target)
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

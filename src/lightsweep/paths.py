@@ -77,6 +77,11 @@ class RunPaths:
         return self.checkpoints / "previous.ckpt"
 
     @property
+    def next(self) -> Path:
+        """A checkpoint that is about to become the newest."""
+        return self.checkpoints / "next.ckpt"
+
+    @property
     def log(self) -> Path:
         """What a sweep's trial would have printed."""
         return self.folder / "run.log"

@@ -34,14 +34,19 @@ def test_numbers_are_written_exactly(recorder):
     assert float(rows(recorder)[0]["train/loss"]) == 0.1 + 0.2
 
 
-def test_rewinding_forgets_later_rows_and_keeps_the_columns(recorder):
-    for step in (1, 2, 3):
-        recorder.log(step, step / 3, {"train/loss": float(step)})
+def test_rewinding_forgets_later_rows_and_keeps_the_columns(recorder, tmp_path):
+    for step, name in ((1, "train/loss"), (2, "train/loss"), (2, "val/loss"), (3, "train/loss")):
+        recorder.log(step, step / 3, {name: float(step)})
+        if (step, name) == (2, "train/loss"):
+            state = recorder.state_dict()
+    with recorder.path.open("a") as file:
+        file.write("4,1.")  # as a full disk leaves a row
 
-    recorder.rewind(2)
-    recorder.log(3, 1.0, {"train/loss": 9.0})
+    resumed = Recorder(recorder.path, [], Clock())
+    resumed.rewind(state)
+    resumed.log(3, 1.0, {"train/loss": 9.0})
 
-    assert [(row["step"], row["train/loss"]) for row in rows(recorder)] == [("1", "1.0"), ("2", "2.0"), ("3", "9.0")]
+    assert [(row["step"], row["train/loss"]) for row in rows(resumed)] == [("1", "1.0"), ("2", "2.0"), ("3", "9.0")]
 
 
 def test_a_process_that_is_not_the_first_writes_nothing(tmp_path):

@@ -9,12 +9,14 @@ import time
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.util.tensor_util import make_ndarray
 
 from lightsweep.config.saved import read_result
 from lightsweep.errors import Interrupted, RunFolderError
 from lightsweep.paths import RunPaths
 from lightsweep.training import train
+from lightsweep.training.checkpoints import Checkpoints
 from lightsweep.training.stepper import Stepper
 from tests.training.test_determinism import EVERYTHING, differing, metrics_of, state_of
 
@@ -29,6 +31,13 @@ CASES = {
         "trainer.log_every_n_steps=4",
     ),
     "no_validation": ("model=softmax_regression", "data.val_size=0", "optimizer=adam", "trainer.max_epochs=2"),
+    "often": (
+        "model=softmax_regression",
+        "logger=tensorboard",
+        "trainer.max_epochs=2",
+        "trainer.checkpoint_every_n_steps=4",
+        "trainer.log_every_n_steps=6",
+    ),
     "full_batch": ("model=softmax_regression", "optimizer=gd", "trainer.max_epochs=4"),
 }
 
@@ -93,16 +102,92 @@ def test_a_run_that_was_stopped_at_a_step_ends_the_same(compose, run, tmp_path, 
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")
 
 
-def test_tensorboard_shows_each_step_once(compose, run, tmp_path, stop_after):
+class Killed(BaseException):
+    """Ends a run without anything being saved."""
+
+
+@pytest.mark.parametrize("every", [1, 4, 6])
+@pytest.mark.parametrize("case", ["everything", "often"])
+def test_a_run_that_was_killed_within_an_epoch_goes_on_from_its_last_checkpoint(
+    compose, run, tmp_path, monkeypatch, case, every
+):
+    overrides = [word for word in CASES[case] if "checkpoint_every" not in word]
+    overrides.append(f"trainer.checkpoint_every_n_steps={every}")
+    run(*CASES[case], folder=tmp_path / "whole")
+    killed = read_result(RunPaths(tmp_path / "whole"))["steps"] - 2
+    original = Stepper._step
+
+    def step(self, *arguments):
+        original(self, *arguments)
+        if self.steps + 1 == killed:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stepper, "_step", step)
+        with pytest.raises(Killed):
+            run(*overrides, folder=tmp_path / "killed")
+    epoch = read_result(RunPaths(tmp_path / "whole"))["steps"] // 2
+    assert state_of(tmp_path / "killed")["global_step"] == epoch + (killed - 1 - epoch) // every * every
+    result = train(compose(*overrides), tmp_path / "killed", resume=True)
+
+    assert result.status == "completed"
+    first, second = state_of(tmp_path / "whole"), state_of(tmp_path / "killed")
+    assert not differing(first["state_dict"], second["state_dict"])
+    assert equal(first["optimizer_states"], second["optimizer_states"])
+
+
+def test_minutes_make_checkpoints_within_an_epoch_too(run, tmp_path, monkeypatch):
+    now = iter(range(10**6))
+    monkeypatch.setattr("lightsweep.training.checkpoints.time.monotonic", lambda: 61.0 * next(now))
+    saved = []
+    monkeypatch.setattr(Checkpoints, "save", lambda self, trainer: saved.append(trainer.global_step))
+    monkeypatch.setattr("lightsweep.training.checkpoints.link", lambda *_: None)
+
+    run("model=softmax_regression", "trainer.inner_steps=2", "trainer.checkpoint_every_minutes=1", "test=false")
+
+    assert saved == [2, 4, 6, 8, 10, 11, 11]
+
+
+def test_a_best_checkpoint_that_a_kill_kept_from_its_name_gets_it_on_resuming(compose, run, tmp_path, monkeypatch):
+    case = CASES["epochs"]
+    run(*case, folder=tmp_path / "whole")
+
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lightsweep.training.checkpoints.link", killed)
+        with pytest.raises(Killed):
+            run(*case, folder=tmp_path / "killed")
+    assert not RunPaths(tmp_path / "killed").best.is_file()
+    monkeypatch.setattr(Checkpoints, "_beats", lambda *_: False)  # nothing later is better
+
+    train(compose(*case), tmp_path / "killed", resume=True)
+
+    assert torch.load(RunPaths(tmp_path / "killed").best, weights_only=True)["global_step"] == 11
+
+
+def events_of(folder):
+    """What TensorBoard's files hold, one after the other: tag, step and value of each scalar."""
+    found = []
+    for path in sorted(RunPaths(folder).tensorboard.glob("events*"), key=lambda path: path.stat().st_mtime_ns):
+        for event in EventFileLoader(str(path)).Load():
+            found += [(v.tag, event.step, make_ndarray(v.tensor).item()) for v in event.summary.value]
+    return found
+
+
+@pytest.mark.parametrize("case", ["everything", "often"])
+def test_tensorboard_shows_each_step_once(compose, run, tmp_path, stop_after, case):
+    run(*CASES[case], folder=tmp_path / "whole")
     stop_after(9)
     with pytest.raises(Interrupted, match="signal 15"):
-        run(*CASES["everything"], folder=tmp_path / "run")
-    train(compose(*CASES["everything"]), tmp_path / "run", resume=True)
+        run(*CASES[case], folder=tmp_path / "run")
+    train(compose(*CASES[case]), tmp_path / "run", resume=True)
 
-    events = EventAccumulator(str(RunPaths(tmp_path / "run").tensorboard)).Reload()
-    for tag in events.Tags()["scalars"]:
-        found = [event.step for event in events.Scalars(tag)]
-        assert found == sorted(set(found)), tag
+    found = events_of(tmp_path / "run")
+    assert found == events_of(tmp_path / "whole")
+    points = [(tag, step) for tag, step, _ in found]
+    assert len(points) == len(set(points))
 
 
 def test_a_run_that_was_stopped_in_its_validation_ends_the_same(compose, run, tmp_path, monkeypatch):

@@ -99,6 +99,12 @@ class Trainer(Strict):
     check_val_every_n_epoch: Count = Field(description="epochs between two validations")
     log_every_n_steps: Count = Field(description="steps between two logged training metrics")
     inner_steps: Count | None = Field(description="optimizer steps in one Lightning step; null: log_every_n_steps")
+    checkpoint_every_n_steps: Count | None = Field(
+        description="optimizer steps between two checkpoints within an epoch; null: as time alone asks"
+    )
+    checkpoint_every_minutes: Positive | None = Field(
+        description="minutes between two checkpoints within an epoch; null: as steps alone ask"
+    )
     accumulate_grad_batches: Count = Field(description="batches whose gradients are averaged for one step")
     grad_clip: Positive | None = Field(description="largest norm of the gradient; null: no limit")
     decay_bias_and_norm: bool = Field(description="apply weight_decay to biases and normalisation gains too")

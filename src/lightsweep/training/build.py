@@ -95,7 +95,8 @@ def build(
     datamodule.setup("fit")
     model = build_model(cfg, datamodule)
     monitor, mode = monitored(cfg, model, datamodule)
-    checkpoints = Checkpoints(paths, monitor, mode, clock)
+    limits = cfg.trainer.checkpoint_every_n_steps, cfg.trainer.checkpoint_every_minutes
+    checkpoints = Checkpoints(paths, monitor, mode, clock, *limits)
     trainer = build_trainer(cfg, paths, checkpoints)
     if not datamodule.val_size:
         trainer.limit_val_batches = 0  # Lightning warns about an empty loader
@@ -140,6 +141,8 @@ def build_stepper(
     batches = datamodule.num_train_batches
     steps_per_epoch = -(-batches // (accumulate or batches))
     inner = options.inner_steps or options.log_every_n_steps
+    if options.checkpoint_every_n_steps is not None:
+        inner = math.gcd(inner, options.checkpoint_every_n_steps)
     datamodule.chunk = batches if accumulate is None else inner * accumulate
     if options.ema_decay is not None:
         model.ema = AveragedModel(model.net, multi_avg_fn=get_ema_multi_avg_fn(options.ema_decay), use_buffers=True)

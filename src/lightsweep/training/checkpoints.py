@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from lightsweep.errors import Interrupted, RunFolderError
-from lightsweep.files import write_whole
+from lightsweep.files import link, write_whole
 from lightsweep.paths import RunPaths
 from lightsweep.training.clock import Clock
 
@@ -59,24 +60,52 @@ def _reason(error: Exception) -> str:
 
 
 class Checkpoints(Checkpoint):
-    """Saves `last.ckpt` after each epoch, and keeps it as `best.ckpt` when the monitored metric is the best so far.
+    """Saves `last.ckpt` after each epoch and now and then within it; keeps the best one as `best.ckpt`.
 
     Args:
         paths: the run's files.
         monitor: name of the metric among those that Lightning's callbacks see.
         mode: `min` or `max`.
         clock: told what the saving takes.
+        every_n_steps: optimizer steps within an epoch between two savings; None for no such limit.
+        every_minutes: the same in minutes.
 
     Attributes:
         best: value of the metric at the best checkpoint, None before there is one. NaN never counts as better.
         best_metrics: all metrics that were known then.
+        resumed_from: the checkpoint that the run goes on from, if any.
     """
 
-    def __init__(self, paths: RunPaths, monitor: str, mode: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        paths: RunPaths,
+        monitor: str,
+        mode: str,
+        clock: Clock,
+        every_n_steps: int | None = None,
+        every_minutes: float | None = None,
+    ) -> None:
         self.paths, self.monitor, self.mode, self.clock = paths, monitor, mode, clock
+        self.every_n_steps, self.every_minutes = every_n_steps, every_minutes
         self.best: float | None = None
         self.best_metrics: dict[str, float] = {}
+        self.resumed_from: Path | None = None
+        self._is_best = False
         self._validated = True
+        self._saved_step, self._saved_at = 0, 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count from here; a run that was killed between a best checkpoint and its second name gives it that name."""
+        if self._is_best and self.resumed_from is not None and trainer.is_global_zero:
+            link(self.resumed_from, self.paths.best)
+        self._is_best = False
+        self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+        """Save within an epoch when it is due; `build` lets a chunk of steps end there."""
+        if self._due(trainer):
+            with self.clock.part("checkpoint"):
+                self.save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note that the monitored metric is new."""
@@ -85,10 +114,11 @@ class Checkpoints(Checkpoint):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save."""
         with self.clock.part("checkpoint"):
-            better = self._validated and self._is_better(trainer)
+            self._is_best = self._validated and self._beats(trainer)
             self.save(trainer)
-            if better and trainer.is_global_zero:
-                _link(self.paths.last, self.paths.best)
+            if self._is_best and trainer.is_global_zero:
+                link(self.paths.last, self.paths.best)
+        self._is_best = False
         self._validated = self.monitor.startswith("train/")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
@@ -98,11 +128,22 @@ class Checkpoints(Checkpoint):
 
     def save(self, trainer: Trainer) -> None:
         """Write `last.ckpt`, keeping the one before as `previous.ckpt`; all processes call this together."""
-        if trainer.is_global_zero and self.paths.last.is_file():
-            _link(self.paths.last, self.paths.previous)
-        trainer.save_checkpoint(self.paths.last)
+        trainer.save_checkpoint(self.paths.next)
+        if trainer.is_global_zero:  # at no moment do both names stand for one file, which one fault could spoil
+            if self.paths.last.is_file():
+                os.replace(self.paths.last, self.paths.previous)
+            os.replace(self.paths.next, self.paths.last)
+        self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
 
-    def _is_better(self, trainer: Trainer) -> bool:
+    def _due(self, trainer: Trainer) -> bool:
+        if self.every_n_steps is not None and trainer.global_step - self._saved_step >= self.every_n_steps:
+            return True
+        if self.every_minutes is None:
+            return False
+        late = time.monotonic() - self._saved_at >= 60 * self.every_minutes
+        return late if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(late, all=False)
+
+    def _beats(self, trainer: Trainer) -> bool:
         metrics = dict(trainer.lightning_module.evaluated)  # type: ignore[arg-type]
         value = metrics.get(self.monitor)
         if value is None or value != value:
@@ -114,19 +155,9 @@ class Checkpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """The best value so far."""
-        return {"best": self.best, "best_metrics": self.best_metrics}
+        return {"best": self.best, "best_metrics": self.best_metrics, "is_best": self._is_best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the best value so far."""
         self.best, self.best_metrics = state_dict["best"], state_dict["best_metrics"]
-
-
-def _link(source: Path, target: Path) -> None:
-    """Give a file a second name, replacing what bore it; a copy where the file system has no hard links."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    part.unlink(missing_ok=True)
-    try:
-        os.link(source, part)
-    except OSError:
-        write_whole(part, lambda file: file.write(source.read_bytes()))
-    os.replace(part, target)
+        self._is_best = state_dict["is_best"]

@@ -39,7 +39,6 @@ class Conductor(Callback):
         """From here on, time that is nothing else is the framework's; a resumed run takes up its random state."""
         if self._random is not None:
             restore_random_state(self._random)
-            self.recorder.rewind(self.stepper.steps)
         self.clock.enter("framework")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -120,6 +119,7 @@ class Conductor(Callback):
             progress.processed if between_epochs else progress.completed,
             self.stepper.steps,
         )
+        checkpoint["files"] = self.recorder.state_dict()
 
     def _advance_plateaus(self) -> None:
         for schedule in self.stepper.schedules:

@@ -4,11 +4,13 @@ import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
 from lightsweep.files import write_text
 from lightsweep.training.clock import Clock
+from lightsweep.training.event_files import cut_back, event_sizes
 
 _FIXED = ("step", "epoch", "seconds")
 
@@ -26,6 +28,7 @@ class Recorder:
     def __init__(self, path: Path, loggers: list[Logger], clock: Clock, active: bool = True) -> None:
         self.path, self.loggers, self.clock, self.active = path, loggers, clock, active
         self.columns: list[str] = []
+        self._rows = 0
         self._logged_step = -1
 
     def log(self, step: int, epoch: float, metrics: Mapping[str, float]) -> None:
@@ -46,15 +49,23 @@ class Recorder:
             for logger in self.loggers:
                 logger.log_metrics(values, step)
 
-    def rewind(self, step: int) -> None:
-        """Forget rows after a step: the run goes on from there, and would write them again."""
-        if not self.active or not self.path.is_file():
+    def state_dict(self) -> dict[str, Any]:
+        """How much is written, after seeing to it that all of it is; for `rewind`."""
+        if not self.active:
+            return {}
+        return {"rows": self._rows, "step": self._logged_step, "events": event_sizes(self.loggers)}
+
+    def rewind(self, state: Mapping[str, Any]) -> None:
+        """Forget what was written after a state (`{}`: all of it): the run goes on from there, and writes it again.
+
+        To be called before the first `log`.
+        """
+        if not self.active:
             return
-        with self.path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            kept = [row for row in reader if (row["step"] or "").isdigit() and int(row["step"]) <= step]
-            self.columns = list(reader.fieldnames or [])
-        self._rewrite(kept)
+        cut_back(self.loggers, state.get("events", {}))
+        self._rows, self._logged_step = state.get("rows", 0), state.get("step", -1)
+        if self.path.is_file():
+            self._rewrite(self._read()[: self._rows])
 
     def _write(self, row: Mapping[str, float]) -> None:
         new = [name for name in row if name not in self.columns]
@@ -62,17 +73,20 @@ class Recorder:
             self._widen(new)
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns, restval="").writerow(row)
+        self._rows += 1
 
     def _widen(self, new: list[str]) -> None:
         """Add columns, keeping the rows that are there."""
-        rows: list[dict[str, str]] = []
-        if self.path.is_file():
-            with self.path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                rows = list(reader)
-                self.columns = list(reader.fieldnames or [])
+        rows = self._read() if self.path.is_file() else []
         self.columns += [name for name in new if name not in self.columns]
         self._rewrite(rows)
+
+    def _read(self) -> list[dict[str, str]]:
+        with self.path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            self.columns = list(reader.fieldnames or [])
+        return rows
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         text = io.StringIO(newline="")

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from lightsweep.errors import RunFolderError
+from lightsweep.files import discard_parts
 from lightsweep.paths import RunPaths
 from lightsweep.training.build import Parts
 from lightsweep.training.checkpoints import load
@@ -18,7 +18,7 @@ from lightsweep.training.checkpoints import load
 def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
     """The checkpoint to go on from; None if the run was stopped before its first.
 
-    TensorBoard is told to forget what was logged after it. A damaged `last.ckpt` is named on stderr, and the one
+    What was logged after it is forgotten. A damaged `last.ckpt` is named on stderr, and the one
     before it is taken.
 
     Raises:
@@ -27,17 +27,16 @@ def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
     found = [path for path in (paths.last, paths.previous) if path.is_file()]
     for path in found:
         try:
-            steps = load(path)["global_step"]
+            checkpoint = load(path)
         except RunFolderError as error:
             if path == found[-1]:
                 raise
             print(f"warning: {error}; going on from {found[-1].name}", file=sys.stderr)
             continue
-        for logger in parts.trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger._kwargs["purge_step"] = steps + 1
+        parts.recorder.rewind(checkpoint["files"])
+        parts.checkpoints.resumed_from = path
         return path
-    parts.recorder.rewind(-1)
+    parts.recorder.rewind({})
     return None
 
 
@@ -57,6 +56,7 @@ def held(paths: RunPaths) -> Iterator[None]:
     except Timeout:
         raise RunFolderError(f"{paths.folder} is being written by another process; wait for it, or end it") from None
     try:
+        discard_parts(paths.folder)
         yield
     finally:
         lock.release()
