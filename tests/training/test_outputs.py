@@ -193,7 +193,14 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
 
 
 def test_the_best_checkpoint_is_the_best_epochs_and_the_first_of_equals(run, tmp_path):
-    run("model=softmax_regression", "optimizer.lr=2.0", "trainer.max_epochs=6", "monitor=val/acc", folder=tmp_path)
+    run(
+        "model=softmax_regression",
+        "optimizer.lr=2.0",
+        "trainer.max_epochs=6",
+        "monitor=val/acc",
+        "seed=2",
+        folder=tmp_path,
+    )
 
     with RunPaths(tmp_path).metrics.open() as file:
         accuracies = [float(row["val/acc"]) for row in csv.DictReader(file) if row["val/acc"]]
