@@ -3,6 +3,7 @@
 Nothing else in the package spells a file name.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,3 +152,19 @@ class SweepPaths:
     def error(trial_folder: Path) -> Path:
         """`error.txt` in a failed trial's folder: the traceback."""
         return trial_folder / "error.txt"
+
+
+@dataclass(frozen=True)
+class SubmissionPaths:
+    """File names inside the folder of one sweep's SLURM jobs; all nodes must see it."""
+
+    folder: Path
+
+    @property
+    def jobs(self) -> Path:
+        """Where submitit writes scripts, answers and logs, named by the job's id."""
+        return self.folder / "%j"
+
+    def function(self, content: bytes) -> Path:
+        """What the jobs have in common, pickled; named by its content."""
+        return self.folder / f"function-{hashlib.sha256(content).hexdigest()[:16]}.pkl"

@@ -93,6 +93,6 @@ class LocalLauncher(Launcher):
     def _see(self, event: "JobEvent") -> None:
         from lightsweep.launching.hydra_jobs import log_failure
 
-        log_failure(event)
+        log_failure(event.job, event.outcome)
         if self.on_event is not None:
             self.on_event(event)

@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lightsweep import paths
 from lightsweep.cli.ending import ended_by, ended_by_error
 from lightsweep.cli.imports import quiet_imports
+from lightsweep.config.aliases import expand_aliases
 from lightsweep.config.check import check
 from lightsweep.config.composition import explain, share_config_store
 from lightsweep.config.experiment_file import expand_experiment
@@ -50,7 +51,7 @@ def train() -> None:
         if any(argument.startswith("resume=") for argument in sys.argv[1:]):
             _resume()
         else:
-            sys.argv[1:] = expand_experiment(sys.argv[1:])
+            sys.argv[1:] = expand_aliases(expand_experiment(sys.argv[1:]))
             hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
 
     ended_by(command)

@@ -17,7 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from lightsweep.errors import ConfigError
-from lightsweep.launching.job import Job, JobEvent
+from lightsweep.launching.job import Job
 from lightsweep.launching.outcome import JobDied, Outcome, PackedError, pack_error, unpack_error
 
 log = logging.getLogger(__name__)
@@ -107,13 +107,13 @@ def job_return(outcome: Outcome, overrides: Sequence[str]) -> JobReturn:
     return result
 
 
-def log_failure(event: JobEvent) -> None:
+def log_failure(job: Job, outcome: Outcome | None) -> None:
     """Say at once, in one line, that a job has raised; Hydra itself tells at the end, and of the first only."""
-    if event.outcome is None or isinstance(event.outcome.error, JobDied):  # the pool has told of the dead
+    if outcome is None or isinstance(outcome.error, JobDied):  # who noticed a death has told of it
         return
-    error = event.outcome.value._return_value if event.outcome.error is None else pack_error(event.outcome.error)
+    error = outcome.value._return_value if outcome.error is None else pack_error(outcome.error)
     if isinstance(error, PackedError):
-        log.error(f"job {event.job.number} failed: {error.summary.splitlines()[0]}")
+        log.error(f"job {job.number} failed: {error.summary.splitlines()[0]}")
 
 
 def single_run_argv(argv: Sequence[str], overrides: Sequence[str]) -> list[str]:

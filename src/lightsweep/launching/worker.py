@@ -12,9 +12,10 @@ import signal
 import sys
 import threading
 import types
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
@@ -39,7 +40,7 @@ def work(fork: "Fork") -> None:
     order: WorkOrder = pickle.loads(connection.recv_bytes())
     threading.Thread(target=_end_with_launcher, args=(connection,), daemon=True, name="launcher-watch").start()
     take_over(order)
-    connection.send_bytes(_answer(order))
+    connection.send_bytes(run_packed(order.function, order.args))
     _exit_code = 0
 
 
@@ -59,7 +60,7 @@ def take_over(order: WorkOrder) -> None:
     os.chdir(order.folder)
     sys.argv[:] = order.argv
     sys.path[:] = order.path
-    sys.modules["__main__"] = _main_module(order.main)
+    sys.modules["__main__"] = main_module(order.main)
     faulthandler.enable()
     _fresh_randomness()
     torch = sys.modules.get("torch")
@@ -67,13 +68,17 @@ def take_over(order: WorkOrder) -> None:
         torch.set_num_threads(order.num_threads)
 
 
-def _answer(order: WorkOrder) -> bytes:
-    """Run the job and pack what became of it."""
+def _packed_error(error: BaseException) -> bytes:
+    return pack_answer(pack_error(error))
+
+
+def run_packed(function: bytes, args: tuple[Any, ...], told: Callable[[BaseException], bytes] = _packed_error) -> bytes:
+    """Run a job's pickled function and pack what became of it; `told` packs what it raises."""
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        value = cloudpickle.loads(order.function)(*order.args)
+        value = cloudpickle.loads(function)(*args)
     except BaseException as error:  # SystemExit and KeyboardInterrupt end this job, and only this one
-        return pack_answer(pack_error(error))
+        return told(error)
     try:
         return pack_answer(value)
     except Exception as error:  # whatever a foreign __reduce__ raises
@@ -81,7 +86,8 @@ def _answer(order: WorkOrder) -> bytes:
         return pack_answer(pack_error(error))
 
 
-def _main_module(main: MainModule) -> types.ModuleType:
+def main_module(main: MainModule) -> types.ModuleType:
+    """A stand-in for the launching program's `__main__`."""
     module = types.ModuleType("__main__")
     if main.file is not None:
         module.__file__ = main.file

@@ -1,0 +1,1 @@
+"""Hydra plugin `hydra/launcher=slurm`: jobs in SLURM job arrays, by submitit."""

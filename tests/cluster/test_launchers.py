@@ -1,0 +1,88 @@
+"""`hydra/launcher=ray` and `=slurm` as a user meets them: a plain multirun, its lines and its exit code."""
+
+import pytest
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+
+from lightsweep.errors import ConfigError
+from lightsweep.launching.on_ray import RaySettings
+
+LAUNCHERS = {
+    "ray": ("ray", ["hydra/launcher=ray", "+hydra.launcher.init.num_cpus=2"]),
+    "slurm": ("submitit", ["hydra/launcher=slurm", "hydra.launcher.cluster=local", "hydra.launcher.poll_s=0.2"]),
+}
+
+
+def test_hydra_finds_the_launchers():
+    assert {"RayLauncher", "SlurmLauncher"} <= {found.__name__ for found in Plugins.instance().discover(Launcher)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_a_job_that_fails_is_told_and_one_that_dies_is_started_again(name, program, needs_package):
+    package, overrides = LAUNCHERS[name]
+    needs_package(package)
+
+    ended = program.run(*overrides, "+number=12,13,14")
+
+    assert program.seen() == [(12, "0"), (13, "0"), (14, "0"), (14, "1")]
+    assert ended.returncode == 1
+    assert "ValueError: thirteen" in ended.stderr
+    assert "it is started again" in ended.stdout
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_a_missing_package_is_one_line(name, program):
+    hide = "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == {!r} else f(n, *a)\n"
+    text = (program.folder / "program.py").read_text()
+    (program.folder / "program.py").write_text(hide.format(LAUNCHERS[name][0]) + text)
+
+    ended = program.run(f"hydra/launcher={name}", "+number=1")
+
+    assert ended.returncode == 1
+    assert f"needs the package {LAUNCHERS[name][0]}, which is not installed; pip install 'lightsweep[{name}]'" in (
+        ended.stderr
+    )
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("max_retries=-1", "`hydra.launcher.max_retries` must be a whole number of at least 0 but got -1"),
+        ("cluster=cloud", "`hydra.launcher.cluster` must be slurm or local but got 'cloud'"),
+        ("array_parallelism=0", "`hydra.launcher.array_parallelism` must be above 0 but got 0"),
+    ],
+)
+def test_an_impossible_setting_is_one_line(setting, message, program, needs_package):
+    needs_package("submitit")
+
+    ended = program.run("hydra/launcher=slurm", f"hydra.launcher.{setting}", "+number=1")
+
+    assert ended.returncode == 1
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert program.seen() == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"num_gpus": 1.5}, "`hydra.launcher.num_gpus` must be a whole number or a part of one GPU but got 1.5"),
+        ({"num_cpus": -1}, "`hydra.launcher.num_cpus` must be a number of at least 0 but got -1"),
+    ],
+)
+def test_an_impossible_share_of_a_node_is_refused(setting, message):
+    with pytest.raises(ConfigError, match=message):
+        RaySettings(**setting)
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_not_there_is_one_line(program, needs_package):
+    needs_package("ray")
+
+    ended = program.run("hydra/launcher=ray", "hydra.launcher.address=127.0.0.1:1", "+number=1")
+
+    assert ended.returncode == 1
+    assert "`hydra/launcher=ray` cannot join 127.0.0.1:1" in ended.stderr
+    assert "Traceback" not in ended.stderr
