@@ -4,6 +4,7 @@ Nothing else in the package spells a file name.
 """
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,12 @@ def home() -> Path:
 def conf_dir() -> Path:
     """The folder of the Hydra groups."""
     return home() / "conf"
+
+
+def project_folders() -> list[Path]:
+    """Where a user's own `conf/` and `sweeps/` are looked for: the present folder, and that of the program started."""
+    program = Path(sys.argv[0] or ".").absolute().parent
+    return [folder for folder in dict.fromkeys((Path.cwd(), program)) if folder != home()]
 
 
 def data_dir(root: str) -> Path:

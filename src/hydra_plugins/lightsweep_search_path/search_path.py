@@ -1,4 +1,4 @@
-"""Makes `sweeps/` beside `conf/` a config group, and names a sweep's folder.
+"""Makes `sweeps/` beside `conf/` a config group, finds a project's own groups, and names a sweep's folder.
 
 The search path holds `sweeps/` alone, not the folder that it lies in: Hydra lists all that a search path holds, and a
 project's root holds outputs and environments. It acts only where the main configuration is lightsweep's own, so other
@@ -8,7 +8,7 @@ Hydra programs see nothing of it.
 from pathlib import PurePosixPath
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.object_type import ObjectType
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from lightsweep import paths
 
 GROUP = "sweeps"
+_OUR_CONF = (str(paths.conf_dir()), f"file://{paths.conf_dir()}", "pkg://lightsweep.conf")
 
 # `${lightsweep.first:a,b}`: the first that is not null, for a sweep's folder that bears its study's name
 OmegaConf.register_new_resolver(
@@ -47,12 +48,22 @@ class SweepsSource(FileConfigSource):
 
 
 class LightsweepSearchPath(SearchPathPlugin):
-    """Appends `sweeps/` where the main configuration is lightsweep's."""
+    """Adds `sweeps/` and the user's own groups where the main configuration is lightsweep's.
+
+    What lies in a project's own `conf/` and `sweeps/` comes before what bears the same name here.
+    """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append it."""
-        if any(str(part.path).removeprefix("file://") == str(paths.conf_dir()) for part in search_path.get_path()):
-            search_path.append("lightsweep", f"{GROUP}://{paths.home()}")
+        """Add them."""
+        main = next((part for part in search_path.get_path() if str(part.path) in _OUR_CONF), None)
+        if main is None:
+            return
+        for folder in reversed(paths.project_folders()):
+            if (folder / "conf").is_dir():
+                search_path.prepend("project", f"file://{folder / 'conf'}", SearchPathQuery(main.provider, main.path))
+            if (folder / GROUP).is_dir():
+                search_path.prepend("project", f"{GROUP}://{folder}", SearchPathQuery(main.provider, main.path))
+        search_path.append("lightsweep", f"{GROUP}://{paths.home()}")
 
 
 def _within(config_path: str) -> bool:

@@ -6,10 +6,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
-from lightsweep.config.composition import explain
+from lightsweep.config.composition import COMPOSITION_ERRORS, explain
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError
 
 
@@ -20,7 +17,7 @@ def ended_by(command: Callable[[], Any]) -> None:
         command()
     except LightsweepError as error:
         ended_by_error(error)
-    except (HydraException, OmegaConfBaseException) as error:  # the configuration could not be composed
+    except COMPOSITION_ERRORS as error:  # the configuration could not be composed
         leave(explain(error), ConfigError.exit_code)
     except KeyboardInterrupt:
         leave("interrupted", 130)

@@ -50,6 +50,10 @@ def train() -> None:
     def command() -> None:
         if any(argument.startswith("resume=") for argument in sys.argv[1:]):
             _resume()
+        elif topics := [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("info=")]:
+            from lightsweep.cli.info import print_info
+
+            print_info(topics[-1])
         else:
             sys.argv[1:] = expand_aliases(expand_experiment(sys.argv[1:]))
             hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()

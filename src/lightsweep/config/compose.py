@@ -1,17 +1,16 @@
 """A configuration from overrides, without the command line: for notebooks, tests and other programs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import hydra
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep import paths
 from lightsweep.config.check import check
-from lightsweep.config.composition import explain
+from lightsweep.config.composition import COMPOSITION_ERRORS, explain
 from lightsweep.errors import ConfigError
 
 
@@ -24,12 +23,23 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
     Raises:
         ConfigError: an override that does not fit.
     """
+    with composing():
+        cfg = hydra.compose("train", overrides=list(overrides))
+    check(cfg)
+    return cfg
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Let `hydra.compose` find lightsweep's groups, and those of the user's own `conf/`.
+
+    Raises:
+        ConfigError: what Hydra and OmegaConf raise within, in one line.
+    """
     if GlobalHydra.instance().is_initialized():
         GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):
-            cfg = hydra.compose("train", overrides=list(overrides))
-    except (HydraException, OmegaConfBaseException) as error:
+            yield
+    except COMPOSITION_ERRORS as error:
         raise ConfigError(explain(error)) from error
-    check(cfg)
-    return cfg

@@ -1,5 +1,6 @@
 """Hydra's composition: made quicker, and what went wrong in it said in one line, with the nearest name there is."""
 
+import yaml
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
@@ -17,8 +18,14 @@ def share_config_store() -> None:
     ConfigStore.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
 
 
-def explain(error: HydraException | OmegaConfBaseException) -> str:
-    """One line for an exception of Hydra's or OmegaConf's."""
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
+"""What composing raises where the user's words or files are wrong."""
+
+
+def explain(error: Exception) -> str:
+    """One line for one of the `COMPOSITION_ERRORS`."""
+    if isinstance(error, yaml.YAMLError):
+        return f"a configuration file is no YAML: {' '.join(str(error).split())}"
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         options = list(error.options)

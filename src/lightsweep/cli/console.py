@@ -1,0 +1,53 @@
+"""The console script `lightsweep`: every command under one name; without one, it trains."""
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+
+from lightsweep.cli.ending import leave
+from lightsweep.config.check import nearest
+from lightsweep.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: `lightsweep.cli.<module>:<function>`, which is imported when it is called."""
+
+    module: str
+    function: str
+    summary: str
+
+
+COMMANDS = {
+    "train": Command("training", "train", "one run, a grid (-m) or a search (-m sweeps=…); the default"),
+    "evaluate": Command("evaluating", "evaluate", "run=<folder>: a finished run on the test set"),
+    "info": Command("info", "info", "[topic]: what can be chosen and set, such as optimizers"),
+}
+
+
+def main() -> None:
+    """Run the command that the first word names, `train` if that word is none."""
+    sys.path.append(os.getcwd())  # a project's own modules; last, so that none hides an installed one
+    words = sys.argv[1:]
+    if not words or words[0] in ("-h", "--help", "help"):
+        _print_commands()
+        return
+    if words[0] == "--version":
+        print(f"lightsweep {import_module('lightsweep').__version__}")
+        return
+    name = words[0] if words[0] in COMMANDS else "train"
+    if name == words[0]:
+        del sys.argv[1]
+    elif words[0].isidentifier():
+        known = nearest(words[0], COMMANDS) or f"; commands: {', '.join(COMMANDS)}"
+        leave(f"`{words[0]}` is no command{known}", ConfigError.exit_code)
+    command = COMMANDS[name]
+    getattr(import_module(f"lightsweep.cli.{command.module}"), command.function)()
+
+
+def _print_commands() -> None:
+    print("lightsweep trains, tunes and compares small and middling models.\n")
+    for name, command in COMMANDS.items():
+        print(f"  lightsweep {name:<10} {command.summary}")
+    print("\nlightsweep train --help lists groups, choices and keys.")

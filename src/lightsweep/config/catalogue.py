@@ -1,0 +1,182 @@
+"""What can be chosen and set: every member of every group with its keys, from YAML, schema and source; no torch."""
+
+import ast
+import types
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from hydra import compose as hydra_compose
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+from pydantic.fields import FieldInfo
+
+from lightsweep.config import source
+from lightsweep.config.check import interval, nearest
+from lightsweep.config.compose import composing
+from lightsweep.config.schema import GROUPS, Config
+from lightsweep.errors import ConfigError
+
+TOPICS = {
+    "models": "model",
+    "data": "data",
+    "optimizers": "optimizer",
+    "schedulers": "scheduler",
+    "trainers": "trainer",
+    "loggers": "logger",
+    "callbacks": "callbacks",
+    "experiments": "experiment",
+    "sweeps": "sweeps",
+    "launchers": "hydra/launcher",
+    "sweepers": "hydra/sweeper",
+    "samplers": "hydra/sweeper/sampler",
+    "pruners": "hydra/sweeper/pruner",
+}
+"""The words of `info=` and the Hydra groups that they stand for; `run` stands for the keys outside of groups."""
+
+_GIVEN_BY_US = {"params", "groups", "optimizer", "spec", "net", "task", "seed", "save_dir", "last_epoch", "options"}
+_WORDS: dict[Any, str] = {float: "number", int: "whole number", bool: "true or false", str: "text", Any: "anything"}
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key that can be set.
+
+    Attributes:
+        name: within its group.
+        type: in words, with its range where it has one.
+        default: as YAML would spell it; `???` where it must be given.
+        meaning: one line; empty where nobody wrote one.
+        added: whether the YAML does not name it, so that Hydra wants a `+` before it.
+    """
+
+    name: str
+    type: str
+    default: str
+    meaning: str
+    added: bool = False
+
+
+@dataclass(frozen=True)
+class Member:
+    """One choice of a group.
+
+    Attributes:
+        name: as it is chosen.
+        target: import path of what it builds; None if it builds nothing.
+        summary: what that is, in a line.
+        keys: what can be set.
+    """
+
+    name: str
+    target: str | None
+    summary: str
+    keys: tuple[Key, ...]
+
+
+def members(group: str) -> list[Member]:
+    """The choices of a Hydra group, with those of the user's own `conf/`, by name.
+
+    Raises:
+        ConfigError: no such group.
+    """
+    with composing():
+        loader = GlobalHydra.instance().config_loader()
+        names = loader.get_group_options(group)
+        if not names:
+            raise ConfigError(f"`info` knows no {group!r}{nearest(group, TOPICS)}; it knows: {', '.join(TOPICS)}, run")
+        if group in ("experiment", "sweeps"):
+            return [_whole(group, name, loader) for name in names]
+        if group.startswith("hydra/"):
+            nodes = [loader.repository.load_config(f"{group}/{name}").config for name in names]  # type: ignore[attr-defined]
+        else:
+            nodes = [hydra_compose(f"{group}/{name}").get(group) for name in names]
+        return [_member(group, name, _unresolved(node)) for name, node in zip(names, nodes, strict=True)]
+
+
+def run_keys() -> list[Key]:
+    """The keys outside of the groups."""
+    with composing():
+        values = _unresolved(hydra_compose("train"))
+    return [
+        Key(name, described(field), _spelt(values[name]), field.description or "")
+        for name, field in Config.model_fields.items()
+        if not isinstance(values[name], dict)
+    ]
+
+
+def described(field: FieldInfo) -> str:
+    """A field's type and range in words."""
+    bounds = interval(field)
+    return _type_words(field.annotation) + (f" in {bounds}" if bounds else "")
+
+
+def _type_words(annotation: Any) -> str:
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type_words(inside[0])
+    if origin is Literal:
+        return "one of " + ", ".join(str(choice) for choice in inside)
+    if origin is list:
+        return f"list of {_type_words(inside[0])}s".replace("anythings", "anything")
+    if origin is dict:
+        return "group of keys"
+    if inside:
+        named = [_type_words(part) for part in inside if part is not types.NoneType]
+        return " or ".join(dict.fromkeys(named)) + (" or null" if types.NoneType in inside else "")
+    return _WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)))
+
+
+def _member(group: str, name: str, node: dict[str, Any]) -> Member:
+    inner = next(iter(node.values()), None)
+    if len(node) == 1 and isinstance(inner, dict):
+        node = inner  # loggers and callbacks stand under a name of their own
+    target = node.get("_target_")
+    callee = source.read(target) if target is not None else None
+    arguments = {argument.name: argument for argument in callee.arguments} if callee is not None else {}
+    keys = [_key(group, key, _spelt(node[key]), arguments.get(key)) for key in node if not key.startswith("_")]
+    if not group.startswith("hydra/"):
+        absent = [name for name in arguments if name not in node and name not in _GIVEN_BY_US]
+        keys += [_key(group, name, _plain(arguments[name].default), arguments[name], added=True) for name in absent]
+    return Member(name, target, callee.summary if callee is not None else "", tuple(keys))
+
+
+def _key(group: str, name: str, default: str, argument: source.Argument | None, added: bool = False) -> Key:
+    """A key as the schema tells it, else as its argument does."""
+    field = GROUPS[group].model_fields.get(name) if group in GROUPS else None
+    if field is not None:
+        return Key(name, described(field), default, field.description or "", added)
+    if argument is not None:
+        return Key(name, argument.annotation, default, argument.meaning, added)
+    return Key(name, "", default, "", added)
+
+
+def _whole(group: str, name: str, loader: Any) -> Member:
+    """A file that sets keys all over: its own values, flat."""
+    flat = _leaves(_unresolved(loader.repository.load_config(f"{group}/{name}").config))
+    return Member(name, None, "", tuple(Key(key, "", _spelt(value), "") for key, value in flat))
+
+
+def _leaves(tree: Any, above: str = "") -> list[tuple[str, Any]]:
+    if not isinstance(tree, dict) or not tree:
+        return [(above.rstrip("."), tree)]
+    return [leaf for key, value in tree.items() for leaf in _leaves(value, f"{above}{key}.")]
+
+
+def _unresolved(node: Any) -> dict[str, Any]:
+    """A node's values with their interpolations as they are."""
+    return OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else {}  # type: ignore[return-value]
+
+
+def _spelt(value: Any) -> str:
+    """A value as YAML would spell it."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _plain(default: str | None) -> str:
+    """A Python default as YAML would spell it."""
+    if default is None:
+        return "???"
+    try:
+        return _spelt(ast.literal_eval(default))
+    except (ValueError, SyntaxError):
+        return default

@@ -1,0 +1,107 @@
+"""What `info` shows: every choice with its keys, read without importing what is described."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+from hydra.utils import get_object
+
+from lightsweep.config import source
+from lightsweep.config.catalogue import TOPICS, members, run_keys
+from lightsweep.errors import ConfigError
+from lightsweep.paths import conf_dir
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("group", ["optimizer", "scheduler", "logger"])
+def test_a_signature_read_from_source_is_the_one_that_python_sees(group):
+    for member in members(group):
+        if member.target is None or member.name in ("wandb", "mlflow"):  # packages that are not installed here
+            continue
+        seen = list(inspect.signature(get_object(member.target)).parameters)
+        read = source.read(member.target)
+        assert read is not None, member.target
+        assert [argument.name for argument in read.arguments] == [name for name in seen if name != "kwargs"]
+        assert member.summary
+
+
+@pytest.mark.parametrize("group", ["model", "data", "optimizer", "scheduler"])
+def test_every_yaml_of_a_group_is_there_with_meanings(group):
+    found = {member.name: member for member in members(group)}
+
+    assert set(found) == {path.stem for path in (conf_dir() / group).glob("*.yaml")}
+    for member in found.values():
+        for key in member.keys:
+            assert not key.name.startswith("_")
+            assert key.default != ""
+    assert all(key.meaning for key in found[sorted(found)[0]].keys if not key.added)
+
+
+def test_a_key_has_type_range_default_and_meaning():
+    adam = {key.name: key for member in members("optimizer") if member.name == "adam" for key in member.keys}
+
+    assert (adam["lr"].type, adam["lr"].default) == ("number in (0, inf)", "0.001")
+    assert adam["betas"].type == "list of numbers in [0, 1)"
+    assert adam["lr"].meaning == "learning rate, the step size η"
+    assert adam["amsgrad"].added, "the YAML does not name it"
+    assert not adam["lr"].added
+    assert "params" not in adam
+
+
+def test_a_base_class_gives_the_arguments_that_are_passed_on():
+    mlp = source.read("lightsweep.models.MLP")
+
+    names = [argument.name for argument in mlp.arguments]
+    assert names[:2] == ["spec", "widths"]
+    assert names[-2:] == ["compile", "channels_last"]
+    assert {argument.name: argument.meaning for argument in mlp.arguments}["compile"].startswith("whether torch")
+
+
+def test_a_module_is_read_without_being_run(tmp_path, monkeypatch):
+    (tmp_path / "unrun.py").write_text(
+        'raise SystemExit("imported")\nclass Net:\n    """A net.\n\n    Args:\n        width: units. More.\n    """\n'
+        "    def __init__(self, width: int = 4): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    found = source.read("unrun.Net")
+
+    assert (found.summary, found.arguments) == ("A net.", (source.Argument("width", "int", "4", "units"),))
+
+
+@pytest.mark.parametrize(
+    "target", ["no_such_package.Net", "torch.no_such.Net", "torch.nn.NoNet", "itertools.count", "x"]
+)
+def test_what_has_no_source_is_none(target):
+    assert source.read(target) is None
+
+
+def test_the_keys_outside_of_groups_are_those_of_the_schema():
+    found = {key.name: key for key in run_keys()}
+
+    assert {"seed", "monitor", "trust", "test"} <= set(found)
+    assert found["mode"].type == "one of auto, min, max"
+
+
+def test_every_topic_prints_and_imports_no_torch():
+    code = (
+        "import sys; from lightsweep.cli.info import print_info\n"
+        "for topic in sys.argv[1:]: print('##', topic); print_info(topic)\n"
+        "assert not {'torch', 'optuna', 'lightning'} & set(sys.modules)"
+    )
+
+    found = subprocess.run([sys.executable, "-c", code, *TOPICS, "run"], capture_output=True, text=True, check=True)
+
+    printed = found.stdout.split("## ")[1:]
+    assert [text.splitlines()[0] for text in printed] == [*TOPICS, "run"]
+    assert all(len(text.splitlines()) > 1 for text in printed)
+
+
+def test_an_unknown_group_names_the_known_ones():
+    with pytest.raises(ConfigError, match=r"^`info` knows no 'optimiser'.*; it knows: models, data, optimizers"):
+        members("optimiser")

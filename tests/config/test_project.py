@@ -1,0 +1,85 @@
+"""A project's own `conf/` and `sweeps/`: they add to lightsweep's groups and win over them."""
+
+import sys
+
+import pytest
+
+from lightsweep import compose, paths
+from lightsweep.errors import ConfigError
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Writes files of a project in whose folder the process stands."""
+    monkeypatch.chdir(tmp_path)
+
+    def written(**files):
+        for name, text in files.items():
+            path = tmp_path / f"{name.replace('__', '/')}.yaml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    return written
+
+
+def test_a_projects_choice_is_found_beside_ours(project):
+    project(conf__model__my_net="_target_: my_net.MyNet\nwidth: 16\n")
+
+    assert compose(["model=my_net"]).model.width == 16
+    assert compose(["model=mlp"]).model._target_ == "lightsweep.models.MLP"
+
+
+def test_a_projects_file_wins_over_ours_of_the_same_name(project):
+    project(conf__optimizer__sgd="_target_: torch.optim.SGD\n_partial_: true\nlr: 0.5\n")
+
+    assert compose(["optimizer=sgd"]).optimizer.lr == 0.5
+
+
+def test_a_projects_file_can_build_on_ours(project):
+    project(conf__model__wide="defaults: [mlp, _self_]\nwidths: [1024]\n")
+
+    cfg = compose(["model=wide"])
+
+    assert (cfg.model.widths, cfg.model.dropout) == ([1024], 0.0)
+
+
+def test_project_defaults_apply_and_the_command_line_wins_over_them(project):
+    project(
+        conf__model__my_net="_target_: my_net.MyNet\n",
+        conf__project__default="# @package _global_\ndefaults: [override /model: my_net]\ntrust: [my_net]\nseed: 7\n",
+    )
+
+    assert (compose().model._target_, compose().trust, compose().seed) == ("my_net.MyNet", ["my_net"], 7)
+    assert compose(["model=mlp", "seed=1"]).model._target_ == "lightsweep.models.MLP"
+    assert compose(["experiment=article"]).model._target_ == "lightsweep.models.ConvNet"
+
+
+def test_a_projects_sweep_is_found_beside_ours(project):
+    project(sweeps__width="# @package _global_\ntags: [searched]\n")
+
+    assert compose(["sweeps=width"]).tags == ["searched"]
+
+
+def test_the_folder_of_the_program_is_a_project_too(project, tmp_path, monkeypatch):
+    project(conf__model__my_net="_target_: my_net.MyNet\nwidth: 16\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=r"^`model` must be one of .* but got 'my_net'"):
+        compose(["model=my_net"])
+
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "train.py")])
+
+    assert compose(["model=my_net"]).model.width == 16
+
+
+def test_our_own_folder_is_no_project(monkeypatch):
+    monkeypatch.chdir(paths.home())
+
+    assert paths.home() not in paths.project_folders()
+
+
+def test_a_projects_broken_file_is_one_line(project):
+    project(conf__model__my_net="_target_: [\n")
+
+    with pytest.raises(ConfigError, match=r"^a configuration file is no YAML: [^\n]+my_net\.yaml[^\n]+$"):
+        compose(["model=my_net"])

@@ -1,0 +1,82 @@
+"""The console script: which command a first word means."""
+
+import sys
+
+import pytest
+
+import lightsweep
+from lightsweep.cli.console import COMMANDS, main
+
+
+@pytest.fixture
+def lightsweep_(monkeypatch, capsys, tmp_path):
+    """Runs the console script in an empty folder; gives exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["lightsweep", *words])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_can_be_called(name):
+    from importlib import import_module
+
+    command = COMMANDS[name]
+
+    assert callable(getattr(import_module(f"lightsweep.cli.{command.module}"), command.function))
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
+def test_help_lists_every_command(lightsweep_, words):
+    code, out, _ = lightsweep_(*words)
+
+    assert code == 0
+    assert all(f"lightsweep {name} " in out for name in COMMANDS)
+
+
+def test_the_version_is_told(lightsweep_):
+    assert lightsweep_("--version") == (0, f"lightsweep {lightsweep.__version__}\n", "")
+
+
+def test_an_unknown_command_gets_the_nearest(lightsweep_):
+    assert lightsweep_("trian") == (2, "", "error: `trian` is no command; did you mean 'train'?\n")
+
+
+@pytest.mark.parametrize("words", [("optimizer.lr=-1",), ("train", "optimizer.lr=-1")])
+def test_without_a_command_it_trains(lightsweep_, words):
+    code, _, err = lightsweep_(*words)
+
+    assert (code, err) == (2, "error: `optimizer.lr` must be in (0, inf) but got -1\n")
+
+
+def test_info_is_a_command_and_a_key_of_train(lightsweep_):
+    by_command, by_key = lightsweep_("info", "optimizer/adam"), lightsweep_("train", "info=optimizer/adam")
+
+    assert by_command == by_key
+    assert by_command[0] == 0
+    assert by_command[1].startswith("adam   torch.optim.Adam   Implements Adam")
+
+
+@pytest.mark.parametrize(
+    ("topic", "text"),
+    [
+        ("optimiser", "error: `info` knows no 'optimiser'; did you mean 'optimizer'?; it knows: "),
+        ("optimizer/admw", "error: `optimizer` must be one of adadelta, "),
+        ("nothing/at/all", "error: `info` knows no 'nothing/at/all'"),
+    ],
+)
+def test_an_unknown_topic_is_one_line(lightsweep_, topic, text):
+    code, out, err = lightsweep_("info", topic)
+
+    assert (code, out) == (2, "")
+    assert err.startswith(text)
+    assert err.count("\n") == 1
