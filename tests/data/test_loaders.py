@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lightsweep.data.spec import Arrays
-from lightsweep.data.transform import Normalize, RandomShift
+from lightsweep.data.transform import Normalize, RandomAffine, RandomShift
 from lightsweep.errors import ConfigError
 
 SMALL = ("model=softmax_regression",)
@@ -28,6 +28,7 @@ def same(first, second):
         ("data=mnist",),
         ("data=mnist", "data.shift=2"),
         ("data=mnist", "data.shift=2", "data.num_workers=2"),
+        ("data=mnist", "data.rotate=10", "data.zoom=0.1"),
         ("data=mnist_binary", "model=logistic_regression", "data.val_size=20"),
         ("data=line", "model=linear_regression"),
     ],
@@ -163,9 +164,48 @@ def test_a_shift_moves_whole_images_and_fills_with_background():
     assert len(moved.flatten(1).argmax(1).unique()) == 25, "every place within reach is reached"
 
 
-def test_a_shift_needs_images(initial):
-    with pytest.raises(ConfigError, match=r"^`data\.shift` moves images, but one example has shape \(1,\)$"):
-        initial("model=linear_regression", "data=line", "data.shift=1")
+@pytest.mark.parametrize("shape", [(400, 1, 9, 9), (400, 2, 9, 13)])
+def test_a_quarter_turn_moves_every_pixel_to_its_place(shape, monkeypatch):
+    monkeypatch.setattr(torch, "rand", lambda *size, dtype: torch.tensor([[1.0], [0.5]], dtype=dtype).expand(size))
+    images = torch.randn(shape, dtype=torch.float64)
+    side = images[:, :, :, 2:-2] if shape[3] > shape[2] else images  # what lies outside of the square is turned out
+
+    turned = RandomAffine(90.0, 0.0)(images)
+
+    turned = turned[:, :, :, 2:-2] if shape[3] > shape[2] else turned
+    torch.testing.assert_close(turned, side.rot90(1, (2, 3)), rtol=1e-9, atol=1e-9)
+
+
+def test_images_turn_both_ways_and_stay_within_their_bounds():
+    image = torch.full((2000, 1, 41, 41), -0.4, dtype=torch.float64)
+    image[:, 0, 19:22, 36] = 2.8  # 16 pixels right of the centre
+
+    moved = RandomAffine(10.0, 0.2)(image) + 0.4
+
+    weights = moved / moved.sum((2, 3), keepdim=True)
+    axis = torch.arange(-20, 21, dtype=torch.float64)
+    right, down = (weights.sum(2) * axis).sum((1, 2)), (weights.sum(3) * axis).sum((1, 2))
+    angle, distance = torch.rad2deg(torch.atan2(down, right)), torch.hypot(right, down)
+    assert -10.5 < angle.min() < -9.5
+    assert 9.5 < angle.max() < 10.5
+    assert 0.8 * 16 - 0.5 < distance.min() < 0.8 * 16 + 0.5
+    assert 1.2 * 16 - 0.5 < distance.max() < 1.2 * 16 + 0.5
+    assert moved.min() >= -1e-12, "what comes in from outside is background"
+
+
+def test_no_turn_and_no_zoom_leave_images_and_random_state_alone():
+    images, state = torch.randn(3, 1, 5, 5), torch.get_rng_state()
+
+    assert RandomAffine(0.0, 0.0)(images) is images
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", ["shift", "rotate", "zoom"])
+def test_augmentation_needs_images(initial, name):
+    value = "1" if name == "shift" else "0.5"
+
+    with pytest.raises(ConfigError, match=rf"^`data\.{name}` moves images, but one example has shape \(1,\)$"):
+        initial("model=linear_regression", "data=line", f"data.{name}={value}")
 
 
 def test_arrays_take_rows():

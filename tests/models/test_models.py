@@ -26,6 +26,7 @@ NUMBERS = DataSpec((5,), None)
         (lambda spec: MLP(spec, [7, 6], batch_norm=True), IMAGES),
         (lambda spec: ConvNet(spec, [4, 6]), IMAGES),
         (lambda spec: ConvNet(spec, [4], batch_norm=True, dropout=0.5, kernel_size=5), DataSpec((3, 32, 30), None)),
+        (lambda spec: ConvNet(spec, [3, [4, 5], [6]], batch_norm=True), IMAGES),
         (lambda spec: Wrapped(spec, nn.Sequential(nn.Flatten(), nn.Linear(784, 10))), IMAGES),
     ],
 )
@@ -46,6 +47,16 @@ def test_the_articles_convnet_has_its_parameters():
     assert counts == [32 * 9, 32, 64 * 32 * 9, 64, 10 * 64 * 7 * 7, 10]
 
 
+def test_a_list_of_filters_is_several_convolutions_before_one_pooling():
+    model = ConvNet(IMAGES, [3, [4, 5]], batch_norm=True)
+
+    kinds = [type(layer).__name__.rstrip("2d") for layer in model.net]
+    block, pooled = ["Conv", "BatchNorm", "ReLU"], ["Conv", "MaxPool", "BatchNorm", "ReLU"]
+    assert kinds == [*pooled, *block, *pooled, "Flatten", "Linear"]
+    assert [layer.out_channels for layer in model.net if isinstance(layer, nn.Conv2d)] == [3, 4, 5]
+    assert model.net[-1].in_features == 5 * 7 * 7
+
+
 @pytest.mark.parametrize(
     ("build", "text"),
     [
@@ -60,7 +71,7 @@ def test_the_articles_convnet_has_its_parameters():
         ),
         (
             lambda: ConvNet(IMAGES, [2] * 5),
-            r"^`model\.filters` has 5 layers, and each halves the image, but 28 × 28 pixels",
+            r"^`model\.filters` has 5 poolings, and each halves the image, but 28 × 28 pixels",
         ),
         (lambda: ConvNet(IMAGES, [2], kernel_size=4), r"^`model\.kernel_size` must be odd but got 4$"),
     ],

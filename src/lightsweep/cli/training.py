@@ -89,7 +89,8 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> Any:
         cfg.test = False  # what a sweep ranks never sees the test set
         callbacks.append(PruningCallback("auto"))
     result = train_run(cfg, folder, resume, callbacks)
-    print_summary(result, cfg.data.get("loader", "device"), cfg.data.get("shift", 0))
+    augmented = any(cfg.data.get(name) for name in ("shift", "rotate", "zoom"))
+    print_summary(result, cfg.data.get("loader", "device"), augmented)
     for callback in callbacks:
         callback.raise_if_pruned()
     return result.objectives(cfg.objectives)

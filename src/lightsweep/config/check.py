@@ -72,7 +72,11 @@ def _check_together(values: dict[str, Any]) -> None:
 
 def _line(errors: Sequence[Any], values: dict[str, Any]) -> str:
     first = errors[0]
-    keys = [str(part) for part in first["loc"] if str(part) in _path_words(values, first["loc"])]
+    keys = _keys(values, first["loc"])
+    for error in errors:  # a value that may be of several types has an error for each; the one that went deepest tells
+        deeper = _keys(values, error["loc"])
+        if len(deeper) > len(keys) and deeper[: len(keys)] == keys:
+            first, keys = error, deeper
     name = ".".join(keys) or "the configuration"
     kind, given = first["type"], first["input"]
     if kind == "extra_forbidden":
@@ -81,6 +85,11 @@ def _line(errors: Sequence[Any], values: dict[str, Any]) -> str:
     if kind == "missing":
         return f"`{'.'.join(str(part) for part in first['loc'])}` is missing"
     return f"`{name}` must be {_wanted(keys, first)} but got {given!r}"
+
+
+def _keys(values: Any, loc: Sequence[Any]) -> list[str]:
+    words = _path_words(values, loc)
+    return [str(part) for part in loc if str(part) in words]
 
 
 def _path_words(values: Any, loc: Sequence[Any]) -> set[str]:
@@ -111,7 +120,7 @@ def _field(keys: Sequence[str]) -> FieldInfo | None:
 
 
 def _wanted(keys: Sequence[str], error: Any) -> str:
-    field = _field(keys) or _field(keys[:-1])
+    field = next((found for end in range(len(keys), 0, -1) if (found := _field(keys[:end])) is not None), None)
     bounds = interval(field) if field is not None else ""
     kind = error["type"]
     if kind in _TYPES:
@@ -150,8 +159,7 @@ def _bounds(field: FieldInfo) -> list[Any]:
         if hasattr(annotation, "__metadata__"):
             visit(annotation.__origin__, annotation.__metadata__)
         for part in getattr(annotation, "__args__", ()):
-            if hasattr(part, "__metadata__"):
-                visit(part, ())
+            visit(part, ())
 
     visit(field.annotation, field.metadata)
     return found

@@ -37,7 +37,9 @@ class Model(Open):
     label_smoothing: Fraction = Field(0.0, description="share of the target's mass spread over all classes")
     dropout: Fraction = Field(0.0, description="probability that a hidden unit is zeroed in training")
     widths: list[Count] = Field([], description="units of each hidden layer")
-    filters: list[Count] = Field([], description="filters of each convolution")
+    filters: list[Count | Annotated[list[Count], Field(min_length=1)]] = Field(
+        [], description="filters of each convolution; a list for several convolutions before one pooling"
+    )
     kernel_size: Count = Field(3, description="height and width of a filter, in pixels")
     batch_norm: bool = Field(False, description="normalise each hidden layer over the batch")
     compile: bool = Field(False, description="compile the network with torch.compile")
@@ -58,6 +60,10 @@ class Data(Open):
     mean: Finite = Field(0.0, description="subtracted from inputs in [0, 1]")
     std: Positive = Field(1.0, description="inputs are divided by it after the mean is subtracted")
     shift: Index = Field(0, description="training images are moved by up to this many pixels each way")
+    rotate: Annotated[Finite, Field(ge=0, le=180)] = Field(
+        0.0, description="training images are turned by up to this many degrees each way"
+    )
+    zoom: Fraction = Field(0.0, description="training images become larger or smaller by up to this share")
     digits: list[int] = Field([], description="the two digits that are told apart")
 
 

@@ -6,7 +6,7 @@ from lightning.pytorch import LightningDataModule
 from lightsweep.data.loader import Batches, DeviceBatches, EvalLoader, Preparation, TrainLoader, WorkerBatches
 from lightsweep.data.order import BatchOrder
 from lightsweep.data.spec import Arrays, DataSpec
-from lightsweep.data.transform import Normalize, RandomShift
+from lightsweep.data.transform import Normalize, RandomAffine, RandomShift
 from lightsweep.errors import ConfigError
 
 
@@ -25,6 +25,8 @@ class ArrayDataModule(LightningDataModule):
         num_workers: the DataLoader's processes; 0 reads in this one.
         mean, std: inputs (images in [0, 1]) become `(x - mean) / std`.
         shift: training images are moved by up to this many pixels.
+        rotate: training images are turned by up to this many degrees.
+        zoom: training images become larger or smaller by up to this share.
 
     Raises:
         ConfigError: sizes that the data cannot give.
@@ -44,12 +46,15 @@ class ArrayDataModule(LightningDataModule):
         mean: float = 0.0,
         std: float = 1.0,
         shift: int = 0,
+        rotate: float = 0.0,
+        zoom: float = 0.0,
     ) -> None:
         super().__init__()
         self.batch_size, self.eval_batch_size, self.val_size = batch_size, eval_batch_size, val_size
         self.split_seed, self.seed = split_seed, seed
         self.loader, self.num_workers = loader, num_workers
-        self.mean, self.std, self.shift = mean, std, shift
+        self.mean, self.std = mean, std
+        self.shift, self.rotate, self.zoom = shift, rotate, zoom
         self.chunk = 1
         self.limits: dict[str, int | float | None] = {"train": None, "val": None, "test": None}
         self.dtype = torch.float32
@@ -116,8 +121,8 @@ class ArrayDataModule(LightningDataModule):
 
     def _batches(self, split: str) -> Batches:
         if split not in self._on_device:
-            shift = RandomShift(self.shift if split == "train" else 0)
-            preparation = Preparation(Normalize(self.mean, self.std, self.dtype), shift)
+            normalize = Normalize(self.mean, self.std, self.dtype)
+            preparation = Preparation(normalize, RandomAffine(self.rotate, self.zoom), RandomShift(self.shift))
             device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
             if self.loader == "device":
                 self._on_device[split] = DeviceBatches(self.splits[split], preparation, device)
@@ -139,8 +144,9 @@ class ArrayDataModule(LightningDataModule):
         return arrays.take(shuffled[:boundary].sort().values), arrays.take(shuffled[boundary:].sort().values)
 
     def _checked(self, arrays: Arrays) -> Arrays:
-        if self.shift and len(self.spec.input_shape) != 3:
-            raise ConfigError(f"`data.shift` moves images, but one example has shape {self.spec.input_shape}")
+        asked = [name for name in ("shift", "rotate", "zoom") if getattr(self, name)]
+        if asked and len(self.spec.input_shape) != 3:
+            raise ConfigError(f"`data.{asked[0]}` moves images, but one example has shape {self.spec.input_shape}")
         if arrays.targets.is_floating_point():
             return Arrays(arrays.inputs, arrays.targets.to(self.dtype))
         return arrays

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightsweep.data.order import BatchOrder, shard
 from lightsweep.data.spec import Arrays
-from lightsweep.data.transform import Normalize, RandomShift
+from lightsweep.data.transform import Normalize, RandomAffine, RandomShift
 
 Batch = tuple[Tensor, Tensor]
 
@@ -24,10 +24,15 @@ FLOAT_CACHE_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Preparation:
-    """What happens to a training or evaluation batch once it is on the device."""
+    """What happens to a batch once it is on the device: all are normalised, those of training augmented then."""
 
     normalize: Normalize
+    affine: RandomAffine
     shift: RandomShift
+
+    def augment(self, inputs: Tensor) -> Tensor:
+        """Change normalised training inputs at random."""
+        return self.shift(self.affine(inputs))
 
 
 class DeviceBatches:
@@ -64,7 +69,7 @@ class DeviceBatches:
             yield inputs if self.cached else self.preparation.normalize(inputs), self.arrays.targets[part]
 
     def _prepare(self, inputs: Tensor) -> Tensor:
-        return self.preparation.shift(inputs if self.cached else self.preparation.normalize(inputs))
+        return self.preparation.augment(inputs if self.cached else self.preparation.normalize(inputs))
 
 
 class WorkerBatches:
@@ -83,7 +88,7 @@ class WorkerBatches:
     def gather(self, batches: list[Tensor]) -> Iterator[Batch]:
         """Prepared training batches `([B, ...], [B])` for vectors of indices."""
         for inputs, targets in self._load([batch.tolist() for batch in batches]):
-            yield self.preparation.shift(self.preparation.normalize(inputs)), targets
+            yield self.preparation.augment(self.preparation.normalize(inputs)), targets
 
     def slices(self, parts: Iterator[slice]) -> Iterator[Batch]:
         """Evaluation batches: normalised, not augmented."""
@@ -96,7 +101,7 @@ class WorkerBatches:
             batch_sampler=batches,
             num_workers=self.num_workers,
             pin_memory=self.device.type == "cuda",
-            generator=torch.Generator(),  # the default one must not be drawn from: it drives dropout and shifts
+            generator=torch.Generator(),  # the default one must not be drawn from: it drives dropout and augmentation
         )
         for inputs, targets in loader:
             yield inputs.to(self.device, non_blocking=True), targets.to(self.device, non_blocking=True)

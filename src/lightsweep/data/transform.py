@@ -1,5 +1,6 @@
 """From stored examples to network inputs, in whole batches on whatever device they lie."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +31,7 @@ class Normalize:
 class RandomShift:
     """Moves each image by a whole number of pixels, drawn evenly from -pixels..pixels for each axis.
 
-    Maps `[B, C, H, W]` to the same shape; what comes in from outside has the image's smallest value. Draws from
+    Maps `[B, C, H, W]` to the same shape; what comes in from outside has the batch's smallest value. Draws from
     torch's default CPU generator, so that a checkpoint which holds its state resumes exactly.
     """
 
@@ -40,11 +41,42 @@ class RandomShift:
         """Shift a batch."""
         if self.pixels == 0:
             return images
-        batch, _, height, width = images.shape
-        top, left = torch.randint(0, 2 * self.pixels + 1, (2, batch)).to(images.device)
-        padded = F.pad(images, (self.pixels,) * 4, value=float(images.min()))
-        rows = top[:, None] + torch.arange(height, device=images.device)
-        columns = left[:, None] + torch.arange(width, device=images.device)
-        examples = torch.arange(batch, device=images.device)
+        pixels, device = self.pixels, images.device
+        batch, channels, height, width = images.shape
+        top, left = torch.randint(0, 2 * pixels + 1, (2, batch)).to(device, non_blocking=True)
+        # a tensor's value as padding; as a number it would have to be read off the device
+        padded = images.amin().repeat(batch, channels, height + 2 * pixels, width + 2 * pixels)
+        padded[:, :, pixels:-pixels, pixels:-pixels] = images
+        rows = top[:, None] + torch.arange(height, device=device)
+        columns = left[:, None] + torch.arange(width, device=device)
+        examples = torch.arange(batch, device=device)
         moved = padded.permute(0, 2, 3, 1)[examples[:, None, None], rows[:, :, None], columns[:, None, :]]
         return moved.permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class RandomAffine:
+    """Turns each image about its centre and makes it larger or smaller, both drawn evenly.
+
+    The angle lies within ±`degrees`, the size between 1 - `zoom` and 1 + `zoom` of the image's own. Maps
+    `[B, C, H, W]`, floating point, to the same shape by bilinear interpolation; what comes in from outside has the
+    batch's smallest value. Draws as `RandomShift` does.
+    """
+
+    degrees: float
+    zoom: float
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Turn and scale a batch."""
+        if self.degrees == 0 and self.zoom == 0:
+            return images
+        batch, _, height, width = images.shape
+        angle, size = 2 * torch.rand(2, batch, dtype=images.dtype) - 1
+        angle, size = angle * math.radians(self.degrees), 1 + size * self.zoom
+        cosine, sine, none = angle.cos() / size, angle.sin() / size, torch.zeros_like(angle)
+        # from a place in the result to the one in the image it comes from; both axes run from -1 to 1
+        rows = [cosine, -sine * height / width, none, sine * width / height, cosine, none]
+        matrices = torch.stack(rows, 1).view(batch, 2, 3).to(images.device, non_blocking=True)
+        grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+        lowest = images.amin()
+        return F.grid_sample(images - lowest, grid, align_corners=False) + lowest

@@ -1,6 +1,6 @@
-"""The article's ConvNet: convolutions with pooling, then one linear layer."""
+"""The article's ConvNet, and deeper ones of its kind: convolutions with pooling, then one linear layer."""
 
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -18,9 +18,11 @@ class ConvNet(Model):
 
     Args:
         spec: the data; an example must be `[C, H, W]`.
-        filters: filters of each convolution.
+        filters: filters of each convolution. A list in a number's place stands for several convolutions with one
+            pooling, after the last of them; each has a ReLU.
         kernel_size: height and width of a filter, in pixels; odd.
-        batch_norm: normalise each convolution's output over the batch.
+        batch_norm: normalise each convolution's output over the batch, before its ReLU and, for a quarter of the work,
+            after its pooling.
         dropout: probability that an input of the linear layer is zeroed in training.
         label_smoothing: share of the target's mass spread over all classes.
         options: see `Model`.
@@ -29,7 +31,7 @@ class ConvNet(Model):
     def __init__(
         self,
         spec: DataSpec,
-        filters: list[int],
+        filters: Sequence[int | Sequence[int]],
         kernel_size: int = 3,
         batch_norm: bool = False,
         dropout: float = 0.0,
@@ -43,16 +45,19 @@ class ConvNet(Model):
             raise ConfigError(f"`model.kernel_size` must be odd but got {kernel_size}")
         if min(height, width) < 2 ** len(filters):
             raise ConfigError(
-                f"`model.filters` has {len(filters)} layers, and each halves the image, "
+                f"`model.filters` has {len(filters)} poolings, and each halves the image, "
                 f"but {height} × {width} pixels have not as many halves"
             )
         layers: list[nn.Module] = []
-        for before, after in pairwise([channels, *filters]):
-            layers.append(nn.Conv2d(before, after, kernel_size, padding=kernel_size // 2, bias=not batch_norm))
-            layers.extend([nn.BatchNorm2d(after)] if batch_norm else [])
-            layers.extend([nn.MaxPool2d(2), nn.ReLU()])
+        for stage in ([stage] if isinstance(stage, int) else stage for stage in filters):
+            for index, count in enumerate(stage, start=1):
+                layers.append(nn.Conv2d(channels, count, kernel_size, padding=kernel_size // 2, bias=not batch_norm))
+                layers.extend([nn.MaxPool2d(2)] if index == len(stage) else [])
+                layers.extend([nn.BatchNorm2d(count)] if batch_norm else [])
+                layers.append(nn.ReLU())
+                channels = count
             height, width = height // 2, width // 2
         layers.append(nn.Flatten())
         layers.extend([nn.Dropout(dropout)] if dropout else [])
-        layers.append(nn.Linear([channels, *filters][-1] * height * width, task.num_outputs(spec)))
+        layers.append(nn.Linear(channels * height * width, task.num_outputs(spec)))
         super().__init__(spec, nn.Sequential(*layers), task, **options)

@@ -29,20 +29,24 @@ def shares_of(seconds: Mapping[str, float]) -> str:
     return ", ".join(f"{_NAMES[part]} {100 * share:.0f} %" for part, share in shares.items() if share >= 0.005)
 
 
-def remedy(seconds: Mapping[str, float], loader: str, shift: int) -> str | None:
+def remedy(seconds: Mapping[str, float], loader: str, augmented: bool) -> str | None:
     """One line for the largest part that settings can make smaller; None if none is worth naming.
 
     Args:
         seconds: seconds by part.
         loader: `data.loader`.
-        shift: `data.shift`.
+        augmented: whether training images are shifted, turned or scaled.
     """
     avoidable = {part: value for part, value in seconds.items() if part != "arithmetic"}
-    if loader == "device" and not shift:
+    if loader == "device" and not augmented:
         avoidable.pop("data", None)  # one gather a batch; there is nothing left to save
     total = sum(seconds.values())
     part = max(avoidable, key=avoidable.__getitem__, default=None)
     if part is None or avoidable[part] < WORTH_NAMING * total:
         return None
-    by_data = "set data.loader=device" if loader == "workers" else "set data.shift=0, if accuracy allows"
+    by_data = (
+        "set data.loader=device"
+        if loader == "workers"
+        else "set data.shift, data.rotate and data.zoom to 0, if accuracy allows"
+    )
     return f"{_NAMES[part]}: {100 * avoidable[part] / total:.0f} % of the time; {_REMEDIES.get(part, by_data)}"

@@ -11,13 +11,13 @@ from lightsweep.training.result import Result
 
 
 @rank_zero_only
-def print_summary(result: Result, loader: str = "device", shift: int = 0) -> None:
+def print_summary(result: Result, loader: str = "device", augmented: bool = False) -> None:
     """Print losses and accuracies, time, speed, device, precision and where the files are.
 
     Args:
         result: the run's.
         loader: `data.loader`, for the advice on speed.
-        shift: `data.shift`, likewise.
+        augmented: whether training images are shifted, turned or scaled, likewise.
     """
     console = Console(soft_wrap=True, highlight=False)
     table = Table(title=None, box=None, pad_edge=False)
@@ -33,7 +33,7 @@ def print_summary(result: Result, loader: str = "device", shift: int = 0) -> Non
         f"{result.samples_per_second:,.0f} samples/s   {result.device}, {result.precision}"
     )
     console.print(f"time: {shares_of(result.seconds_by_part)}")
-    hint = remedy(result.seconds_by_part, loader, shift)
+    hint = remedy(result.seconds_by_part, loader, augmented)
     if hint is not None:
         console.print(hint)
     console.print(f"files in {result.folder}")
