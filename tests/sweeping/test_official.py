@@ -141,6 +141,6 @@ def test_wrapped_task_survives_cloudpickle(app):
     from lightsweep.sweeping.job import TrialJob
     from lightsweep.sweeping.task_run import TaskRun
 
-    task = TaskRun(None, partial(int, "3"), None, Command("app.py", None, ()), Path())  # type: ignore[arg-type]
+    task = TaskRun(None, partial(int, "3"), None, Command("app.py", None, ()), Path(), None)  # type: ignore[arg-type]
     job = TrialJob(None, task)  # type: ignore[arg-type]
     assert cloudpickle.loads(cloudpickle.dumps(job)).task.task_function() == 3

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cloudpickle
@@ -47,12 +47,15 @@ class HydraApp:
 
     Args:
         singletons: `Singleton.get_state()` of the launching process.
+        composed: the configuration of every job where all have the same overrides, as those of a sweeper that leaves
+            the choice to the job; None where each composes its own.
     """
 
     context: HydraContext
     task_function: TaskFunction
     config: DictConfig
     singletons: dict[str, Any]
+    composed: DictConfig | None = None
 
     def __call__(self, overrides: list[str], number: int) -> JobReturn:
         """Run the job `number`."""
@@ -60,7 +63,7 @@ class HydraApp:
         Singleton.set_state(self.singletons)
         setup_globals()
         sys.argv[:] = single_run_argv(sys.argv, overrides)
-        config = self.context.config_loader.load_sweep_config(self.config, overrides)
+        config = self.composed or self.context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
             config.hydra.job.id = number
             config.hydra.job.num = number
@@ -83,6 +86,10 @@ def hydra_jobs(app: HydraApp, job_overrides: Sequence[Sequence[str]], initial_jo
     Raises:
         TypeError: something in the app cannot be pickled, even by cloudpickle.
     """
+    if len(job_overrides) > 1 and all(overrides == job_overrides[0] for overrides in job_overrides):
+        composed = app.context.config_loader.load_sweep_config(app.config, list(job_overrides[0]))
+        if not composed.hydra.job.env_copy:  # it tells of the process that composes
+            app = replace(app, composed=composed)
     try:
         function = cloudpickle.dumps(app)
     except Exception as error:

@@ -20,7 +20,7 @@ def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) ->
     keys = {branch.key for branch in _branches(space)}
     if not keys:
         return {}
-    composed = _compose(config, loader, [line for _, line in space.fixed] + _group_choices(space, config, loader))
+    composed = _compose(config, loader, [line for _, line in space.fixed] + group_choices(space, config, loader))
     values: dict[str, str | None] = {}
     for key in keys:
         choice = composed.hydra.runtime.choices.get(key)
@@ -72,20 +72,8 @@ def check_composition(
     return first
 
 
-def job_overrides(space: Space, config: DictConfig, loader: ConfigLoader) -> list[str]:
-    """Overrides with which the job around a trial composes: the fixed ones, and group choices only where they must be.
-
-    A trial's own settings are not known when its job is handed to the launcher.
-    """
-    lines = [line for _, line in space.fixed]
-    try:
-        _compose(config, loader, lines)
-    except (HydraException, OmegaConfBaseException):
-        lines = lines + _group_choices(space, config, loader)
-    return lines
-
-
-def _group_choices(space: Space, config: DictConfig, loader: ConfigLoader) -> list[str]:
+def group_choices(space: Space, config: DictConfig, loader: ConfigLoader) -> list[str]:
+    """The first choice of each config group that is searched, as overrides."""
     return [
         f"{parameter.key}={parameter.text(parameter.first())}"
         for parameter in space.parameters

@@ -23,7 +23,7 @@ from lightsweep.files import write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_hopeless, release_orphans
-from lightsweep.sweeping.composition import job_overrides
+from lightsweep.sweeping.composer import Composer
 from lightsweep.sweeping.isolation import Command
 from lightsweep.sweeping.job import TrialJob
 from lightsweep.sweeping.journal_lock import exclusive
@@ -88,6 +88,7 @@ class Sweep:
         arguments: list[str],
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        _launcher(config, context, task_function)  # checks its settings; a local one begins to import meanwhile
         plan = make_plan(settings, config, context.config_loader, arguments)
         max_jobs, trials_per_job = job_shares(settings)
         queued = queued_parameters(enqueued(settings), plan)
@@ -97,12 +98,12 @@ class Sweep:
         note_seed(self.study, self.plan)
         write_multirun(config, self.plan.folder)
         command = Command.here([str(line) for line in config.hydra.overrides.hydra])
-        self._task = TaskRun(context, task_function, config, command, self.plan.folder)
+        composer = Composer(self.plan.space, config, context.config_loader, [f"++{self.plan.rerun.seed_key}"])
+        self._task = TaskRun(context, task_function, config, command, self.plan.folder, composer)
         self._config, self._loader = config, context.config_loader
         if str(config.hydra.launcher._target_).endswith(".BasicLauncher"):
             max_jobs, trials_per_job = 1, None  # it runs one job after the other in this process: one job costs less
-        overrides = job_overrides(self.plan.space, config, self._loader)
-        self._crew = _Crew(config, context, overrides, max_jobs, trials_per_job)
+        self._crew = _Crew(config, context, composer.job_overrides, max_jobs, trials_per_job)
 
     def tune(self) -> None:
         """Run trials until the study holds as many as it shall; the result files are written in any case."""
@@ -150,19 +151,23 @@ class _Crew:
         self, config: DictConfig, context: HydraContext, overrides: list[str], max_jobs: int | None, share: int | None
     ) -> None:
         self.config, self.overrides, self.max_jobs, self.share = config, overrides + _JOB, max_jobs, share
-        self.context = HydraContext(context.config_loader, Callbacks())  # a job is no job of the application's
+        self.context = context
 
     def launcher(self, job: TaskFunction) -> Launcher:
         """The configured launcher, for this job."""
-        return Plugins.instance().instantiate_launcher(
-            hydra_context=self.context, task_function=job, config=self.config
-        )
+        return _launcher(self.config, self.context, job)
 
     def launch(self, launcher: Launcher, wanted: int, index: int) -> Sequence[JobReturn]:
         """Hand out jobs for so many trials or re-runs, numbered from `index` on."""
         jobs = wanted if self.share is None else -(-wanted // self.share)
         jobs = jobs if self.max_jobs is None else min(jobs, self.max_jobs)
         return launcher.launch([self.overrides] * jobs, initial_job_idx=index)
+
+
+def _launcher(config: DictConfig, context: HydraContext, job: TaskFunction) -> Launcher:
+    """The configured launcher; a job of the sweep's is none of the application's, whose callbacks it leaves alone."""
+    context = HydraContext(context.config_loader, Callbacks())
+    return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=job, config=config)
 
 
 def _run_trials(study: optuna.Study, plan: Plan, crew: _Crew, job: TrialJob) -> None:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from lightsweep.errors import LightsweepError
 from lightsweep.files import write_text
 from lightsweep.paths import SweepPaths
+from lightsweep.sweeping.composer import Composer
 from lightsweep.sweeping.isolation import Command, isolated_task
 from lightsweep.sweeping.storage import masked
 
@@ -29,6 +30,7 @@ class TaskRun:
         config: the sweep's configuration as Hydra composed it.
         command: how the application was started.
         folder: the sweep's folder, absolute.
+        composer: composes a task's configuration.
     """
 
     context: HydraContext
@@ -36,6 +38,7 @@ class TaskRun:
     config: DictConfig
     command: Command
     folder: Path
+    composer: Composer
 
     def compose(self, overrides: Sequence[str], number: int, subdir: str | None = None) -> tuple[DictConfig, Path]:
         """The task's configuration, its storage without a password, and its folder.
@@ -45,7 +48,7 @@ class TaskRun:
             number: `hydra.job.num`.
             subdir: the folder's name inside the sweep's; None for what `hydra.sweep.subdir` says.
         """
-        config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+        config = self.composer.compose(overrides)
         outer = HydraConfig.get().job
         with open_dict(config):
             config.hydra.job.num = number
