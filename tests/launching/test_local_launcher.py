@@ -79,6 +79,7 @@ def test_a_failed_job_ends_the_program_with_its_traceback_after_the_others_have_
     assert ended.returncode == 1
     assert "job 0 failed: ValueError: thirteen" in ended.stdout
     assert "ValueError: thirteen" in ended.stderr
+    assert f'File "{program.folder}/program.py", line 12, in main' in ended.stderr
     assert 'raise ValueError("thirteen")' in ended.stderr
     assert [job["number"] for job in program.seen()] == [1, 2, 13]
 

@@ -3,7 +3,10 @@
 Exceptions cross the process boundary as text and, where they can be pickled, as themselves.
 """
 
+import linecache
+import os
 import signal
+import sys
 import traceback
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +14,9 @@ from typing import Any
 import cloudpickle
 
 from lightsweep.errors import LightsweepError
+
+_PICKLED = "<dynamic-code>"
+"""What cloudpickle calls the file of the functions that it sends, which are those of the main program."""
 
 
 class JobDied(LightsweepError):
@@ -72,7 +78,7 @@ class Outcome:
 def pack_error(error: BaseException) -> PackedError:
     """Make an exception ready to be sent; its traceback, which pickle would drop, goes along as text."""
     summary = "".join(traceback.format_exception_only(error)).strip()
-    text = "".join(traceback.format_exception(error))
+    text = _traceback_text(error)
     if not isinstance(error, Exception):
         return PackedError(summary, text, None)
     try:
@@ -81,6 +87,17 @@ def pack_error(error: BaseException) -> PackedError:
     except Exception:  # whatever a foreign __reduce__ or __init__ raises: the text is sent instead
         return PackedError(summary, text, None)
     return PackedError(summary, text, pickled)
+
+
+def _traceback_text(error: BaseException) -> str:
+    """As Python prints it, with the file of the main program's functions, which cloudpickle 3.1.3 leaves out."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    if file is None:
+        return "".join(traceback.format_exception(error))
+    lines = linecache.getlines(file)
+    linecache.cache[_PICKLED] = (sum(map(len, lines)), None, lines, file)  # the source lines are looked up here
+    text = "".join(traceback.format_exception(error))
+    return text.replace(f'File "{_PICKLED}"', f'File "{os.path.abspath(file)}"')
 
 
 def unpack_error(packed: PackedError) -> Exception:
