@@ -99,6 +99,13 @@ class RunPaths:
         """Held by the process that writes into the folder."""
         return self.folder / ".lock"
 
+    @staticmethod
+    def not_carried(folder: str, names: list[str]) -> set[str]:
+        """The files of a killed trial's folder that the trial that goes on has of its own; for `shutil.copytree`."""
+        run = RunPaths(Path(folder))
+        own = (run.hydra, run.config, run.environment, run.result, run.log, run.lock)
+        return {path.name for path in own} & set(names)
+
     @property
     def tensorboard(self) -> Path:
         """The folder of the TensorBoard events."""

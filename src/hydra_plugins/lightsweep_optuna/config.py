@@ -72,8 +72,8 @@ class OptunaSweeperConf:
     # again.
     compare: str | None = None
     rerun_best: RerunBestConf = field(default_factory=RerunBestConf)
-    # A trial on another host counts as dead when it started so many seconds ago; None: never.
-    remote_timeout_s: float | None = None
+    # A trial on another host counts as dead so many seconds after its last sign of life; None: never.
+    remote_timeout_s: float | None = 120.0
 
 
 SAMPLERS: dict[str, list[str]] = {

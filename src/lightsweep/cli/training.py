@@ -27,7 +27,10 @@ from lightsweep.config.composition import explain, share_config_store
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError
-from lightsweep.sweeping.trial import within_sweep, within_trial
+from lightsweep.sweeping.trial import killed_trial, within_sweep, within_trial
+
+GOES_ON = "LIGHTSWEEP_GOES_ON"
+"""Environment variable by which the other processes of a DDP run learn that it goes on from a checkpoint."""
 
 
 def train() -> None:
@@ -68,12 +71,30 @@ def run(cfg: DictConfig) -> Any:
     folder = Path(HydraConfig.get().runtime.output_dir)
     if within_sweep():  # which has a line for each trial; what the trial says goes into its folder
         with paths.RunPaths(folder).log.open("a", encoding="utf-8") as log, redirect_stdout(log):
-            return _train_in(cfg, folder)
+            return _train_in(cfg, folder, _goes_on(folder))
     try:
-        return _train_in(cfg, folder)
+        return _train_in(cfg, folder, _goes_on(folder))
     except UserError:
         _discard_untouched(folder)
         raise
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether the run goes on from a checkpoint: its own where its job was lost and started again, or its trial's.
+
+    A trial that was killed is run again under another number, and so in another folder; what is seen of the first one's
+    is copied.
+    """
+    from lightsweep.launching.remote import ATTEMPT
+
+    before = killed_trial()
+    if before is not None and paths.RunPaths(before.folder).last.is_file():
+        shutil.copytree(before.folder, folder, dirs_exist_ok=True, ignore=paths.RunPaths.not_carried)
+    lost = before is not None or (not within_trial() and os.environ.get(ATTEMPT, "0") != "0")
+    goes_on = GOES_ON in os.environ or (lost and paths.RunPaths(folder).last.is_file())
+    if goes_on:
+        os.environ[GOES_ON] = "1"
+    return goes_on
 
 
 def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> Any:

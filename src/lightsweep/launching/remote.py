@@ -54,6 +54,7 @@ class Errand:
 
     def __call__(self) -> bytes:
         """Run the job; returns its packed value, or its packed error, which is a JobDied if a signal ended it."""
+        environment = dict(os.environ)
         os.environ[ATTEMPT] = str(self.attempt)
         if Path(self.folder).is_dir():
             os.chdir(self.folder)
@@ -65,6 +66,8 @@ class Errand:
             return run_packed(function, self.args, self._told)
         finally:
             sys.modules["__main__"] = before
+            os.environ.clear()  # Ray gives its processes one job after another
+            os.environ.update(environment)
 
     def _told(self, error: BaseException) -> bytes:
         number = _signal_of(error)

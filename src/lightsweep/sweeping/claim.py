@@ -4,7 +4,6 @@ Claims of one study take turns on a lock file. Processes that do not share that 
 race past each other; then the later trial is withdrawn, before it has drawn anything.
 """
 
-import datetime
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +22,7 @@ from lightsweep.sweeping.study import load_study, study_storage
 
 JUDGED_FROM = 5  # trials; before so many have finished, failures are compared with this number
 OWNERLESS_GRACE_S = 60
+KILLED = "killed"  # why a trial does not count whose process is gone
 
 
 def claim(plan: Plan) -> Trial | None:
@@ -43,7 +43,7 @@ def claim(plan: Plan) -> Trial | None:
         if not shares_lock and _is_surplus(plan, trial.number, storage.get_all_trials(study_id, deepcopy=False)):
             finish_uncounted(storage, trial._trial_id, "withdrawn", "another process had claimed the last trial")
             return None
-        trial.set_user_attr(marks.OWNER, Owner.here().to_attribute())
+        trial.set_user_attr(marks.OWNER, Owner.here(plan.sweep).to_attribute())
         return trial
 
 
@@ -68,16 +68,19 @@ def _is_surplus(plan: Plan, number: int, trials: Sequence[FrozenTrial]) -> bool:
     return finished + len(ahead) > plan.n_trials
 
 
-def release_orphans(plan: Plan) -> int:
+def release_orphans(plan: Plan, jobs_ended: bool = False) -> int:
     """Fail the trials whose process is gone, uncounted, and queue their settings to be run again.
 
     Call it with the claim lock held. Returns how many there were.
+
+    Args:
+        jobs_ended: the launcher has returned, so that no job of this sweep runs, wherever it was.
     """
     storage, study_id = study_storage(plan)
     orphans = [
         trial
         for trial in storage.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,))
-        if _is_orphan(trial, plan)
+        if _is_orphan(trial, plan, jobs_ended)
     ]
     if orphans:
         study = load_study(plan)
@@ -110,22 +113,33 @@ def _fail(storage: BaseStorage, trial_id: int, reason: str) -> None:
         return
 
 
-def _is_orphan(trial: FrozenTrial, plan: Plan) -> bool:
-    age_s = _age_s(trial)
+def _is_orphan(trial: FrozenTrial, plan: Plan, jobs_ended: bool) -> bool:
     stored = trial.user_attrs.get(marks.OWNER)
     if stored is None:
         # Claims write the owner before they let go of the lock, so with a lock beside the storage itself nobody is
         # between the two now; with other storages somebody elsewhere may be.
-        return local_file(plan.storage) is not None or age_s > OWNERLESS_GRACE_S
-    owner = Owner.from_attribute(stored)
+        return local_file(plan.storage) is not None or time.time() - _started(trial) > OWNERLESS_GRACE_S
+    seen = max(trial.user_attrs.get(marks.ALIVE, 0.0), _started(trial))
+    return is_gone(Owner.from_attribute(stored), seen, plan, jobs_ended)
+
+
+def is_gone(owner: Owner, seen: float, plan: Plan, jobs_ended: bool = False) -> bool:
+    """Whether a process no longer works on the study.
+
+    Args:
+        owner: the process.
+        seen: `time.time()` of its last sign of life, which counts where it runs on another host.
+        jobs_ended: see `release_orphans`.
+    """
+    if jobs_ended and plan.sweep and owner.sweep == plan.sweep:
+        return True
     if owner.is_local():
         return owner.is_dead()
-    return plan.remote_timeout_s is not None and age_s > plan.remote_timeout_s
+    return plan.remote_timeout_s is not None and time.time() - seen > plan.remote_timeout_s
 
 
-def _age_s(trial: FrozenTrial) -> float:
-    started = trial.datetime_start
-    return 0.0 if started is None else (datetime.datetime.now() - started).total_seconds()
+def _started(trial: FrozenTrial) -> float:
+    return time.time() if trial.datetime_start is None else trial.datetime_start.timestamp()
 
 
 def finish_uncounted(storage: BaseStorage, trial_id: int, why: str, reason: str) -> bool:
@@ -152,7 +166,7 @@ def give_up(study: Study, storage: BaseStorage, trial_id: int, reason: str) -> N
     queued = (other.user_attrs.get(marks.RUN_AGAIN_OF) for other in study.get_trials(deepcopy=False))
     if trial.number not in queued:
         run_again(study, trial)
-    finish_uncounted(storage, trial_id, "killed", reason)
+    finish_uncounted(storage, trial_id, KILLED, reason)
 
 
 def run_again(study: Study, trial: FrozenTrial, attempt: int | None = None) -> None:

@@ -1,6 +1,9 @@
 """What a launcher runs instead of the task: a function that claims a trial, runs the task and tells the study."""
 
 import logging
+import time
+from functools import partial
+from pathlib import Path
 
 from hydra.utils import get_method
 from omegaconf import DictConfig
@@ -9,13 +12,14 @@ from optuna.trial import Trial, TrialState
 
 from lightsweep.config.override_text import override_text
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.claim import claim, give_up, run_again
+from lightsweep.sweeping.claim import KILLED, claim, give_up, run_again
+from lightsweep.sweeping.heartbeat import beating
 from lightsweep.sweeping.isolation import children, end_children
 from lightsweep.sweeping.outcome import Outcome, failure, outcome_of_error, outcome_of_return
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.study import study_storage
 from lightsweep.sweeping.task_run import TaskRun, logging_restored, write_error
-from lightsweep.sweeping.trial import running_trial
+from lightsweep.sweeping.trial import KilledTrial, running_trial
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +70,7 @@ class TrialJob:
         except Exception as error:
             return outcome_of_error(error)
         trial.set_user_attr(marks.FOLDER, str(folder))
-        with running_trial(trial):
+        with running_trial(trial, _killed(trial)), beating(self.plan, partial(_sign_of_life, trial)):
             returned = self.task.run(config, overrides, trial.number)
         pruned_at = trial.storage.get_trial(trial._trial_id).user_attrs.get(marks.PRUNED_AT)
         outcome = outcome_of_return(returned, len(self.plan.directions), pruned_at)
@@ -117,3 +121,18 @@ class TrialJob:
             storage.set_study_user_attr(study_id, marks.STUDY_EXHAUSTED, True)
         if outcome.state is TrialState.FAIL and attempt < self.plan.retry_failed:
             run_again(trial.study, storage.get_trial(trial._trial_id), attempt + 1)
+
+
+def _sign_of_life(trial: Trial) -> None:
+    trial.storage.set_trial_user_attr(trial._trial_id, marks.ALIVE, time.time())
+
+
+def _killed(trial: Trial) -> KilledTrial | None:
+    """The trial whose settings this one runs again, if that was killed; one that failed by itself begins anew."""
+    number = trial.user_attrs.get(marks.RUN_AGAIN_OF)
+    if number is None:
+        return None
+    before = trial.study.get_trials(deepcopy=False)[number]
+    if before.user_attrs.get(marks.NOT_COUNTED) != KILLED or marks.FOLDER not in before.user_attrs:
+        return None
+    return KilledTrial(Path(before.user_attrs[marks.FOLDER]), dict(before.intermediate_values))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial, TrialState
 
 OWNER = "lightsweep:owner"
+ALIVE = "lightsweep:alive"  # `time.time()` of the owner's last sign of life, where other hosts may wait for one
 REASON = "lightsweep:reason"
 NOT_COUNTED = "lightsweep:not_counted"  # why the trial is outside n_trials: killed, withdrawn or tried again
 RUN_AGAIN_OF = "lightsweep:run_again_of"

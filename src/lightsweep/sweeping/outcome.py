@@ -4,6 +4,7 @@ Optuna would leave a trial running that returned a text, and would take infinity
 """
 
 import math
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from optuna import TrialPruned
 from optuna.trial import TrialState
 
 from lightsweep.errors import Interrupted
+
+STOPPED = tuple(128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2))
+"""How a process ends that was stopped, by hand or by SLURM."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def outcome_of_error(error: BaseException) -> Outcome:
     if isinstance(error, KeyboardInterrupt | Interrupted):
         return Outcome(TrialState.FAIL, reason=str(error) or "interrupted", from_outside=True)
     if isinstance(error, SystemExit):
-        from_outside = error.code in (130, 143)  # how a process ends that SIGINT or SIGTERM stopped
+        from_outside = error.code in STOPPED
         return Outcome(TrialState.FAIL, reason=f"exited with code {error.code}", from_outside=from_outside)
     return failure(f"{type(error).__name__}: {error}")
 

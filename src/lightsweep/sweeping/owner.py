@@ -18,17 +18,19 @@ class Owner:
     host: str
     pid: int
     started: str
+    sweep: str = ""
+    """The sweep whose job it is: when that sweep's launcher has returned, it is gone, on whatever host."""
 
     @classmethod
-    def here(cls) -> "Owner":
+    def here(cls, sweep: str = "") -> "Owner":
         """This process."""
         pid = os.getpid()
-        return cls(_host(), pid, _start_time(pid) or "")
+        return cls(_host(), pid, _start_time(pid) or "", sweep)
 
     @classmethod
     def from_attribute(cls, value: dict[str, Any]) -> "Owner":
         """The owner that `to_attribute` wrote."""
-        return cls(str(value["host"]), int(value["pid"]), str(value["started"]))
+        return cls(str(value["host"]), int(value["pid"]), str(value["started"]), str(value.get("sweep", "")))
 
     def to_attribute(self) -> dict[str, Any]:
         """A JSON-able mapping for the study."""

@@ -41,7 +41,9 @@ class Plan:
         max_failure_rate: share of failed trials above which the sweep ends.
         retry_failed: how often a trial that failed by itself is tried again.
         max_kills: settings that lost their process so often have failed, and are not run again.
-        remote_timeout_s: a trial that runs on another host counts as dead when it started longer ago; None for never.
+        remote_timeout_s: a trial on another host counts as dead so long after its last sign of life; None for never.
+        sweep: tells this sweep's jobs from those of others on the same study.
+        host: where the sweep itself runs, as in `Owner`.
         deadline: no trial starts after this `time.time()`; None for no limit.
         custom_search_space: dotted path of a callable (config, trial) that draws more.
         constraints: dotted path of a callable (trial, values) that returns numbers which are <= 0 when all is well.
@@ -63,6 +65,8 @@ class Plan:
     retry_failed: int = 0
     max_kills: int = 5
     remote_timeout_s: float | None = None
+    sweep: str = ""
+    host: str = ""
     deadline: float | None = None
     custom_search_space: str | None = None
     constraints: str | None = None

@@ -13,7 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.trial import TRIAL_VARIABLE, current_trial
+from lightsweep.sweeping.trial import TRIAL_VARIABLE, current_trial, killed_trial
 
 
 class PruningCallback(Callback):
@@ -89,6 +89,16 @@ class PruningCallback(Callback):
         """Refuse a strategy whose processes cannot see the trial."""
         if trainer.is_global_zero and current_trial() is None and TRIAL_VARIABLE in os.environ:
             raise ConfigError("pruning cannot reach the trial from a spawned process; use `trainer.strategy=ddp`")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report again what a killed trial had reported, as far as this run goes on after it."""
+        trial, before = current_trial(), killed_trial()
+        if trial is None or before is None or len(trial.study.directions) > 1:
+            return
+        reached = trainer.current_epoch - 1 if self.every == "epoch" else trainer.global_step
+        for step in sorted(step for step in before.reported if step <= reached):
+            trial.report(before.reported[step], step)
+            self._last_step = step
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report after a validation, sanity checks excepted."""

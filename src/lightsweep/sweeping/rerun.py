@@ -17,7 +17,9 @@ from optuna.trial import TrialState
 
 from lightsweep.paths import RunPaths, SweepPaths
 from lightsweep.sweeping import marks
+from lightsweep.sweeping.claim import is_gone
 from lightsweep.sweeping.grammar import bare
+from lightsweep.sweeping.heartbeat import beating
 from lightsweep.sweeping.isolation import children, end_children
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.outcome import Outcome, outcome_of_error, outcome_of_return
@@ -60,6 +62,7 @@ class RerunResult:
         state: running, complete or failed.
         owner: the process that runs it, as a mapping.
         started: `time.time()` of its start.
+        alive: `time.time()` of its last sign of life.
         value: what the task returned.
         test: the metrics `test/…` of the run's result.json, where it has one.
         reason: why it failed.
@@ -68,6 +71,7 @@ class RerunResult:
     state: str
     owner: dict[str, Any] = field(default_factory=dict)
     started: float = 0.0
+    alive: float = 0.0
     seconds: float | None = None
     value: float | None = None
     test: dict[str, float] = field(default_factory=dict)
@@ -151,21 +155,22 @@ class RerunJob:
         with exclusive(lock_path(self.plan.storage, self.plan.folder)):
             for rerun, result in zip(self.reruns, results_of(self.reruns, self.plan), strict=True):
                 if result is None or (result.state == "running" and self._is_abandoned(result)):
-                    self._keep(rerun, RerunResult("running", Owner.here().to_attribute(), time.time()))
+                    self._keep(rerun, self._running(time.time()))
                     return rerun
         return None
 
+    def _running(self, started: float) -> RerunResult:
+        return RerunResult("running", Owner.here(self.plan.sweep).to_attribute(), started, time.time())
+
     def _is_abandoned(self, result: RerunResult) -> bool:
-        owner, limit_s = Owner.from_attribute(result.owner), self.plan.remote_timeout_s
-        if owner.is_local():
-            return owner.is_dead()
-        return limit_s is not None and time.time() - result.started > limit_s
+        return is_gone(Owner.from_attribute(result.owner), result.alive, self.plan)
 
     def _run(self, rerun: Rerun) -> None:
         started, before = time.time(), children()
         with logging_restored():
             try:
-                outcome, test = self._outcome(rerun)
+                with beating(self.plan, lambda: self._keep(rerun, self._running(started))):
+                    outcome, test = self._outcome(rerun)
             except SystemExit as error:
                 outcome, test = outcome_of_error(error), {}
                 if outcome.from_outside:
@@ -174,7 +179,7 @@ class RerunJob:
         value = outcome.values[0] if outcome.values else None
         seconds = round(time.time() - started, 3)
         owner = Owner.here().to_attribute()
-        self._keep(rerun, RerunResult(state, owner, started, seconds, value, test, outcome.reason))
+        self._keep(rerun, RerunResult(state, owner, started, time.time(), seconds, value, test, outcome.reason))
         if state == "failed":
             end_children(before)
 

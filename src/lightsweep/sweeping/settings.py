@@ -2,6 +2,7 @@
 
 import logging
 import time
+import uuid
 from collections.abc import Mapping
 from enum import Enum
 from functools import partial
@@ -16,6 +17,7 @@ from lightsweep.errors import ConfigError
 from lightsweep.sweeping.algorithms import is_exhaustive, is_grid, make_pruner, make_sampler, prunes
 from lightsweep.sweeping.composition import check_composition, configured_seed, configured_values
 from lightsweep.sweeping.own_check import check_own, is_own
+from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan, RerunSettings
 from lightsweep.sweeping.space import Space, build_space, grid_size
 from lightsweep.sweeping.storage import storage_spec
@@ -74,6 +76,8 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
         retry_failed=_integer(given, "retry_failed", 0, 0),
         max_kills=_integer(given, "max_kills", 1, 5),
         remote_timeout_s=_number(given, "remote_timeout_s", 0.0),
+        sweep=uuid.uuid4().hex[:12],
+        host=Owner.here().host,
         deadline=None if timeout_s is None else time.time() + timeout_s,
         custom_search_space=_callable(given, "custom_search_space"),
         constraints=_callable(given, "constraints"),

@@ -51,10 +51,16 @@ def _counts(study: Study, plan: Plan) -> list[str]:
     ]
     if counts.running:
         lines.append(
-            f"{counts.running} trials run in other processes; if those are dead on another host, set "
-            "`hydra.sweeper.remote_timeout_s` and start again"
+            f"{counts.running} trials run in other processes; if those are gone with their host, start again "
+            f"{_after(plan.remote_timeout_s)}"
         )
     return lines
+
+
+def _after(timeout_s: float | None) -> str:
+    if timeout_s is None:
+        return "with `hydra.sweeper.remote_timeout_s` set"
+    return f"{timeout_s:g} s after their last sign of life"
 
 
 def _ending(study: Study, plan: Plan) -> list[str]:

@@ -175,7 +175,7 @@ def _run_trials(study: optuna.Study, plan: Plan, crew: _Crew, job: TrialJob) -> 
     launcher = crew.launcher(job)
     index = 0
     with _shown(study, plan, launcher), _quiet(launcher):
-        while (wanted := _wanted(plan)) > 0:
+        while (wanted := _wanted(plan)) > 0:  # no job of this sweep runs here
             before = marks.tally(_trials(plan))
             returns = crew.launch(launcher, wanted, index)
             index += len(returns)
@@ -220,7 +220,7 @@ def _run_again(study: optuna.Study, plan: Plan, crew: _Crew, task: TaskRun) -> N
 def _wanted(plan: Plan) -> int:
     """Trials to start now; orphans are queued again first, and the running trials of other sweeps are left to them."""
     with exclusive(lock_path(plan.storage, plan.folder)):
-        release_orphans(plan)
+        release_orphans(plan, jobs_ended=True)
     counts = marks.tally(_trials(plan))
     if is_hopeless(plan, counts):
         return 0

@@ -4,9 +4,11 @@ Neither threads nor DDP's child processes inherit it: there `current_trial` retu
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,8 +17,27 @@ if TYPE_CHECKING:
 TRIAL_VARIABLE = "LIGHTSWEEP_TRIAL"
 """Set to the trial's number for the time of a trial; processes that the trial starts inherit it."""
 
+_killed: "ContextVar[KilledTrial | None]" = ContextVar("killed", default=None)
 _again: ContextVar[bool] = ContextVar("running_again", default=False)
 _current: "ContextVar[Trial | None]" = ContextVar("current_trial", default=None)
+
+
+@dataclass(frozen=True)
+class KilledTrial:
+    """What is left of a trial whose process was killed, for the trial that runs its settings again.
+
+    Args:
+        folder: the killed trial's; this host may not see it.
+        reported: the values it had reported, by step.
+    """
+
+    folder: Path
+    reported: Mapping[int, float]
+
+
+def killed_trial() -> "KilledTrial | None":
+    """What the present trial may go on from; None where it begins anew."""
+    return _killed.get()
 
 
 def current_trial() -> "Trial | None":
@@ -45,10 +66,11 @@ def running_again() -> "Iterator[None]":
 
 
 @contextmanager
-def running_trial(trial: "Trial") -> "Iterator[None]":
-    """Make `trial` the current one for the time of the task."""
-    token = _current.set(trial)
+def running_trial(trial: "Trial", killed: "KilledTrial | None" = None) -> "Iterator[None]":
+    """Make `trial` the current one for the time of the task; it may go on from what a `killed` one left."""
+    token, before = _current.set(trial), _killed.set(killed)
     try:
         yield
     finally:
+        _killed.reset(before)
         _current.reset(token)

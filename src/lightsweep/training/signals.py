@@ -9,8 +9,8 @@ from types import FrameType
 from lightsweep.errors import Interrupted
 
 _SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
-)  # SLURM announces a pre-emption by SIGUSR1 where the job asked for it
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+)  # SLURM announces the end of a job's time by the signal it asked for; submitit's is SIGUSR2
 
 
 class StopRequest:

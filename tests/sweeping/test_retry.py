@@ -1,0 +1,60 @@
+"""A trial whose process is killed goes on from its last checkpoint, and ends as one that nobody disturbed."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lightsweep.paths import RunPaths, home
+from lightsweep.sweeping import marks
+
+SETTINGS = ["model=softmax_regression", "optimizer=adam", "logger=none", "trainer.accelerator=cpu",
+            "trainer.precision=64-true", "trainer.max_epochs=40", "test=false"]  # fmt: skip
+
+
+def start(*arguments: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, str(home() / "train.py"), *SETTINGS, *arguments]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with RunPaths(folder).metrics.open(newline="") as file:
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_killed_trial_goes_on_from_its_checkpoint(ranks, mnist_root, tmp_path, study_of):
+    data = [f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=50"]
+    data += ["trainer=ddp", "trainer.devices=2"] if ranks == 2 else []
+    sweep = start(*data, "-m", "optimizer.lr=choice(0.001)", "hydra/sweeper=optuna", "hydra/launcher=local",
+                  "hydra/sweeper/pruner=median", "hydra.sweeper.direction=maximize", "hydra.launcher.num_workers=1",
+                  "hydra.launcher.gpus=null", "hydra.sweeper.n_trials=1", f"hydra.sweep.dir={tmp_path / 'sweep'}",
+                  )  # fmt: skip
+    end = time.monotonic() + 120
+    while not RunPaths(tmp_path / "sweep" / "0").previous.is_file():  # two epochs are saved
+        assert time.monotonic() < end, sweep.communicate(timeout=5)
+        time.sleep(0.01)
+    os.kill(study_of(tmp_path / "sweep").trials[0].user_attrs[marks.OWNER]["pid"], signal.SIGKILL)
+    output, _ = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, output
+    undisturbed = start(*data, "optimizer.lr=0.001", f"hydra.run.dir={tmp_path / 'run'}")
+    assert undisturbed.wait(timeout=300) == 0, undisturbed.communicate()[0]
+
+    trials = study_of(tmp_path / "sweep").trials
+    assert [marks.condition(trial) for trial in trials] == ["not_counted", "complete"]
+    assert list(trials[1].intermediate_values) == list(range(40))
+    resumed, whole = tmp_path / "sweep" / "1", tmp_path / "run"
+    assert rows(resumed) == rows(whole)
+    results = [json.loads(RunPaths(folder).result.read_text()) for folder in (resumed, whole)]
+    assert results[0]["monitored"] == results[1]["monitored"] == trials[1].value
+    assert results[0]["steps"] == results[1]["steps"]
+    log = RunPaths(resumed).log.read_text()
+    assert "epoch 1/40" not in log, "it began anew"
