@@ -17,9 +17,12 @@ def test_the_members_are_these():
         "LightsweepError",
         "Result",
         "RunFolderError",
+        "Sweep",
+        "Trial",
         "UserError",
         "compose",
         "evaluate",
+        "sweep",
         "train",
     ]
 

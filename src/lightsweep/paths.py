@@ -6,6 +6,7 @@ Nothing else in the package spells a file name.
 import hashlib
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -25,6 +26,11 @@ def project_folders() -> list[Path]:
     """Where a user's own `conf/` and `sweeps/` are looked for: the present folder, and that of the program started."""
     program = Path(sys.argv[0] or ".").absolute().parent
     return [folder for folder in dict.fromkeys((Path.cwd(), program)) if folder != home()]
+
+
+def new_run() -> Path:
+    """A folder for a run that was given none, as `hydra.run.dir` names it."""
+    return Path("outputs") / datetime.now().strftime("%Y-%m-%d") / datetime.now().strftime("%H-%M-%S-%f")
 
 
 def data_dir(root: str) -> Path:
@@ -58,6 +64,11 @@ class RunPaths:
     def hydra(self) -> Path:
         """Hydra's own folder: config.yaml (as composed), overrides.yaml, hydra.yaml."""
         return self.folder / ".hydra"
+
+    @property
+    def overrides(self) -> Path:
+        """The overrides with which the run was composed, a YAML list."""
+        return self.hydra / "overrides.yaml"
 
     @property
     def config(self) -> Path:

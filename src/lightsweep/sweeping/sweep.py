@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from lightsweep.errors import LightsweepError
 from lightsweep.files import write_text
 from lightsweep.paths import SweepPaths
+from lightsweep.screen import draws
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_hopeless, release_orphans
 from lightsweep.sweeping.composer import Composer
@@ -190,7 +191,7 @@ def _shown(study: optuna.Study, plan: Plan, launcher: Launcher) -> Progress:
 
     console = Console()
     in_process = type(launcher).__name__ == "BasicLauncher"
-    if not plan.live or not console.is_terminal or console.is_dumb_terminal or in_process:
+    if not plan.live or not draws(console) or in_process:
         return Progress(finished_trials(plan))
     from lightsweep.sweeping.live_view import LiveView
 

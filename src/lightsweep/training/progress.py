@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from lightsweep.screen import draws
 from lightsweep.training.stepper import Stepper
 from lightsweep.training.tally import Sums
 
@@ -45,7 +46,7 @@ class Bar(ProgressBar):
         """Draw the bar."""
         self._began = time.perf_counter()
         self._examples_before = self.stepper.examples
-        if self.console.is_terminal and not self.console.quiet:
+        if draws(self.console) and not self.console.quiet:
             columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[text]}"))
             self._progress = Progress(*columns, console=self.console, auto_refresh=False, transient=True)
             self._task = self._progress.add_task("", total=None, text="")

@@ -1,0 +1,189 @@
+"""The package from Python: what `python train.py` does, for notebooks and other programs, with typed results."""
+
+import csv
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from hydra.version import setbase
+from lightning.pytorch import Callback
+from omegaconf import DictConfig
+
+from lightsweep import paths, training
+from lightsweep.cli.imports import quiet_imports
+from lightsweep.cli.training import run as run_task
+from lightsweep.config.compose import compose
+from lightsweep.config.composition import COMPOSITION_ERRORS, explain, share_config_store
+from lightsweep.config.experiment_file import expand_experiment
+from lightsweep.config.override_text import override_text
+from lightsweep.config.saved import read_result
+from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.training import Result, evaluate
+
+__all__ = ["Result", "Sweep", "Trial", "evaluate", "sweep", "train"]
+
+
+def train(
+    cfg: DictConfig | Sequence[str] = (),
+    folder: Path | str | None = None,
+    resume: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> Result:
+    """Train, pick the best checkpoint, test it, and write everything into a folder.
+
+    Args:
+        cfg: what `compose` gives, or overrides for it, such as `["model=mlp", "optimizer.lr=0.1"]`.
+        folder: the run's folder; None for a new one under `outputs/`, named by the time.
+        resume: go on from the folder's newest checkpoint.
+        callbacks: further Lightning callbacks.
+
+    Raises:
+        ConfigError, DataError, RunFolderError: before training starts.
+        Diverged, Interrupted: with `result.json` written.
+    """
+    quiet_imports()
+    configuration = cfg if isinstance(cfg, DictConfig) else compose(cfg)
+    return training.train(configuration, Path(folder) if folder is not None else paths.new_run(), resume, callbacks)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of a search, or one run of a grid.
+
+    Attributes:
+        number: its place in the order of starting.
+        status: `complete`, `pruned`, `failed`, … as `trials.csv` has it; for a grid's run that of its `result.json`.
+        values: what it reached: one number, or one for each direction; empty where it reached none.
+        parameters: its settings by key; of a grid's run, those that differ within the grid.
+        duration_s: wall time; None where it is not known.
+        reason: why it did not complete, one line; empty where it did.
+        folder: its run folder.
+    """
+
+    number: int
+    status: str
+    values: tuple[float, ...]
+    parameters: Mapping[str, Any]
+    duration_s: float | None
+    reason: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a search or a grid came to, read from its folder.
+
+    Attributes:
+        folder: the sweep's folder.
+        trials: by number.
+        best_parameters: the winner's settings; empty where nothing completed, and for grids, which rank nothing.
+        best_value: what it reached; None likewise, and where there are several directions.
+    """
+
+    folder: Path
+    trials: tuple[Trial, ...]
+    best_parameters: Mapping[str, Any] = field(default_factory=dict)
+    best_value: float | None = None
+
+    @classmethod
+    def read(cls, folder: Path | str) -> "Sweep":
+        """A sweep's folder, finished or not.
+
+        Raises:
+            RunFolderError: it holds neither trials nor runs.
+        """
+        found = paths.SweepPaths(Path(folder))
+        if not found.trials.is_file():
+            return cls(found.folder, tuple(_grid(found.folder)))
+        best: dict[str, Any] = {}
+        if found.results.is_file():
+            best = yaml.safe_load(found.results.read_text(encoding="utf-8"))
+        trials = tuple(_trials(found))
+        return cls(found.folder, trials, best.get("best_params", {}), best.get("best_value"))
+
+
+def sweep(overrides: Sequence[str]) -> Sweep:
+    """What `python train.py -m <overrides>` does: a search, or a grid of all combinations.
+
+    Args:
+        overrides: as on the command line, such as `["sweeps=lr_momentum", "model=mlp"]` or
+            `["optimizer=sgd,adam", "seed=0,1,2"]`.
+
+    Raises:
+        ConfigError: an override that does not fit, before any trial.
+        SweepFailed: more trials failed than the sweep allows.
+    """
+    quiet_imports()
+    given = expand_experiment(overrides)
+    with _hydra() as hydra:
+        cfg = hydra.compose_config("train", given, RunMode.MULTIRUN, with_log_configuration=False)
+        folder = Path(str(cfg.hydra.sweep.dir)).absolute()
+        hydra.multirun("train", run_task, [*given, f"hydra.sweep.dir={override_text(str(folder))}"])
+    return Sweep.read(folder)
+
+
+@contextmanager
+def _hydra() -> Iterator[Hydra]:
+    """Hydra on lightsweep's groups, with its errors in one line."""
+    setbase("1.3")
+    share_config_store()
+    GlobalHydra.instance().clear()
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # the sweeper then raises, where it would end the process
+    try:
+        yield Hydra.create_main_hydra2("train", create_config_search_path(f"file://{paths.conf_dir()}"))
+    except COMPOSITION_ERRORS as error:
+        raise ConfigError(explain(error)) from error
+    finally:
+        GlobalHydra.instance().clear()
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before
+
+
+def _trials(found: paths.SweepPaths) -> Iterator[Trial]:
+    with found.trials.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            number, state, reason = int(row.pop("number")), row.pop("state"), row.pop("reason")
+            duration = row.pop("duration_s")
+            values = [row.pop(name) for name in list(row) if name == "value" or name.startswith("value_")]
+            yield Trial(
+                number,
+                state,
+                tuple(float(value) for value in values if value),
+                {key: yaml.safe_load(text) for key, text in row.items() if text},
+                float(duration) if duration else None,
+                reason,
+                found.folder / str(number),
+            )
+
+
+def _grid(folder: Path) -> Iterator[Trial]:
+    """The runs of a grid, which has no table of its own; their parameters are the overrides that differ."""
+    runs = [path for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
+    if not runs:
+        raise RunFolderError(f"{folder} is no sweep's folder: it holds neither trials nor runs")
+    runs.sort(key=lambda path: int(path.name))
+    given = [set(yaml.safe_load(paths.RunPaths(path).overrides.read_text(encoding="utf-8"))) for path in runs]
+    for path, lines in zip(runs, given, strict=True):
+        result = read_result(paths.RunPaths(path))
+        pairs = (line.lstrip("+").partition("=") for line in sorted(lines - set.intersection(*given)))
+        monitored = result.get("monitored")
+        yield Trial(
+            int(path.name),
+            str(result["status"]),
+            () if monitored is None else (monitored,),
+            {key: yaml.safe_load(text) for key, _, text in pairs},
+            result.get("seconds"),
+            result.get("reason") or "",
+            path,
+        )

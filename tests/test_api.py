@@ -1,0 +1,85 @@
+"""The package from Python: typed results of runs, grids and searches."""
+
+import json
+
+import pytest
+
+import lightsweep
+from lightsweep import ConfigError, RunFolderError, Sweep, sweep, train
+from lightsweep.paths import RunPaths
+
+
+@pytest.fixture
+def quick(mnist_root, tmp_path, monkeypatch):
+    """Overrides of a run of three steps, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return [
+        "model=softmax_regression",
+        "logger=none",
+        "trainer.max_epochs=1",
+        "trainer.limit_train_batches=3",
+        "trainer.accelerator=cpu",
+        f"data.root={mnist_root}",
+        "data.val_size=50",
+        "data.batch_size=50",
+    ]
+
+
+def test_training_by_overrides_makes_a_folder_of_its_own(quick, tmp_path):
+    first, second = train(quick), train(lightsweep.compose(quick))
+
+    assert first.status == second.status == "completed"
+    assert first.metrics == second.metrics
+    assert first.folder != second.folder
+    assert json.loads(RunPaths(tmp_path / first.folder).result.read_text())["test/acc"] == first.metrics["test/acc"]
+    assert lightsweep.evaluate(tmp_path / first.folder)["test/acc"] == first.metrics["test/acc"]
+
+
+def test_a_named_folder_is_used(quick, tmp_path):
+    train(quick, "mine")
+
+    assert RunPaths(tmp_path / "mine").result.is_file()
+
+
+def test_a_grid_gives_a_trial_for_each_combination(quick):
+    found = sweep([*quick, "optimizer=sgd,adam", "seed=0,1"])
+
+    assert [dict(trial.parameters) for trial in found.trials] == [
+        {"optimizer": name, "seed": seed} for name in ("sgd", "adam") for seed in (0, 1)
+    ]
+    assert {trial.status for trial in found.trials} == {"completed"}
+    assert all(0 <= trial.values[0] <= 1 and trial.duration_s > 0 for trial in found.trials)
+    assert found == Sweep.read(found.folder)
+
+
+def test_a_search_gives_its_trials_and_the_best(quick):
+    found = sweep([*quick, "sweeps=lr_momentum", "hydra/launcher=basic", "hydra.sweeper.n_trials=3"])
+
+    assert [trial.number for trial in found.trials] == [0, 1, 2]
+    assert set(found.trials[0].parameters) == {"optimizer.lr", "optimizer.momentum"}
+    best = max((trial for trial in found.trials if trial.status == "complete"), key=lambda trial: trial.values)
+    assert found.best_value == best.values[0]
+    assert dict(found.best_parameters) == pytest.approx(dict(best.parameters))
+    assert RunPaths(best.folder).best.is_file()
+    assert found == Sweep.read(found.folder)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        (["optimizer=sgdd,adam"], r"^`optimizer` must be one of .*; did you mean 'sgd'\?$"),
+        (["sweeps=lr_momentums"], r"^`sweeps` must be one of .*; did you mean 'lr_momentum'\?$"),
+        (["sweeps=lr_momentum", "hydra.sweeper.n_trials=0"], r"^`hydra\.sweeper\.n_trials` must be .* at least 1"),
+        (["optimizer.lr=-1,0"], r"^`optimizer\.lr` must be in \(0, inf\) but got -1$"),
+    ],
+)
+def test_a_mistake_in_a_sweep_is_a_config_error(quick, overrides, text):
+    with pytest.raises(ConfigError, match=text):
+        sweep(overrides)
+
+
+def test_a_folder_that_is_no_sweep_is_named(tmp_path):
+    with pytest.raises(RunFolderError, match=r"is no sweep's folder"):
+        Sweep.read(tmp_path)
+    with pytest.raises(RunFolderError, match=r"nowhere is no sweep's folder"):
+        Sweep.read(tmp_path / "nowhere")
