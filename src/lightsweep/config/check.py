@@ -66,7 +66,10 @@ def _check_together(values: dict[str, Any]) -> None:
     for limit in ("max_epochs", "max_steps"):
         if trainer[limit] == 0:
             raise ConfigError(f"`trainer.{limit}` must be at least 1, or -1 for no limit, but got 0")
-    if values["data"].get("val_size") == 0 and values["monitor"].startswith("val/"):
+    fold, num_folds = values["data"].get("fold"), values["data"].get("num_folds", 5)
+    if fold is not None and fold >= num_folds:
+        raise ConfigError(f"`data.fold` must be below `data.num_folds={num_folds}`, counted from 0, but got {fold}")
+    if values["data"].get("val_size") == 0 and fold is None and values["monitor"].startswith("val/"):
         raise ConfigError(f"`monitor={values['monitor']}` needs a validation split, but `data.val_size` is 0")
 
 

@@ -55,7 +55,9 @@ class Data(Open):
     val_size: Index = Field(0, description="examples kept from training for validation")
     test_size: Index = Field(0, description="examples kept for the test set, where the data bring none")
     split_seed: int = Field(0, description="seed of the train/validation split")
-    loader: Literal["device", "workers"] = Field("device", description="whole split on the device, or a DataLoader")
+    loader: Literal["device", "workers", "auto"] = Field(
+        "device", description="whole split on the device, or a DataLoader; auto: on the device where it fits"
+    )
     num_workers: Index = Field(0, description="processes of the DataLoader when loader=workers")
     mean: Finite = Field(0.0, description="subtracted from inputs in [0, 1]")
     std: Positive = Field(1.0, description="inputs are divided by it after the mean is subtracted")
@@ -64,6 +66,20 @@ class Data(Open):
         0.0, description="training images are turned by up to this many degrees each way"
     )
     zoom: Fraction = Field(0.0, description="training images become larger or smaller by up to this share")
+    transforms: list[dict[str, Any]] = Field([], description="torchvision.transforms.v2 for training images, in order")
+    stratified: bool = Field(False, description="keep of each class its share for validation")
+    fold: Index | None = Field(None, description="validate on this one of num_folds parts, not on val_size examples")
+    num_folds: Annotated[int, Field(ge=2)] = Field(5, description="parts for cross-validation")
+    class_weights: Literal["balanced"] | None = Field(
+        None, description="balanced: the loss weighs a class by the inverse of its share"
+    )
+    size: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="height and width of the inputs, in pixels; null: the images' own"
+    )
+    channels: Literal[1, 3] | None = Field(None, description="1: gray, 3: colour; null: the images' own")
+    fit: Literal["crop", "pad", "stretch"] = Field(
+        "crop", description="how an image of another shape is brought to size"
+    )
     digits: list[int] = Field([], description="the two digits that are told apart")
 
 

@@ -1,17 +1,23 @@
 """The LightningDataModule family: how a split becomes loaders. What the examples are is left to its subclasses."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
 import torch
 from lightning.pytorch import LightningDataModule
 
+from lightsweep.data.files import ImageFiles
 from lightsweep.data.loader import Batches, DeviceBatches, EvalLoader, Preparation, TrainLoader, WorkerBatches
+from lightsweep.data.memory import room
 from lightsweep.data.order import BatchOrder
 from lightsweep.data.spec import Arrays, DataSpec
-from lightsweep.data.transform import Normalize, RandomAffine, RandomShift
+from lightsweep.data.split import Split, balancing_weights, fold_split, random_split
+from lightsweep.data.transform import Normalize, RandomAffine, RandomShift, Transforms
 from lightsweep.errors import ConfigError
 
 
 class ArrayDataModule(LightningDataModule):
-    """Data sets that fit in memory as two tensors.
+    """Data sets that fit in memory as two tensors, or whose images are read from files as they are needed.
 
     A subclass gives `spec`, `load_train` and `load_test`; the test set is read by `setup("test")` alone.
 
@@ -21,12 +27,18 @@ class ArrayDataModule(LightningDataModule):
         val_size: examples kept from training for validation; 0 for none.
         split_seed: seed of that split.
         seed: seed of the batch order.
-        loader: `device` keeps each split on the training device, `workers` reads it by a DataLoader.
+        loader: `device` keeps each split on the training device, `workers` reads it by a DataLoader; `auto` keeps it
+            where it fits into half of the free memory.
         num_workers: the DataLoader's processes; 0 reads in this one.
         mean, std: inputs (images in [0, 1]) become `(x - mean) / std`.
         shift: training images are moved by up to this many pixels.
         rotate: training images are turned by up to this many degrees.
         zoom: training images become larger or smaller by up to this share.
+        transforms: torchvision's v2 transforms, applied to each training image as stored, before it is normalised.
+        stratified: validation examples are drawn class by class, each class by its share.
+        fold: validate on this one of `num_folds` parts, counted from 0, in place of `val_size` examples.
+        num_folds: parts of the training examples, of equal size to within one example.
+        class_weights: `balanced` weighs each class in the loss by the inverse of its share of the training split.
 
     Raises:
         ConfigError: sizes that the data cannot give.
@@ -48,8 +60,16 @@ class ArrayDataModule(LightningDataModule):
         shift: int = 0,
         rotate: float = 0.0,
         zoom: float = 0.0,
+        transforms: Sequence[Callable[[torch.Tensor], torch.Tensor]] = (),
+        stratified: bool = False,
+        fold: int | None = None,
+        num_folds: int = 5,
+        class_weights: str | None = None,
     ) -> None:
         super().__init__()
+        self.transforms = Transforms(tuple(transforms))
+        self.stratified, self.fold, self.num_folds = stratified, fold, num_folds
+        self.class_weights = class_weights
         self.batch_size, self.eval_batch_size, self.val_size = batch_size, eval_batch_size, val_size
         self.split_seed, self.seed = split_seed, seed
         self.loader, self.num_workers = loader, num_workers
@@ -58,14 +78,19 @@ class ArrayDataModule(LightningDataModule):
         self.chunk = 1
         self.limits: dict[str, int | float | None] = {"train": None, "val": None, "test": None}
         self.dtype = torch.float32
-        self.splits: dict[str, Arrays] = {}
+        self.splits: dict[str, Arrays | ImageFiles] = {}
         self._on_device: dict[str, Batches] = {}
 
-    def load_train(self) -> Arrays:
+    @property
+    def validates(self) -> bool:
+        """Whether there is a validation split."""
+        return self.val_size > 0 or self.fold is not None
+
+    def load_train(self) -> Arrays | ImageFiles:
         """All examples that may be trained or validated on."""
         raise NotImplementedError
 
-    def load_test(self) -> Arrays:
+    def load_test(self) -> Arrays | ImageFiles:
         """The test set."""
         raise NotImplementedError
 
@@ -73,15 +98,18 @@ class ArrayDataModule(LightningDataModule):
         """Read the splits that a stage (`fit`, `validate` or `test`) needs, once."""
         if stage == "test":
             if "test" not in self.splits:
-                self.splits["test"] = self._checked(self.load_test())
+                self.splits["test"] = self._checked(self._held(self.load_test()))
         elif "train" not in self.splits:
-            arrays = self._checked(self.load_train())
-            self.splits["train"], self.splits["val"] = self._split(arrays)
+            arrays = self._checked(self._held(self.load_train()))
+            train, val = self._split(arrays.targets)
+            self.splits["train"], self.splits["val"] = arrays.take(train), arrays.take(val)
             if self.batch_size > len(self.splits["train"]):
                 raise ConfigError(
                     f"`data.batch_size` must be at most the training split's {len(self.splits['train'])} examples "
                     f"but got {self.batch_size}"
                 )
+            if self.class_weights is not None:
+                self.spec = replace(self.spec, class_weights=self._weights())
 
     @property
     def num_train_batches(self) -> int:
@@ -121,32 +149,52 @@ class ArrayDataModule(LightningDataModule):
 
     def _batches(self, split: str) -> Batches:
         if split not in self._on_device:
-            normalize = Normalize(self.mean, self.std, self.dtype)
-            preparation = Preparation(normalize, RandomAffine(self.rotate, self.zoom), RandomShift(self.shift))
+            normalize, shift = Normalize(self.mean, self.std, self.dtype), RandomShift(self.shift)
+            preparation = Preparation(normalize, RandomAffine(self.rotate, self.zoom), shift, self.transforms)
             device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
-            if self.loader == "device":
-                self._on_device[split] = DeviceBatches(self.splits[split], preparation, device)
+            arrays = self.splits[split]
+            fits = isinstance(arrays, Arrays) and (self.loader == "device" or arrays.nbytes <= room(device))
+            if fits and self.loader != "workers":
+                self._on_device[split] = DeviceBatches(arrays.read(), preparation, device)
             else:
-                self._on_device[split] = WorkerBatches(self.splits[split], preparation, device, self.num_workers)
+                self._on_device[split] = WorkerBatches(arrays, preparation, device, self.num_workers)
         return self._on_device[split]
 
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
 
-    def _split(self, arrays: Arrays) -> tuple[Arrays, Arrays]:
-        if self.val_size >= len(arrays):
-            raise ConfigError(
-                f"`data.val_size` must be below the {len(arrays)} training examples but got {self.val_size}"
-            )
-        shuffled = torch.randperm(len(arrays), generator=torch.Generator().manual_seed(self.split_seed))
-        boundary = len(arrays) - self.val_size
-        # sorted indices keep the file's order within a split, and reading it fast
-        return arrays.take(shuffled[:boundary].sort().values), arrays.take(shuffled[boundary:].sort().values)
+    def _held(self, arrays: Arrays | ImageFiles) -> Arrays | ImageFiles:
+        """The examples in memory, unless they are files that are to be read as they are needed."""
+        if self.loader == "workers" or (self.loader == "auto" and arrays.nbytes > room(torch.device("cpu"))):
+            return arrays
+        return arrays.read()
 
-    def _checked(self, arrays: Arrays) -> Arrays:
+    def _split(self, targets: torch.Tensor) -> Split:
+        if self.stratified and targets.is_floating_point():
+            raise ConfigError("`data.stratified` needs classes, but the targets are numbers")
+        if self.fold is not None:
+            if self.num_folds > len(targets):
+                raise ConfigError(
+                    f"`data.num_folds` must be at most the {len(targets)} training examples but got {self.num_folds}"
+                )
+            return fold_split(targets, self.fold, self.num_folds, self.split_seed, self.stratified)
+        if self.val_size >= len(targets):
+            raise ConfigError(
+                f"`data.val_size` must be below the {len(targets)} training examples but got {self.val_size}"
+            )
+        return random_split(targets, self.val_size, self.split_seed, self.stratified)
+
+    def _weights(self) -> tuple[float, ...]:
+        if self.spec.num_classes is None:
+            raise ConfigError("`data.class_weights` needs classes, but the targets are numbers")
+        return balancing_weights(self.splits["train"].targets, self.spec.num_classes)
+
+    def _checked(self, arrays: Arrays | ImageFiles) -> Arrays | ImageFiles:
         asked = [name for name in ("shift", "rotate", "zoom") if getattr(self, name)]
         if asked and len(self.spec.input_shape) != 3:
             raise ConfigError(f"`data.{asked[0]}` moves images, but one example has shape {self.spec.input_shape}")
-        if arrays.targets.is_floating_point():
+        if self.transforms.steps and not (isinstance(arrays, ImageFiles) or arrays.inputs.dtype == torch.uint8):
+            raise ConfigError("`data.transforms` are for images, but the inputs are numbers")
+        if isinstance(arrays, Arrays) and arrays.targets.is_floating_point():
             return Arrays(arrays.inputs, arrays.targets.to(self.dtype))
         return arrays

@@ -10,11 +10,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 
+from lightsweep.data.files import ImageFiles
 from lightsweep.data.order import BatchOrder, shard
 from lightsweep.data.spec import Arrays
-from lightsweep.data.transform import Normalize, RandomAffine, RandomShift
+from lightsweep.data.transform import Normalize, RandomAffine, RandomShift, Transforms
+from lightsweep.errors import DataError
 
 Batch = tuple[Tensor, Tensor]
 
@@ -29,10 +31,15 @@ class Preparation:
     normalize: Normalize
     affine: RandomAffine
     shift: RandomShift
+    transforms: Transforms
 
     def augment(self, inputs: Tensor) -> Tensor:
         """Change normalised training inputs at random."""
         return self.shift(self.affine(inputs))
+
+    def training(self, stored: Tensor) -> Tensor:
+        """Training inputs from examples as they are stored."""
+        return self.augment(self.normalize(self.transforms(stored)))
 
 
 class DeviceBatches:
@@ -48,7 +55,7 @@ class DeviceBatches:
         self.preparation = preparation
         inputs = arrays.inputs.to(device)
         size = inputs.numel() * preparation.normalize.dtype.itemsize
-        self.cached = size <= FLOAT_CACHE_BYTES
+        self.cached = size <= FLOAT_CACHE_BYTES and not preparation.transforms.steps
         self.arrays = Arrays(preparation.normalize(inputs) if self.cached else inputs, arrays.targets.to(device))
 
     def __len__(self) -> int:
@@ -69,7 +76,9 @@ class DeviceBatches:
             yield inputs if self.cached else self.preparation.normalize(inputs), self.arrays.targets[part]
 
     def _prepare(self, inputs: Tensor) -> Tensor:
-        return self.preparation.augment(inputs if self.cached else self.preparation.normalize(inputs))
+        if self.cached:
+            return self.preparation.augment(inputs)
+        return self.preparation.training(inputs)
 
 
 class WorkerBatches:
@@ -78,17 +87,19 @@ class WorkerBatches:
     Gives the same batches as `DeviceBatches` for the same indices.
     """
 
-    def __init__(self, arrays: Arrays, preparation: Preparation, device: torch.device, num_workers: int) -> None:
-        self.dataset = TensorDataset(arrays.inputs, arrays.targets)
+    def __init__(
+        self, arrays: Arrays | ImageFiles, preparation: Preparation, device: torch.device, num_workers: int
+    ) -> None:
+        self.dataset, self.size = arrays.dataset(), len(arrays)
         self.preparation, self.device, self.num_workers = preparation, device, num_workers
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return self.size
 
     def gather(self, batches: list[Tensor]) -> Iterator[Batch]:
         """Prepared training batches `([B, ...], [B])` for vectors of indices."""
         for inputs, targets in self._load([batch.tolist() for batch in batches]):
-            yield self.preparation.augment(self.preparation.normalize(inputs)), targets
+            yield self.preparation.training(inputs), targets
 
     def slices(self, parts: Iterator[slice]) -> Iterator[Batch]:
         """Evaluation batches: normalised, not augmented."""
@@ -103,8 +114,17 @@ class WorkerBatches:
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # the default one must not be drawn from: it drives dropout and augmentation
         )
-        for inputs, targets in loader:
+        for inputs, targets in _named(loader):
             yield inputs.to(self.device, non_blocking=True), targets.to(self.device, non_blocking=True)
+
+
+def _named(loader: DataLoader) -> Iterator[Batch]:
+    """A worker's error comes with its traceback; of one that was raised on purpose the last line says all."""
+    try:
+        yield from loader
+    except DataError as error:
+        last = str(error).rstrip().splitlines()[-1]
+        raise DataError(last.partition(f"{DataError.__name__}: ")[2] or last) from None
 
 
 Batches = DeviceBatches | WorkerBatches

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from torch import Tensor
+from torch.utils.data import Dataset, TensorDataset
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,19 @@ class Arrays:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the inputs take, in bytes."""
+        return self.inputs.nbytes
+
+    def read(self) -> "Arrays":
+        """The split itself: it is in memory."""
+        return self
+
+    def dataset(self) -> "Dataset[tuple[Tensor, ...]]":
+        """For a DataLoader."""
+        return TensorDataset(self.inputs, self.targets)
+
     def take(self, indices: Tensor) -> "Arrays":
         """The examples at `indices`, an int64 vector, as a new pair of tensors."""
         return Arrays(self.inputs.index_select(0, indices), self.targets.index_select(0, indices))
@@ -33,11 +47,13 @@ class DataSpec:
         input_shape: shape of one example, such as `(1, 28, 28)`.
         num_classes: number of classes, or None for regression on one number.
         class_names: a name for each class; empty for regression.
+        class_weights: what an example's loss is multiplied by, for each class; None for 1.
     """
 
     input_shape: tuple[int, ...]
     num_classes: int | None
     class_names: tuple[str, ...] = ()
+    class_weights: tuple[float, ...] | None = None
 
     @property
     def num_features(self) -> int:

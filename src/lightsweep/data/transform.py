@@ -1,11 +1,14 @@
 """From stored examples to network inputs, in whole batches on whatever device they lie."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from lightsweep.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,33 @@ class Normalize:
             return inputs.to(self.dtype).mul_(1 / (255 * self.std)).sub_(self.mean / self.std)
         inputs = inputs.to(self.dtype)
         return inputs if (self.mean, self.std) == (0.0, 1.0) else (inputs - self.mean) / self.std
+
+
+@dataclass(frozen=True)
+class Transforms:
+    """torchvision's v2 transforms, on each image by itself, as it is stored (uint8).
+
+    Maps uint8 `[B, C, H, W]` to the same shape and type. Most draw from torch's default CPU generator, as
+    `RandomShift` does.
+    """
+
+    steps: tuple[Callable[[Tensor], Tensor], ...] = ()
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Transform a batch; a step that changes an image's shape is the user's mistake."""
+        if not self.steps or not len(images):
+            return images
+        changed = []
+        for image in images:
+            for step in self.steps:
+                image = step(image)
+            changed.append(image)
+        if changed[0].shape != images.shape[1:] or changed[0].dtype != images.dtype:
+            raise ConfigError(
+                f"`data.transforms` must keep an image's shape and type, {tuple(images.shape[1:])} {images.dtype}, "
+                f"but made it {tuple(changed[0].shape)} {changed[0].dtype}"
+            )
+        return torch.stack(changed)
 
 
 @dataclass(frozen=True)

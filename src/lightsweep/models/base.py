@@ -144,7 +144,7 @@ class Model(LightningModule):
 
 def task_for(spec: DataSpec, label_smoothing: float = 0.0) -> Task:
     """The usual task for a data set: multiclass where it has classes, else regression."""
-    return Regression() if spec.num_classes is None else Multiclass(label_smoothing)
+    return Regression() if spec.num_classes is None else Multiclass(label_smoothing, spec.class_weights)
 
 
 def need(condition: bool, model: str, needs: str, spec: DataSpec) -> None:

@@ -20,4 +20,4 @@ class LogisticRegression(Model):
     def __init__(self, spec: DataSpec, label_smoothing: float = 0.0, **options: Any) -> None:
         need(spec.num_classes == 2, "logistic_regression", "two classes (data=mnist_binary, say)", spec)
         net = nn.Sequential(nn.Flatten(), nn.Linear(spec.num_features, 1))
-        super().__init__(spec, net, Binary(label_smoothing), **options)
+        super().__init__(spec, net, Binary(label_smoothing, spec.class_weights), **options)

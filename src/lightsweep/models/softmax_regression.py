@@ -20,4 +20,4 @@ class SoftmaxRegression(Model):
     def __init__(self, spec: DataSpec, label_smoothing: float = 0.0, **options: Any) -> None:
         need(spec.num_classes is not None, "softmax_regression", "classes", spec)
         net = nn.Sequential(nn.Flatten(), nn.Linear(spec.num_features, spec.num_classes or 0))
-        super().__init__(spec, net, Multiclass(label_smoothing), **options)
+        super().__init__(spec, net, Multiclass(label_smoothing, spec.class_weights), **options)

@@ -59,6 +59,7 @@ class Binary:
     """
 
     label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] | None = None
     counts: ClassVar[bool] = True
 
     def num_outputs(self, spec: DataSpec) -> int:
@@ -70,7 +71,10 @@ class Binary:
         wanted = targets.to(outputs.dtype)
         if self.label_smoothing:
             wanted = wanted * (1 - self.label_smoothing) + self.label_smoothing / 2
-        return F.binary_cross_entropy_with_logits(outputs.squeeze(1), wanted)
+        if self.class_weights is None:
+            return F.binary_cross_entropy_with_logits(outputs.squeeze(1), wanted)
+        losses = F.binary_cross_entropy_with_logits(outputs.squeeze(1), wanted, reduction="none")
+        return weighted_mean(losses, targets, self.class_weights)
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Class 1 is predicted where the logit is positive."""
@@ -85,6 +89,7 @@ class Multiclass:
     """
 
     label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] | None = None
     counts: ClassVar[bool] = True
 
     def num_outputs(self, spec: DataSpec) -> int:
@@ -94,8 +99,20 @@ class Multiclass:
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross entropy in the outputs' precision."""
-        return F.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing)
+        if self.class_weights is None:
+            return F.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing)
+        losses = F.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing, reduction="none")
+        return weighted_mean(losses, targets, self.class_weights)
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The largest logit is the prediction."""
         return (outputs.argmax(1) == targets).sum()
+
+
+def weighted_mean(losses: Tensor, targets: Tensor, weights: tuple[float, ...]) -> Tensor:
+    """The mean of `w[y] · loss` over a batch `[B]`.
+
+    It is divided by the number of examples, not by the sum of their weights as torch's `weight` argument has it: then
+    the mean over several batches, or over the processes of a global batch, is the mean over all their examples.
+    """
+    return (losses * losses.new_tensor(weights)[targets]).mean()

@@ -98,7 +98,7 @@ def build(
     limits = cfg.trainer.checkpoint_every_n_steps, cfg.trainer.checkpoint_every_minutes
     checkpoints = Checkpoints(paths, monitor, mode, clock, *limits)
     trainer = build_trainer(cfg, paths, checkpoints)
-    if not datamodule.val_size:
+    if not datamodule.validates:
         trainer.limit_val_batches = 0  # Lightning warns about an empty loader
     device = trainer.strategy.root_device
     model.autocast_dtype = precision.autocast_dtype(precision.resolve(cfg.trainer.precision, model, device))
@@ -119,13 +119,13 @@ def monitored(cfg: DictConfig, model: Model, datamodule: ArrayDataModule) -> tup
     """Name and direction of the metric that picks the best checkpoint."""
     name = cfg.monitor
     if name == "auto":
-        name = ("val" if datamodule.val_size else "train") + (
-            "/acc" if model.task.counts and datamodule.val_size else "/loss"
+        name = ("val" if datamodule.validates else "train") + (
+            "/acc" if model.task.counts and datamodule.validates else "/loss"
         )
     known = {f"{split}/{metric}" for split in ("train", "val") for metric in ("loss", "acc")[: 1 + model.task.counts]}
     if name not in known:
         raise ConfigError(f"`monitor` must be one of {', '.join(sorted(known))} but got {name!r}")
-    if name.startswith("val/") and not datamodule.val_size:
+    if name.startswith("val/") and not datamodule.validates:
         raise ConfigError(f"`monitor={name}` needs a validation split, but `data.val_size` is 0")
     return name, cfg.mode if cfg.mode != "auto" else "max" if name.endswith("/acc") else "min"
 

@@ -1,0 +1,79 @@
+"""One image file as a tensor of the wanted size; whatever is wrong with the file is said with its name."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as F
+
+from lightsweep.errors import DataError
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""Files with another suffix are no images."""
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How an image of any size becomes one of a given size.
+
+    Attributes:
+        height, width: of the result, in pixels.
+        channels: 1 for gray, 3 for colour; an image of the other kind is converted.
+        fit: `crop` scales the image until it covers the frame and cuts off what protrudes, evenly on both sides;
+            `pad` scales it until it lies within the frame and fills up with black; `stretch` changes its shape.
+    """
+
+    height: int
+    width: int
+    channels: int
+    fit: str = "crop"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image, `(C, H, W)`."""
+        return self.channels, self.height, self.width
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """The image as uint8 `[C, H, W]`."""
+        pixels = F.pil_to_tensor(image.convert("L" if self.channels == 1 else "RGB"))
+        height, width = pixels.shape[-2:]
+        if (height, width) == (self.height, self.width):
+            return pixels
+        scales = self.height / height, self.width / width
+        size = [self.height, self.width]
+        if self.fit != "stretch":
+            scale = max(scales) if self.fit == "crop" else min(scales)
+            size = [max(1, round(height * scale)), max(1, round(width * scale))]
+        resized = F.resize(pixels, size, InterpolationMode.BILINEAR, antialias=True)
+        return F.center_crop(resized, [self.height, self.width])
+
+
+def open_image(path: Path) -> Image.Image:
+    """A decoded image file, turned as its EXIF data say; transparent parts are black.
+
+    Raises:
+        DataError: no image, a damaged one, or one so large that decoding it could fill the memory.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", UserWarning)  # odd metadata does not keep an image from being read
+            with Image.open(path) as file:
+                image = ImageOps.exif_transpose(file)
+                image.load()
+    except Exception as error:  # decoders raise all kinds on damaged files; each is said with the file's name
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path} is no image that can be read: {reason}") from error
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, image).convert("RGB")
+    if image.mode.startswith("I") or image.mode == "F":  # 16 bits and more become 8
+        wide = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if image.mode.startswith("I") and wide.max() > 255 else 255.0
+        return Image.fromarray((255 * (wide / top).clip(0, 1)).round().astype(np.uint8))
+    return image

@@ -1,0 +1,108 @@
+"""Any of torchvision's data sets for classification, by its name."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torchvision import datasets
+
+from lightsweep.config.check import nearest
+from lightsweep.data.datamodule import ArrayDataModule
+from lightsweep.data.picture import Framing
+from lightsweep.data.spec import Arrays, DataSpec
+from lightsweep.errors import ConfigError, DataError
+from lightsweep.paths import data_dir
+
+
+class Torchvision(ArrayDataModule):
+    """A data set of torchvision's that gives an image and a class, read whole into memory.
+
+    Args:
+        name: its class in `torchvision.datasets`, such as `CIFAR10`, `SVHN` or `Flowers102`.
+        root: folder of its files; they are downloaded if they are not there.
+        size: height and width of the network's inputs, in pixels; None for that of the first training image.
+        channels: 1 for gray, 3 for colour; None for those of the first training image.
+        fit: how an image of another shape is brought to `size`; see `Framing`.
+        options: see `ArrayDataModule`.
+
+    Raises:
+        ConfigError: no such data set, or one that has no training and test part.
+        DataError: its files cannot be read or downloaded.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        root: str = "data",
+        size: Sequence[int] | None = None,
+        channels: int | None = None,
+        fit: str = "crop",
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.dataset_name, self.root = name, data_dir(root)
+        self._parts = _parts(name)
+        found = self._open(train=True)
+        image = self._item(found, 0)[0]
+        height, width = size or (image.height, image.width)
+        framing = Framing(height, width, channels or (1 if image.mode in ("1", "L") else 3), fit)
+        self.framing = framing
+        self._train = self._read(found)
+        names = getattr(found, "classes", None) or [str(i) for i in range(int(self._train.targets.max()) + 1)]
+        self.spec = DataSpec(framing.shape, len(names), tuple(str(name) for name in names))
+
+    def load_train(self) -> Arrays:
+        """The training part."""
+        return self._train
+
+    def load_test(self) -> Arrays:
+        """The test part."""
+        return self._read(self._open(train=False))
+
+    def _open(self, train: bool) -> Any:
+        key, values = self._parts
+        downloads = "download" in inspect.signature(getattr(datasets, self.dataset_name)).parameters
+        options = {key: values[0 if train else 1]} | ({"download": True} if downloads else {})
+        try:
+            return getattr(datasets, self.dataset_name)(str(self.root), **options)
+        except (OSError, RuntimeError, ValueError, EOFError, ImportError) as error:
+            reason = " ".join(str(error).split())
+            raise DataError(
+                f"{self.dataset_name} could not be read from {self.root} or downloaded: {reason}"
+            ) from error
+
+    def _item(self, found: Any, index: int) -> tuple[Any, int]:
+        try:
+            image, target = found[index]
+            return image, int(target)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"`data.name={self.dataset_name}` does not give an image and a class") from error
+
+    def _read(self, found: Any) -> Arrays:
+        images = torch.empty(len(found), *self.framing.shape, dtype=torch.uint8)
+        targets = torch.empty(len(found), dtype=torch.int64)
+        for index in range(len(found)):
+            image, targets[index] = self._item(found, index)
+            images[index] = self.framing(image)
+        return Arrays(images, targets)
+
+
+def _parts(name: str) -> tuple[str, tuple[Any, Any]]:
+    """The argument by which a data set tells training from test, and its two values."""
+    known = {choice: _parts_of(getattr(datasets, choice)) for choice in datasets.__all__}
+    usable = sorted(choice for choice, parts in known.items() if parts is not None)
+    parts = known.get(name)
+    if parts is None:
+        near = nearest(name, usable) or f"; there are {', '.join(usable)}"
+        raise ConfigError(f"`data.name` must be a data set of torchvision's with a training and a test part{near}")
+    return parts
+
+
+def _parts_of(dataset: Any) -> tuple[str, tuple[Any, Any]] | None:
+    takes = inspect.signature(dataset).parameters
+    if "transform" not in takes:
+        return None
+    if "train" in takes:
+        return "train", (True, False)
+    return ("split", ("train", "test")) if "split" in takes and "root" in takes else None

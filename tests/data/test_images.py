@@ -1,0 +1,208 @@
+"""Images in class folders: what becomes of any file, which one is damaged, and that both loaders give the same."""
+
+import pytest
+import torch
+from PIL import Image
+
+from lightsweep.data import Images
+from lightsweep.data.picture import Framing, open_image
+from lightsweep.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def root(tmp_path):
+    """30 dark and 12 bright images of several sizes and modes."""
+    for index in range(42):
+        kind, level = ("dark", 20) if index < 30 else ("bright", 220)
+        folder = tmp_path / "pictures" / kind / f"part {index % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        image = Image.new(("RGB", "L", "RGBA")[index % 3], (10 + index % 7, 8 + index % 5))
+        image.paste(tuple([level + index % 10] * 3 + [255])[: len(image.getbands())], (0, 0, *image.size))
+        image.save(folder / f"{index} é.{('png', 'bmp', 'tiff')[index % 3]}")
+    return tmp_path / "pictures"
+
+
+def made(root, **options):
+    return Images(**{"root": str(root), "size": (8, 8), "batch_size": 4, "stratified": True} | options)
+
+
+def test_folders_are_classes_and_any_image_fits(root):
+    data = made(root, val_size=7, test_size=14)
+    data.setup("fit")
+    data.setup("test")
+
+    assert data.spec.input_shape == (3, 8, 8)
+    assert data.spec.class_names == ("bright", "dark")
+    assert [len(data.splits[name]) for name in ("train", "val", "test")] == [21, 7, 14]
+    assert torch.bincount(data.splits["test"].targets).tolist() == [4, 10], "each class by its share"
+    for split in data.splits.values():
+        inputs, targets = split.inputs, split.targets
+        assert inputs.dtype == torch.uint8
+        assert torch.equal(inputs.float().mean((1, 2, 3)) > 128, targets == 0)
+
+
+def test_both_loaders_give_the_same_batches(root):
+    batches = []
+    for loader, workers in (("device", 0), ("workers", 0), ("workers", 2), ("auto", 0)):
+        data = made(root, loader=loader, num_workers=workers, val_size=7)
+        data.setup("fit")
+        chunks = [batch for chunk in data.train_dataloader() for batch in chunk.batches]
+        batches.append([*chunks, *data.val_dataloader()])
+
+    for other in batches[1:]:
+        for (inputs, targets), (its, theirs) in zip(batches[0], other, strict=True):
+            torch.testing.assert_close(inputs, its)
+            assert torch.equal(targets, theirs)
+
+
+def test_a_split_that_does_not_fit_is_streamed(root, monkeypatch):
+    from lightsweep.data import datamodule
+    from lightsweep.data.files import ImageFiles
+
+    monkeypatch.setattr(datamodule, "room", lambda device: 100)
+    data = made(root, loader="auto", val_size=7)
+    data.setup("fit")
+
+    assert isinstance(data.splits["train"], ImageFiles)
+    assert sum(len(targets) for chunk in data.train_dataloader() for _, targets in chunk.batches) == 35
+
+
+def test_train_and_test_folders_are_the_split(root, tmp_path):
+    (tmp_path / "divided").mkdir()
+    root.rename(tmp_path / "divided" / "train")
+    for kind in ("dark", "bright"):
+        folder = tmp_path / "divided" / "test" / kind
+        folder.mkdir(parents=True)
+        Image.new("L", (8, 8)).save(folder / "a.png")
+
+    data = made(tmp_path / "divided")
+
+    assert (len(data.load_train()), len(data.load_test())) == (42, 2)
+    with pytest.raises(ConfigError, match=r"^`data\.test_size` must be 0 where .* has a test folder but got 3$"):
+        made(tmp_path / "divided", test_size=3)
+    (tmp_path / "divided" / "test" / "third").mkdir()
+    with pytest.raises(DataError, match=r"the class folders of test are not those of train$"):
+        made(tmp_path / "divided")
+
+
+@pytest.mark.parametrize("loader", ["device", "workers"])
+def test_a_damaged_file_is_named(root, loader):
+    whole = next((root / "dark").rglob("*.png"))
+    whole.write_bytes(whole.read_bytes()[:40])
+    data = made(root, loader=loader, num_workers=2)
+
+    def read_all():
+        data.setup("fit")
+        return [batch for chunk in data.train_dataloader() for batch in chunk.batches]
+
+    with pytest.raises(DataError) as caught:
+        read_all()
+
+    assert str(caught.value).startswith(f"{whole} is no image that can be read: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", b"\x89PNG\r\n\x1a\n" + b"\0" * 60, b"GIF89a\xff\xff\xff\xff\0\0\0", b"P5 99999 99999 255\n"],
+)
+def test_what_is_no_image_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "bad.png"
+    path.write_bytes(content)
+
+    with pytest.raises(DataError, match=rf"^{path} is no image that can be read: [^\n]+$"):
+        open_image(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (
+            lambda root: root / "nowhere",
+            r"^`data\.root` must be a folder with a folder for each class, but there is no",
+        ),
+        (lambda root: root / "dark" / "part 0", r"must hold a folder for each of two or more classes but holds none$"),
+    ],
+)
+def test_a_folder_without_classes_is_refused(root, make, text):
+    with pytest.raises(DataError, match=text):
+        made(make(root))
+
+
+def test_an_empty_class_is_refused(root):
+    (root / "empty").mkdir()
+    (root / "empty" / "notes.txt").write_text("none")
+
+    with pytest.raises(DataError, match=r"empty holds no image"):
+        made(root)
+
+
+def test_a_test_size_of_everything_is_refused(root):
+    with pytest.raises(ConfigError, match=r"^`data\.test_size` must be below the 42 images in .* but got 42$"):
+        made(root, test_size=42)
+
+
+def test_framing_crops_pads_and_stretches():
+    image = Image.new("L", (40, 20), 200)
+    image.paste(0, (0, 0, 10, 20))
+
+    cropped, padded, stretched = (Framing(20, 20, 1, fit)(image) for fit in ("crop", "pad", "stretch"))
+
+    assert cropped.shape == padded.shape == stretched.shape == (1, 20, 20)
+    assert (cropped == 200).all(), "the dark edge is cut off"
+    assert not padded[0, :5].any(), "above is black"
+    assert not padded[0, -5:].any(), "and below"
+    assert stretched[0, 10, 2] < 50 < 150 < stretched[0, 10, 8]
+
+
+def test_exif_and_sixteen_bits_and_transparency_are_heeded(tmp_path):
+    turned = Image.new("L", (4, 2))
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "turned.jpg", exif=exif)
+    Image.new("I;16", (2, 2), 65535).save(tmp_path / "deep.png")
+    Image.new("RGBA", (2, 2), (255, 255, 255, 0)).save(tmp_path / "clear.png")
+
+    assert open_image(tmp_path / "turned.jpg").size == (2, 4)
+    assert Framing(2, 2, 1)(open_image(tmp_path / "deep.png")).eq(255).all()
+    assert Framing(2, 2, 1)(open_image(tmp_path / "clear.png")).eq(0).all()
+
+
+def test_a_run_on_images_with_transforms_is_repeatable(root, run):
+    overrides = (
+        "data=images",
+        f"data.root={root}",
+        "data.size=[8,8]",
+        "data.batch_size=8",
+        "data.val_size=7",
+        "data.test_size=7",
+        "model=softmax_regression",
+        "data.transforms=[{_target_: torchvision.transforms.v2.RandomHorizontalFlip},"
+        "{_target_: torchvision.transforms.v2.ColorJitter, brightness: 0.2}]",
+    )
+
+    first, second = run(*overrides), run(*overrides)
+
+    assert first.status == "completed"
+    assert first.metrics == second.metrics
+    plain = run(*overrides[:-1])
+    assert plain.metrics["train/loss"] != first.metrics["train/loss"], "the transforms did something"
+
+
+@pytest.mark.parametrize(
+    ("transforms", "text"),
+    [
+        (
+            "[{_target_: torchvision.transforms.v2.CenterCrop, size: 4}]",
+            r"^`data\.transforms` must keep an image's shape",
+        ),
+        (
+            "[{_target_: torchvision.transforms.v2.NoSuch}]",
+            r"^`_target_: torchvision\.transforms\.v2\.NoSuch` was not fo",
+        ),
+        ("[{_target_: os.system}]", r"^`_target_: os\.system` is not allowed"),
+    ],
+)
+def test_transforms_that_cannot_be_are_refused(root, run, transforms, text):
+    with pytest.raises(ConfigError, match=text):
+        run("data=images", f"data.root={root}", "data.batch_size=8", f"data.transforms={transforms}", "test=false")
