@@ -7,6 +7,7 @@ LightsweepError
 │   └── RunFolderError      a run folder or checkpoint that cannot be used
 └── RunStopped              the run ended early, for a reason that result.json names
     ├── Diverged            exit 3: the loss became NaN or infinite
+    ├── StorageFailed       exit 4: the run's folder can no longer be written
     └── Interrupted         exit 130 or 143: SIGINT or SIGTERM
 
 Everything else is a bug and keeps its traceback.
@@ -73,6 +74,13 @@ def _rebuild_diverged(text: str, step: int, lr: float, last_finite_loss: float |
     error = Diverged(step, lr, float("nan"), last_finite_loss)
     error.args = (text,)
     return error
+
+
+class StorageFailed(RunStopped):
+    """The run's folder can no longer be written: the disk is full, or the folder was deleted or made read-only."""
+
+    exit_code = 4
+    status = "failed"
 
 
 class Interrupted(RunStopped):

@@ -1,19 +1,24 @@
 """Files that are whole or not there: written beside, flushed to the disk, then renamed."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ESTALE)
+
 
 def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     """Let `write` fill a file, and put it in place only when it is complete and on the disk.
 
+    Its folder is made if it is not there, but none above: a run's folder that was deleted does not come back in part.
+
     Raises:
         OSError: the disk is full or the folder cannot be written; what was at `path` stays as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     part = _part(path)
     try:
         with part.open("wb") as file:
@@ -23,6 +28,17 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def storage_error(error: BaseException | None, folder: Path) -> OSError | None:
+    """What kept a folder from being written, if that is what an exception, or one behind it, is about."""
+    while error is not None:
+        if isinstance(error, OSError):
+            named = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(folder)
+            if named or (error.filename is None and error.errno in _STORAGE):
+                return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def discard_parts(folder: Path) -> None:

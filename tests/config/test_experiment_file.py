@@ -47,3 +47,42 @@ def test_a_file_that_is_no_experiment_is_named(tmp_path, text, message):
         path.write_text(text)
     with pytest.raises(ConfigError, match=message):
         expand_experiment([f"experiment={path}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("hydra: {callbacks: {x: {_target_: os.system, command: touch ran}}}", "hydra.callbacks.x._target_"),
+        ("hydra.callbacks.x: {_target_: os.system}", "hydra.callbacks.x._target_"),
+        ("'hydra/launcher': basic", "hydra/launcher"),
+        ("defaults: [{override /hydra/launcher: joblib}]", "hydra/launcher"),
+        ("defaults: [{'model@hydra.callbacks.x': mlp}]", "model@hydra.callbacks.x"),
+        ("trust: [os]", "trust"),
+        ("'tags=[] hydra.callbacks.x': {_target_: os.system}", "tags=.*"),
+        ("'~trust': 1", "~trust"),
+        ("'++hydra.callbacks.x': {_target_: os.system}", r"\+\+hydra.*"),
+        ("logger: {csv: {save_dir: ../../elsewhere}}", "logger.csv.save_dir"),
+    ],
+)
+def test_a_file_does_not_reach_beyond_a_runs_configuration(tmp_path, text, key):
+    path = tmp_path / "best.yaml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError, match=f"may not set `{key}`: if that is right, give it on the command line"):
+        expand_experiment([f"experiment={path}"])
+
+
+@pytest.mark.parametrize("choice", ["../../elsewhere/model", "/etc/passwd", "mlp hydra.run.dir=x", "${oc.env:HOME}"])
+def test_a_choice_is_a_name_and_no_path(tmp_path, choice):
+    path = tmp_path / "best.yaml"
+    path.write_text(f"defaults: [{{override /model: '{choice}'}}]")
+
+    with pytest.raises(ConfigError, match="for `model`, which is no name"):
+        expand_experiment([f"experiment={path}"])
+
+
+def test_trust_that_the_command_line_gives_too_is_taken_from_there(tmp_path):
+    path = tmp_path / "best.yaml"
+    path.write_text("trust: [os]\nseed: 3")
+
+    assert expand_experiment([f"experiment={path}", "trust=[mine]"]) == ["trust=[os]", "seed=3", "trust=[mine]"]

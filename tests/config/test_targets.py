@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 from torch import nn
 
-from lightsweep.config.targets import ALLOWED, instantiate, targets
+from lightsweep.config.targets import ALLOWED, instantiate, refuse_foreign, targets
 from lightsweep.errors import ConfigError
 
 
@@ -33,6 +33,23 @@ def witness(tmp_path):
         "torchvision.os.system",
         "torch.hub.load",
         "torch.load",
+        "torch.utils.cpp_extension.load",
+        "torch.nn.Module.load_state_dict",
+        "torch.optim.Optimizer.load_state_dict",
+        "torchvision.io.write_file",
+        "torchvision.utils.save_image",
+        "torchvision.datasets.utils.download_url",
+        "torchvision.datasets.utils.extract_archive",
+        "torchvision.datasets.MNIST",
+        "torchvision.datasets.DatasetFolder",
+        "lightsweep.files.write_text",
+        "lightsweep.files.discard_parts",
+        "lightsweep.training.train",
+        "lightsweep.training.checkpoints.load",
+        "lightsweep.models.MLP.load_from_checkpoint",
+        "lightsweep.config.targets.instantiate",
+        "lightsweep.launching.pool.Pool",
+        "lightning.pytorch.callbacks.Callback.setup",
         "lightning.pytorch.callbacks.model_checkpoint.shutil.rmtree",
         "lightsweepx.anything",
         "lightsweep..paths",
@@ -65,7 +82,7 @@ def test_a_refused_package_is_not_even_imported(monkeypatch, tmp_path):
     (tmp_path / "hostile.py").write_text("raise SystemExit('imported')\n")
     monkeypatch.syspath_prepend(tmp_path)
 
-    with pytest.raises(ConfigError, match=r"`_target_: hostile\.Net` is not allowed: .*trust=\[my_package\]"):
+    with pytest.raises(ConfigError, match=r"`_target_: hostile\.Net` is not allowed: .*trust=\[hostile\]"):
         instantiate(OmegaConf.create({"_target_": "hostile.Net"}))
 
     assert "hostile" not in sys.modules
@@ -79,6 +96,27 @@ def test_a_trusted_package_is_built(monkeypatch, tmp_path):
     found = instantiate(node, trust=["mine_trusted"])
 
     assert (found.in_features, found.out_features) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "torchvision.models.resnet18",
+        "torchvision.transforms.Compose",
+        "torchvision.transforms.v2.RandomCrop",
+        "torch.optim.lr_scheduler.ReduceLROnPlateau",
+        "lightning.pytorch.callbacks.LearningRateMonitor",
+    ],
+)
+def test_parts_of_a_run_are_allowed(target):
+    refuse_foreign(target)
+
+
+def test_a_function_that_is_trusted_by_name_is_called(tmp_path):
+    node = OmegaConf.create({"_target_": "torchvision.datasets.utils.calculate_md5", "fpath": str(tmp_path / "x")})
+    (tmp_path / "x").write_bytes(b"ab")
+
+    assert instantiate(node, trust=["torchvision.datasets.utils"]) == "187ef4436122d1cc2f40dc2b92f0eba0"
 
 
 def test_trust_in_a_package_is_no_trust_in_what_it_imports(monkeypatch, tmp_path, witness):

@@ -7,6 +7,7 @@ code 2; a bug keeps its traceback.
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep import paths
@@ -23,7 +24,7 @@ from lightsweep.cli.ending import ended_by, ended_by_error
 from lightsweep.cli.imports import quiet_imports
 from lightsweep.config.aliases import expand_aliases
 from lightsweep.config.check import check
-from lightsweep.config.composition import explain, share_config_store
+from lightsweep.config.composition import share_config_store
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError
@@ -38,8 +39,10 @@ def train() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through, and `ended_by` words them
     share_config_store()
     failures: list[Exception] = []
+    begun: list[bool] = []
 
     def task(cfg: DictConfig) -> Any:
+        begun.append(True)
         try:
             return run(cfg)
         except (LightsweepError, HydraException, OmegaConfBaseException) as error:
@@ -59,11 +62,22 @@ def train() -> None:
             print_info(topics[-1])
         else:
             sys.argv[1:] = expand_aliases(expand_experiment(sys.argv[1:]))
-            hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
+            try:
+                _compose_for(task)
+            except OSError as error:
+                if begun:
+                    raise
+                raise RunFolderError(f"the folder for the outputs cannot be made: {error}") from None
 
     ended_by(command)
     for error in failures:
         ended_by_error(error)
+
+
+def _compose_for(task: Callable[[DictConfig], Any]) -> None:
+    if any(argument.startswith("--experimental-rerun") for argument in sys.argv[1:]):
+        raise ConfigError("`--experimental-rerun` would unpickle a file, which can run anything: use resume=<folder>")
+    hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
 
 
 def run(cfg: DictConfig) -> Any:
@@ -126,12 +140,7 @@ def _resume() -> None:
         else:
             changes.append(argument)
     found = newest_unfinished(Path("outputs")) if folder == "last" else Path(str(folder))
-    cfg = read_config(paths.RunPaths(found))
-    try:
-        OmegaConf.set_struct(cfg, True)
-        cfg.merge_with_dotlist(changes)
-    except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from None
+    cfg = read_config(paths.RunPaths(found), changes)
     _train_in(cfg, found, resume=True)
 
 
@@ -143,12 +152,15 @@ def newest_unfinished(outputs: Path) -> Path:
     """
     results = sorted(outputs.rglob(paths.RunPaths(outputs).result.name), key=lambda path: path.stat().st_mtime)
     for path in reversed(results):
-        if read_result(paths.RunPaths(path.parent))["status"] in ("running", "interrupted"):
+        if paths.RunPaths(path.parent).config.is_file() and read_result(paths.RunPaths(path.parent))["status"] in (
+            "running",
+            "interrupted",
+        ):
             return path.parent
     raise RunFolderError(f"{outputs} holds no run that is unfinished; name a folder: resume=<folder>")
 
 
 def _discard_untouched(folder: Path) -> None:
     """Remove the folder that Hydra made for a run that never began."""
-    if {path.name for path in folder.iterdir()} <= {paths.RunPaths(folder).hydra.name}:
-        shutil.rmtree(folder)
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {paths.RunPaths(folder).hydra.name}:
+        shutil.rmtree(folder, ignore_errors=True)  # a folder that cannot be written is why the run never began

@@ -1,13 +1,23 @@
-"""`experiment=<file>.yaml`: an experiment that lies anywhere, such as a sweep's `best.yaml`, as plain overrides."""
+"""`experiment=<file>.yaml`: an experiment that lies anywhere, such as a sweep's `best.yaml`, as plain overrides.
 
-from collections.abc import Iterator, Sequence
+The file may be a stranger's. It sets what a run's configuration has, and nothing of Hydra's own, which builds whatever
+its configuration names; and it does not say whom to trust.
+"""
+
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lightsweep.config.override_text import override_text
+from lightsweep.config.saved import leads_outside
 from lightsweep.errors import ConfigError
+
+_KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
+_GROUP = re.compile(r"[A-Za-z_]\w*(/\w+)*(@[\w.]+)?")
+_CHOICE = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
 
 
 def expand_experiment(arguments: Sequence[str]) -> list[str]:
@@ -23,34 +33,58 @@ def expand_experiment(arguments: Sequence[str]) -> list[str]:
     for argument in arguments:
         key, _, value = argument.partition("=")
         if key == "experiment" and value.endswith((".yaml", ".yml")):
-            found.extend(overrides_of(Path(value)))
+            given = {word.partition("=")[0] for word in arguments}
+            found.extend(overrides_of(Path(value), given))
         else:
             found.append(argument)
     return found
 
 
-def overrides_of(path: Path) -> list[str]:
-    """An experiment file as overrides: its `override /group: choice` lines first, then its values."""
+def overrides_of(path: Path, given: set[str]) -> list[str]:
+    """An experiment file as overrides: its `override /group: choice` lines first, then its values.
+
+    Args:
+        path: the file.
+        given: keys that the command line gives as well, and so over the file's.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"`experiment={path}` cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"`experiment={path}` is no YAML file: {str(error).splitlines()[0]}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"`experiment={path}` is no YAML file: {reason}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"`experiment={path}` is no experiment: it holds no keys")
-    defaults = content.pop("defaults", [])
+    defaults = content.pop("defaults", None) or []
+    if not isinstance(defaults, list):
+        raise ConfigError(f"`experiment={path}` is no experiment: its defaults are no list")
     choices = [pair for item in defaults if isinstance(item, dict) for pair in item.items()]
-    groups = [
-        f"{str(group).removeprefix('override').strip().lstrip('/')}={override_text(choice)}"
-        for group, choice in choices
-    ]
-    return groups + [f"{key}={override_text(value)}" for key, value in _leaves(content)]
+    words = [(str(group).removeprefix("override").strip().lstrip("/"), choice) for group, choice in choices]
+    for group, choice in words:
+        _refuse_unless(path, group, bool(_GROUP.fullmatch(group)), given)
+        for name in choice if isinstance(choice, list) else [choice]:
+            if name is not None and not _CHOICE.fullmatch(str(name)):
+                raise ConfigError(f"`experiment={path}` chooses {str(name)!r} for `{group}`, which is no name")
+    values = _leaves(content)
+    for key, value in values:
+        plain = bool(_KEY.fullmatch(key))
+        _refuse_unless(path, key, plain and not leads_outside(key, value, Path.cwd()), given)
+    groups = [f"{group}={override_text(choice)}" for group, choice in words]
+    return groups + [f"{key}={override_text(value)}" for key, value in values]
 
 
-def _leaves(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _refuse_unless(path: Path, key: str, allowed: bool, given: set[str]) -> None:
+    parts = re.split(r"[./@]", key)
+    if not allowed or "hydra" in parts or (parts[0] == "trust" and "trust" not in given):
+        raise ConfigError(f"`experiment={path}` may not set `{key}`: if that is right, give it on the command line")
+
+
+def _leaves(values: dict[Any, Any], above: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
     for key, value in values.items():
         if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{above}{key}.")
+            found += _leaves(value, f"{above}{key}.")
         else:
-            yield f"{above}{key}", value
+            found.append((f"{above}{key}", value))
+    return found

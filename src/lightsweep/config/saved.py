@@ -1,32 +1,86 @@
-"""What a run's folder says of it: configuration and result. Only allowed targets are ever built from it."""
+"""What a run's folder says of it: configuration and result.
+
+The folder may be a stranger's, so its configuration gets no say in what is trusted: only allowed targets are ever built
+from it, it takes nothing from this machine's environment, and it names no place outside for its loggers and callbacks.
+"""
 
 import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lightsweep.errors import RunFolderError
+from lightsweep.config.composition import explain
+from lightsweep.config.override_text import override_text
+from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.paths import RunPaths
 
 
-def read_config(paths: RunPaths) -> DictConfig:
+def read_config(paths: RunPaths, changes: Sequence[str] = ()) -> DictConfig:
     """A run's resolved configuration.
 
+    Args:
+        paths: the run's files.
+        changes: `key=value`, from the command line and so trusted. `trust` is taken from these alone.
+
     Raises:
-        RunFolderError: the folder has none, or it is damaged.
+        RunFolderError: the folder has none, it is damaged, or what it says must be said again to be trusted.
+        ConfigError: a change that does not fit.
     """
     if not paths.config.is_file():
         raise RunFolderError(f"{paths.folder} is no run folder: it has no {paths.config.name}")
     try:
         cfg = OmegaConf.load(paths.config)
-    except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RunFolderError(f"{paths.config} is damaged: {reason}") from None
     if not isinstance(cfg, DictConfig):
         raise RunFolderError(f"{paths.config} is damaged: it holds no keys")
+    given = tuple(change.partition("=")[0] + "." for change in changes)
+    for key, value in leaves(OmegaConf.to_container(cfg)):
+        if isinstance(value, str) and "${" in value:
+            raise RunFolderError(f"{paths.config} is damaged: `{key}` is {value!r}, but a run's values are resolved")
+        if not f"{key}.".startswith(given) and leads_outside(key, value, paths.folder):
+            again = override_text(value)
+            raise RunFolderError(
+                f"`{key}` of {paths.config} leads out of this folder: if that is right, say it again: {key}={again}"
+            )
+    if "trust" in cfg:
+        cfg.trust = []
+    try:
+        OmegaConf.set_struct(cfg, True)
+        cfg.merge_with_dotlist(list(changes))
+    except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+        line = explain(error) if isinstance(error, OmegaConfBaseException) else str(error).splitlines()[0]
+        raise ConfigError(line) from None
     return cfg
+
+
+def leaves(values: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in a tree of plain data with its dotted key."""
+    if isinstance(values, (dict, list)):
+        pairs = values.items() if isinstance(values, dict) else enumerate(values)
+        for key, value in pairs:
+            yield from leaves(value, f"{above}.{key}" if above else str(key))
+    else:
+        yield above, values
+
+
+def leads_outside(key: str, value: Any, folder: Path) -> bool:
+    """Whether a value of a logger or a callback names a place that is neither below here nor below a run's folder."""
+    if not isinstance(value, str) or key.partition(".")[0] not in ("logger", "callbacks"):
+        return False
+    scheme, found, rest = value.rpartition("://")
+    if found and not scheme.startswith("sqlite"):
+        return True
+    path = Path(rest.removeprefix("/") if found else value)
+    if ".." in path.parts:
+        return True
+    homes = (Path.cwd(), folder.absolute())
+    return path.is_absolute() and not any(path.is_relative_to(home) for home in homes)
 
 
 def read_result(paths: RunPaths) -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""Builds objects from `_target_` nodes, and only those whose import path is allowed.
+"""Builds objects from `_target_` nodes, and only those that a run is made of.
 
 Hydra's own instantiate would call anything that a configuration names; a configuration can come from a stranger's run
-folder. So each target is resolved here first, and both the path as written and the place where the object was
-defined must lie under an allowed prefix: `lightsweep.paths.os.system` is written under one but defined elsewhere.
+folder. So each target is resolved here first. The path as written and the module where the object was defined must lie
+under an allowed prefix (`lightsweep.paths.os.system` is written under one but defined elsewhere), and the object must
+be a part of a run: torchvision also has functions that write files, and lightsweep some that delete them.
 """
 
+import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,7 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from lightsweep.errors import ConfigError
 
-ALLOWED = (
+ALLOWED = (  # prefixes of what may be built without `trust`, if it is a part of a run as well
     "lightsweep.",
     "torch.nn.",
     "torch.optim.",
@@ -23,6 +25,7 @@ ALLOWED = (
     "lightning.pytorch.callbacks.",
     "lightning.pytorch.loggers.",
 )
+_FACTORIES = ("lightsweep.training.optimizers.", "lightsweep.training.schedulers.", "torchvision.models.")
 
 
 def instantiate(node: DictConfig, *args: Any, trust: Iterable[str] = (), **kwargs: Any) -> Any:
@@ -40,9 +43,8 @@ def instantiate(node: DictConfig, *args: Any, trust: Iterable[str] = (), **kwarg
     """
     if node.get("_target_") is None:
         raise ConfigError("a configuration that something is built from has no `_target_`")
-    prefixes = (*ALLOWED, *(prefix.rstrip(".") + "." for prefix in trust))
     for target in targets(node):
-        refuse_foreign(target, prefixes)
+        refuse_foreign(target, trust)
     try:
         found = hydra_instantiate(node, _convert_="all", _partial_=True)  # Hydra would turn arguments into configs
         return found if node.get("_partial_") else found(*args, **kwargs)
@@ -70,19 +72,42 @@ def targets(node: Any) -> Iterator[str]:
             yield from targets(part)
 
 
-def refuse_foreign(target: str, prefixes: tuple[str, ...]) -> None:
-    """Raise ConfigError unless a target lies under a prefix by its path, by its home module, and is callable."""
-    trusted = ", ".join(prefix.rstrip(".") for prefix in prefixes)
-    refusal = ConfigError(
-        f"`_target_: {target}` is not allowed: it must lie under one of {trusted}; "
-        "if you trust it, add its package: trust=[my_package]"
+def refuse_foreign(target: str, trust: Iterable[str] = ()) -> None:
+    """Raise ConfigError unless a target is a part of a run that lies under `ALLOWED`, or lies under a trusted prefix.
+
+    Where it lies is both its path and the module that defined it.
+    """
+    trusted = tuple(prefix.rstrip(".") + "." for prefix in trust)
+    prefixes = (*ALLOWED, *trusted)
+    advice = f"if you trust it, add its package: trust=[{target.partition('.')[0] or 'my_package'}]"
+    outside = ConfigError(
+        f"`_target_: {target}` is not allowed: it must lie under one of "
+        f"{', '.join(prefix.rstrip('.') for prefix in prefixes)}; {advice}"
     )
     if not target.startswith(prefixes) or any(not part.isidentifier() for part in target.split(".")):
-        raise refusal
+        raise outside
     try:
         found = get_object(target)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"`_target_: {target}` was not found: {error}") from None
-    home = getattr(found, "__module__", None) or ""
-    if not callable(found) or not f"{home}.".startswith(prefixes):
-        raise refusal
+    home = f"{getattr(found, '__module__', None) or ''}."
+    if not callable(found) or not home.startswith(prefixes):
+        raise outside
+    if not home.startswith(trusted or "\0") and not _is_part_of_a_run(found, home):
+        raise ConfigError(
+            f"`_target_: {target}` is not allowed: it is no model, optimizer, scheduler, data module, callback, logger "
+            f"or transform; {advice.replace(target.partition('.')[0], target.rpartition('.')[0])}"
+        )
+
+
+def _is_part_of_a_run(found: Any, home: str) -> bool:
+    if not inspect.isclass(found):
+        return inspect.isfunction(found) and home.startswith(_FACTORIES)
+    from lightning.pytorch import Callback, LightningDataModule
+    from lightning.pytorch.loggers import Logger
+    from torch import nn
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+    kinds = (nn.Module, Optimizer, LRScheduler, LightningDataModule, Callback, Logger)
+    return issubclass(found, kinds) or home.startswith("torchvision.transforms.")

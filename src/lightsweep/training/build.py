@@ -76,6 +76,7 @@ class Parts:
     trainer: Trainer
     stepper: Stepper
     checkpoints: Checkpoints
+    conductor: Conductor
     recorder: Recorder
     bar: Bar
 
@@ -112,7 +113,7 @@ def build(
     conductor = Conductor(stepper, recorder, clock, bar, cfg.trainer.log_every_n_steps, monitor)
     own: list[Callback] = [conductor, bar, *trainer_callbacks(cfg, monitor, mode), *callbacks]
     trainer.callbacks = [*own, *trainer.callbacks]  # type: ignore[attr-defined]
-    return Parts(datamodule, model, trainer, stepper, checkpoints, recorder, bar)
+    return Parts(datamodule, model, trainer, stepper, checkpoints, conductor, recorder, bar)
 
 
 def monitored(cfg: DictConfig, model: Model, datamodule: ArrayDataModule) -> tuple[str, str]:

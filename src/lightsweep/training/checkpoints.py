@@ -1,11 +1,12 @@
 """Checkpoints: plain data in whole files; the last one, and the best by the monitored metric."""
 
+import hashlib
 import os
 import pickle
 import time
-import zipfile
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
@@ -22,8 +23,23 @@ class PlainCheckpointIO(CheckpointIO):
     """Writes atomically, reads with `weights_only=True`."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write a checkpoint whole or not at all."""
-        write_whole(Path(path), lambda file: torch.save(checkpoint, file))
+        """Write a checkpoint whole or not at all.
+
+        Raises:
+            OSError: as `write_whole` does; torch.save hides what the file says behind an error of its own.
+        """
+
+        def write(file: BinaryIO) -> None:
+            watched = _Watched(file)
+            try:
+                torch.save(checkpoint, cast(BinaryIO, watched))
+            except RuntimeError:
+                if watched.refused is not None:
+                    raise watched.refused from None
+                raise
+            _seal(file, watched.sha256.hexdigest())
+
+        write_whole(Path(path), write)
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint; see `load`."""
@@ -32,6 +48,63 @@ class PlainCheckpointIO(CheckpointIO):
     def remove_checkpoint(self, path: Any) -> None:
         """Delete a checkpoint if it is there."""
         Path(path).unlink(missing_ok=True)
+
+
+class _Watched:
+    """A file for torch.save that adds up what is written, all but the last two bytes, and remembers a refusal."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._held = file, b""
+        self.sha256 = hashlib.sha256()
+        self.refused: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write bytes."""
+        try:
+            written = self._file.write(data)
+        except OSError as error:
+            self.refused = error
+            raise
+        tail = self._held + bytes(data[-2:])
+        self.sha256.update(self._held[: len(self._held) + len(data) - 2])
+        self.sha256.update(data[:-2])
+        self._held = tail[-2:]
+        return written
+
+    def flush(self) -> None:
+        """Flush the file."""
+        self._file.flush()
+
+
+_SEAL = b"sha256:"
+_SEAL_SIZE = len(_SEAL) + 64
+
+
+def _seal(file: BinaryIO, digest: str) -> None:
+    """Put the content's SHA-256 into the archive's comment, which ends a zip file after the comment's length.
+
+    torch checks each tensor's bytes but not which name they bear, so some flipped bits would load as something else.
+    """
+    file.seek(-2, os.SEEK_END)
+    file.write(_SEAL_SIZE.to_bytes(2, "little") + _SEAL + digest.encode())
+
+
+def _refuse_if_changed(path: Path) -> None:
+    """Raise RunFolderError if a sealed file is not what it was; against accidents, not against a forger."""
+    size = path.stat().st_size - 2 - _SEAL_SIZE
+    with path.open("rb") as file:
+        file.seek(max(0, size) + 2)
+        seal = file.read()
+        if size < 0 or not seal.startswith(_SEAL):
+            return  # written elsewhere
+        file.seek(0)
+        sha256 = hashlib.sha256()
+        while size > 0:
+            part = file.read(min(size, 2**20))
+            sha256.update(part)
+            size -= len(part)
+    if sha256.hexdigest().encode() != seal[len(_SEAL) :]:
+        raise RunFolderError(f"{path} is damaged: its SHA-256 is not the one that it was written with")
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -43,12 +116,17 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise RunFolderError(f"{path} is no checkpoint: there is no such file")
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        _refuse_if_changed(path)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")  # not ours: it will be refused
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except RunFolderError:
+        raise
     except pickle.UnpicklingError as error:
         raise RunFolderError(
             f"{path} is damaged or holds more than plain data, and was not loaded: {_reason(error)}"
         ) from None
-    except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError, KeyError) as error:
+    except Exception as error:  # what a flipped bit makes of a pickle has no common class
         raise RunFolderError(f"{path} is cut short or damaged: {_reason(error)}") from None
     if not isinstance(found, dict) or "state_dict" not in found:
         raise RunFolderError(f"{path} is no checkpoint of a run: it holds no state_dict")

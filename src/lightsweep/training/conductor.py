@@ -24,6 +24,9 @@ class Conductor(Callback):
         bar: told the running loss.
         log_every_n_steps: steps between two logged training metrics.
         monitor: metric that a plateau schedule looks at.
+
+    Attributes:
+        started: whether training began, with all that a checkpoint held taken up.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class Conductor(Callback):
     ) -> None:
         self.stepper, self.recorder, self.clock, self.bar = stepper, recorder, clock, bar
         self.log_every_n_steps, self.monitor = log_every_n_steps, monitor
+        self.started = False
         self._logged_step = 0
         self._validated = False
         self._random: dict[str, Any] | None = None
@@ -39,6 +43,7 @@ class Conductor(Callback):
         """From here on, time that is nothing else is the framework's; a resumed run takes up its random state."""
         if self._random is not None:
             restore_random_state(self._random)
+        self.started = True
         self.clock.enter("framework")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

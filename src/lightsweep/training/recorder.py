@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,14 @@ class Recorder:
         if not self.active:
             return
         cut_back(self.loggers, state.get("events", {}))
-        self._rows, self._logged_step = state.get("rows", 0), state.get("step", -1)
-        if self.path.is_file():
-            self._rewrite(self._read()[: self._rows])
+        wanted, self._logged_step = state.get("rows", 0), state.get("step", -1)
+        rows = self._read()[:wanted]
+        if len(rows) < wanted:
+            lost = f"{self.path} is damaged: {wanted - len(rows)} of the {wanted} rows that the checkpoint saw are lost"
+            print(f"warning: {lost}", file=sys.stderr)
+        self._rows = len(rows)
+        if self.columns:
+            self._rewrite(rows)
 
     def _write(self, row: Mapping[str, float]) -> None:
         new = [name for name in row if name not in self.columns]
@@ -77,16 +83,21 @@ class Recorder:
 
     def _widen(self, new: list[str]) -> None:
         """Add columns, keeping the rows that are there."""
-        rows = self._read() if self.path.is_file() else []
+        rows = self._read()
         self.columns += [name for name in new if name not in self.columns]
         self._rewrite(rows)
 
     def _read(self) -> list[dict[str, str]]:
-        with self.path.open(newline="", encoding="utf-8") as file:
+        """The rows that are there, and their columns; none where the file is no table of ours."""
+        self.columns = []
+        if not self.path.is_file():
+            return []
+        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
             reader = csv.DictReader(file)
-            rows = list(reader)
+            if list(reader.fieldnames or [])[: len(_FIXED)] != list(_FIXED):
+                return []
             self.columns = list(reader.fieldnames or [])
-        return rows
+            return list(reader)
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         text = io.StringIO(newline="")

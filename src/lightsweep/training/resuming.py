@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
@@ -22,7 +23,7 @@ def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
     before it is taken.
 
     Raises:
-        RunFolderError: there are checkpoints, but all of them are damaged.
+        RunFolderError: there are checkpoints, but all of them are damaged, or the one to take lacks a part.
     """
     found = [path for path in (paths.last, paths.previous) if path.is_file()]
     for path in found:
@@ -33,6 +34,7 @@ def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
                 raise
             print(f"warning: {error}; going on from {found[-1].name}", file=sys.stderr)
             continue
+        _refuse_incomplete(path, checkpoint, parts)
         parts.recorder.rewind(checkpoint["files"])
         parts.checkpoints.resumed_from = path
         return path
@@ -40,12 +42,21 @@ def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
     return None
 
 
+def _refuse_incomplete(path: Path, checkpoint: dict[str, Any], parts: Parts) -> None:
+    """Lightning would go on without what a checkpoint lacks."""
+    callbacks, optimizers = checkpoint.get("callbacks"), checkpoint.get("optimizer_states")
+    wanted = {parts.conductor.state_key, parts.checkpoints.state_key}
+    whole = isinstance(callbacks, dict) and wanted <= callbacks.keys() and isinstance(checkpoint.get("files"), dict)
+    if not whole or not isinstance(optimizers, list) or len(optimizers) != len(parts.stepper.optimizers()[0]):
+        raise RunFolderError(f"{path} does not fit this run: it lacks a part of what a run's checkpoint holds")
+
+
 @contextmanager
 def held(paths: RunPaths) -> Iterator[None]:
     """Hold a run's folder for this process; under DDP, for the first of them.
 
     Raises:
-        RunFolderError: another process holds it.
+        RunFolderError: another process holds it, or it cannot be written.
     """
     if getattr(rank_zero_only, "rank", 0) != 0:
         yield
@@ -55,6 +66,8 @@ def held(paths: RunPaths) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise RunFolderError(f"{paths.folder} is being written by another process; wait for it, or end it") from None
+    except OSError as error:
+        raise RunFolderError(f"{paths.folder} cannot be written: {error.strerror}") from None
     try:
         discard_parts(paths.folder)
         yield

@@ -1,5 +1,6 @@
 """A run from its configuration to its result, and the evaluation of a finished one."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from lightsweep.config import check
+from lightsweep.config.override_text import override_text
 from lightsweep.config.saved import read_config
-from lightsweep.errors import Interrupted, LightsweepError, RunFolderError
-from lightsweep.files import write_json, write_text
+from lightsweep.errors import Interrupted, LightsweepError, RunFolderError, StorageFailed
+from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.paths import RunPaths
 from lightsweep.training import precision
 from lightsweep.training.build import Parts, build, silence_lightning
@@ -44,7 +46,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
     clock, stop = Clock(seconds_since_process_start()), StopRequest()
     check(cfg)
     paths = RunPaths(Path(folder).absolute())
-    paths.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(paths.folder)
     silence_lightning()
     result = Result("running", cfg.seed, folder=str(folder))
     with stop.listening(), held(paths):
@@ -60,23 +62,54 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
         except LightsweepError as error:
             result.status, result.reason = error.status, str(error)
             if isinstance(error, Interrupted) and paths.last.is_file():
-                raise Interrupted(error.signal_number, f"; to go on: python train.py resume={folder}") from None
+                raise Interrupted(error.signal_number, f"; to go on: {resume_command(folder, cfg.trust)}") from None
             raise
         except BaseException as error:
             result.status = "pruned" if _pruned(callbacks) else "failed"
             result.reason = f"{type(error).__name__}: {error}"
+            _raise_if_storage_failed(error, paths, result)
             raise
         finally:
             _close(clock, paths, result)
     return result
 
 
-def evaluate(folder: Path, checkpoint: str = "best") -> dict[str, float]:
+def make_folder(folder: Path) -> None:
+    """Make a run's folder, with those above it.
+
+    Raises:
+        RunFolderError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be made: {error.strerror}") from None
+
+
+def resume_command(folder: Path, trust: Sequence[str] = ()) -> str:
+    """The command that goes on with a run: a folder does not say what it trusts, so that is said again."""
+    words = ["python", "train.py", f"resume={folder}", *([f"trust={override_text(list(trust))}"] if trust else [])]
+    return shlex.join(words)
+
+
+def _raise_if_storage_failed(error: BaseException, paths: RunPaths, result: Result) -> None:
+    cause = storage_error(error, paths.folder)
+    if cause is not None:
+        kept = f"; what it holds is whole: once that is mended, {resume_command(Path(result.folder))}"
+        failure = StorageFailed(
+            f"{paths.folder} can no longer be written: {cause.strerror}{kept if paths.last.is_file() else ''}"
+        )
+        result.reason = str(failure)
+        raise failure from error
+
+
+def evaluate(folder: Path, checkpoint: str = "best", trust: Sequence[str] = ()) -> dict[str, float]:
     """A finished run's checkpoint on the test set.
 
     Args:
         folder: the run's folder.
         checkpoint: `best` or `last`.
+        trust: import prefixes whose targets may be built, as in a configuration; the folder has no say in it.
 
     Returns:
         `test/loss` and, for classes, `test/acc` in [0, 1].
@@ -85,11 +118,10 @@ def evaluate(folder: Path, checkpoint: str = "best") -> dict[str, float]:
         RunFolderError: a folder or a checkpoint that is none, or is damaged.
     """
     paths = RunPaths(folder)
-    cfg = read_config(paths)
-    cfg.logger = None
+    cfg = read_config(paths, [f"trust={override_text(list(trust))}", "logger=null", "callbacks=null"])
+    cfg.callbacks, cfg.test = {}, True
     check(cfg)
     silence_lightning()
-    cfg.test = True
     state = load(paths.best if checkpoint == "best" else paths.last)
     parts = build(cfg, paths, Clock(), StopRequest())
     return _metrics_of(parts, state)
@@ -118,6 +150,11 @@ def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
     clock = stepper.clock
     try:
         trainer.fit(parts.model, datamodule=parts.datamodule, ckpt_path=checkpoint, weights_only=True)
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        if checkpoint is None or parts.conductor.started:
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
+        raise RunFolderError(f"{checkpoint} does not fit this run: {reason}") from error
     finally:
         parts.bar.close()
         clock.enter("framework")
@@ -153,5 +190,11 @@ def _leave_group() -> None:
 def _close(clock: Clock, paths: RunPaths, result: Result) -> None:
     result.seconds = clock.total
     result.seconds_by_part = dict(clock.seconds)
-    if getattr(rank_zero_only, "rank", 0) == 0:
+    if getattr(rank_zero_only, "rank", 0) != 0:
+        return
+    try:
         result.save(paths)
+    except OSError as error:
+        if result.status in ("completed", "pruned"):
+            _raise_if_storage_failed(error, paths, result)
+        # else the run ends by an error already; the file says `running` as before, and the folder can be resumed

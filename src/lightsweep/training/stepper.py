@@ -26,6 +26,8 @@ from lightsweep.training.schedulers import Schedule
 from lightsweep.training.signals import StopRequest
 from lightsweep.training.tally import Sums, Tally
 
+_STATE = ("steps", "epochs", "batches", "examples", "last_finite_loss", "_ended")
+
 
 class Stepper:
     """Makes optimizer steps.
@@ -108,16 +110,16 @@ class Stepper:
 
     def state_dict(self) -> dict[str, Any]:
         """Counts and sums, plain; optimizers and schedules are saved by Lightning."""
-        names = ("steps", "epochs", "batches", "examples", "last_finite_loss", "_ended")
-        return {name: getattr(self, name) for name in names} | {
+        return {name: getattr(self, name) for name in _STATE} | {
             "epoch": asdict(self.epoch),
             "interval": asdict(self.interval),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` gave; the coming epoch goes on after its first `batches`."""
-        for name, value in state.items():
-            setattr(self, name, Sums(**value) if isinstance(value, dict) else value)
+        for name in _STATE:
+            setattr(self, name, state[name])
+        self.epoch, self.interval = Sums(**state["epoch"]), Sums(**state["interval"])
         self._resumed = True
 
     def train_chunk(self, chunk: Chunk) -> None:
