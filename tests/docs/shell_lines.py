@@ -1,4 +1,4 @@
-"""The shell lines of a Markdown page, each with what the page shows below it."""
+"""The shell lines of a Markdown page, each with what the page shows below it, and the files that the page shows."""
 
 import re
 import shlex
@@ -47,6 +47,16 @@ def shell_lines(page: Path) -> list[ShellLine]:
         if token.type == "code_block" or (token.type == "fence" and (not language or language in SHELLS)):
             for text, shown in _commands(token.content.replace("\\\n", " "), language in SHELLS):
                 found += [ShellLine(part, shown) for part in re.split(r" && (?=\w)", text)]
+    return found
+
+
+def files(page: Path) -> dict[str, str]:
+    """The files that a page shows: blocks that begin with a path as a comment, such as `# conf/model/mine.yaml`."""
+    found = {}
+    for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
+        name = re.match(r"# ([\w./-]+\.(yaml|py|csv))\n", token.content)
+        if token.type in ("code_block", "fence") and name:
+            found[name[1]] = token.content
     return found
 
 

@@ -23,7 +23,7 @@ from lightsweep import paths
 from lightsweep.config.check import check
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.sweeping.settings import make_plan
-from tests.docs.shell_lines import ShellLine, shell_lines
+from tests.docs.shell_lines import ShellLine, files, shell_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -37,7 +37,6 @@ OTHER_PROGRAMS = {
     r"pytest|scripts/check": "runs the tests, of which this is one",
     r"scripts/docs": "tests/docs/test_site.py builds the pages",
     r"python -m bench": "takes minutes, and timings are never tests",
-    r"python train.py model=my_net": "names a model that the reader writes",
     r"tensorboard|optuna-dashboard": "a server; tests/sweeping/test_dashboard.py opens a study with it",
 }
 """Commands that are no door of this project, and why they are not run here."""
@@ -48,6 +47,16 @@ COMPOSED_ONLY = {
 """Lines that are composed and held against the schema, and why they are not run."""
 WITHOUT_TRAINING = re.compile(r"--help|--cfg|--info")
 STANDS_FOR = {"resume=outputs/<a run>": "resume=outputs/interrupted", "outputs/<a run>": "outputs/finished"}
+THE_READERS = {
+    "my_package/__init__.py": """
+from torch import nn
+
+class MyNet(nn.Sequential):
+    def __init__(self, width):
+        super().__init__(nn.Flatten(), nn.Linear(784, width), nn.ReLU(), nn.Linear(width, 10))
+""",
+}
+"""Files that a page speaks of and does not show."""
 SMALL = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.accelerator=cpu", "logger=none")
 
 
@@ -83,9 +92,8 @@ def composed(words: list[str], folder: Path) -> list[DictConfig]:
     several = "-m" in words
     with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        search = f"hydra.searchpath=[file://{paths.home()}]"
         mode = RunMode.MULTIRUN if several else RunMode.RUN
-        cfg = loader.load_configuration("train", [search, f"hydra.sweep.dir={folder}", *arguments], mode)
+        cfg = loader.load_configuration("train", [f"hydra.sweep.dir={folder}", *arguments], mode)
         combinations = [arguments]
         if several and "optuna" in str(cfg.hydra.sweeper._target_):
             make_plan(cfg.hydra.sweeper, cfg, loader, arguments)  # which checks what a trial composes to
@@ -93,13 +101,23 @@ def composed(words: list[str], folder: Path) -> list[DictConfig]:
         elif several:
             parsed = OverridesParser.create().parse_overrides(arguments)
             combinations = BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]
-        found = [loader.load_configuration("train", [search, *chosen], RunMode.RUN) for chosen in combinations]
+        found = [loader.load_configuration("train", chosen, RunMode.RUN) for chosen in combinations]
     for cfg in found:
         task = cfg.copy()
         with open_dict(task):
             task.pop("hydra")
         check(task)
     return found
+
+
+def put_files(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a folder the present one, with the files that a page has its reader write."""
+    for name, text in {**THE_READERS, **files(ROOT / page)}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -110,7 +128,8 @@ def test_every_line_is_of_a_command_that_there_is(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_training_line_composes_and_fits_the_schema(page, tmp_path):
+def test_every_training_line_composes_and_fits_the_schema(page, tmp_path, monkeypatch):
+    put_files(page, tmp_path, monkeypatch)
     for line in lines_of(page):
         made_before = re.search(r"resume=|experiment=\S+\.yaml", line.text)
         if trains(line) and not line.shown.startswith("error:") and not made_before:
@@ -153,11 +172,11 @@ def template(mnist_root, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def workplace(template, tmp_path, monkeypatch) -> Path:
+def workplace(template, tmp_path, monkeypatch, page) -> Path:
     """A page's own copy of the template, as the present folder."""
     folder = tmp_path / "work"
     shutil.copytree(template, folder, symlinks=True)
-    monkeypatch.chdir(folder)
+    put_files(page, folder, monkeypatch)
     return folder
 
 
