@@ -30,7 +30,7 @@ def digits() -> None:
     """What logistic regression looks for: a weight for each pixel."""
     run = made(
         "python train.py model=softmax_regression optimizer=sgd optimizer.lr=0.1 data.mean=0 data.std=1 "
-        "optimizer.weight_decay=0.001 trainer.max_epochs=5 logger=none hydra.run.dir=outputs/article/softmax"
+        "optimizer.weight_decay=0.001 trainer.max_epochs=2 logger=none hydra.run.dir=outputs/article/softmax"
     )
     weights = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]["net.1.weight"]
     figure, plots = axes(2, 5, height=3.6)
@@ -122,21 +122,19 @@ def optimizers() -> None:
     """Softmax regression by five optimizers at their default rates, three seeds each."""
     folder = made(
         "python train.py -m model=softmax_regression optimizer=sgd,momentum,adagrad,rmsprop,adam seed=0,1,2 "
-        "trainer.max_epochs=3 logger=none hydra.sweep.dir=outputs/article/optimizers"
+        "trainer.max_epochs=1 trainer.log_every_n_steps=50 logger=none hydra.sweep.dir=outputs/article/optimizers"
     )
     groups = defaultdict(list)
     for run in each(folder):
         groups[choice(run, "optimizer")].append(run)
-    figure, plots = axes(1, 2)
-    for metric, plot in zip(("train/loss", "val/acc"), plots, strict=True):
-        for colour, (name, runs) in zip(COLOURS, groups.items(), strict=False):
-            curves = [curve(run, metric, "epoch") for run in runs]
-            values = torch.tensor([found for _, found in curves])
-            plot.plot(curves[0][0], values.mean(0), color=colour, label=name, linewidth=1.3)
-            plot.fill_between(curves[0][0], values.amin(0), values.amax(0), color=colour, alpha=0.2, linewidth=0)
-        plot.set(xlabel="epoch", ylabel=metric)
-    plots[0].set(yscale="log")
-    plots[1].legend()
+    figure, plot = axes()
+    for colour, (name, runs) in zip(COLOURS, groups.items(), strict=False):
+        curves = [curve(run, "train/loss") for run in runs]
+        values = torch.tensor([found for _, found in curves])
+        plot.plot(curves[0][0], values.mean(0), color=colour, label=name, linewidth=1.3)
+        plot.fill_between(curves[0][0], values.amin(0), values.amax(0), color=colour, alpha=0.2, linewidth=0)
+    plot.set(xlabel="step", ylabel="training loss, mean of 50 batches", yscale="log")
+    plot.legend()
     save(figure, "optimizers")
 
 
@@ -156,16 +154,17 @@ def schedules() -> None:
 
 
 def convnet() -> None:
-    """The article's ConvNet: the running loss every 300 batches, and the accuracy of each epoch as it is trained."""
+    """The article's ConvNet: its running loss and accuracy in the first epoch."""
     run = made(
-        "python train.py experiment=article trainer.max_epochs=3 logger=none hydra.run.dir=outputs/article/convnet"
+        "python train.py experiment=article trainer.max_epochs=1 trainer.log_every_n_steps=20 logger=none "
+        "hydra.run.dir=outputs/article/convnet"
     )
     figure, (left, right) = axes(1, 2, height=3)
     left.plot(*curve(run, "train/loss"), linewidth=1.3)
-    left.set(xlabel="step", ylabel="running loss, mean of 300 batches", yscale="log")
-    epochs, accuracy = curve(run, "train/acc_epoch", "epoch")
-    right.plot(epochs, [100 * (1 - value) for value in accuracy], ".-", color=COLOURS[1])
-    right.set(xlabel="epoch", ylabel="training errors in %, while it trains", yscale="log")
+    left.set(xlabel="step", ylabel="training loss, mean of 20 batches", yscale="log")
+    steps, accuracy = curve(run, "train/acc")
+    right.plot(steps, [100 * (1 - value) for value in accuracy], color=COLOURS[1], linewidth=1.3)
+    right.set(xlabel="step", ylabel="training errors in %", yscale="log")
     save(figure, "convnet")
 
 
@@ -173,7 +172,7 @@ def tuning() -> None:
     """Learning rate and momentum as a study tried them."""
     folder = made(
         "python train.py -m sweeps=lr_momentum model=softmax_regression trainer.max_epochs=3 logger=none "
-        "hydra.launcher.num_workers=1 hydra.sweep.dir=outputs/article/tuning"
+        "trainer.limit_train_batches=100 hydra.sweep.dir=outputs/article/tuning"
     )
     with (folder / "trials.csv").open(newline="", encoding="utf-8") as file:
         trials = list(csv.DictReader(file))
