@@ -66,26 +66,25 @@ def rosenbrock(point: Tensor) -> Tensor:
 
 def trajectories() -> None:
     """The paths of torch's optimizers on a quadratic and on Rosenbrock's function."""
-    figure, plots = axes(1, 2, height=4.2)
+    figure, plots = axes(2, len(PATHS), height=4)
     surfaces = (
-        (quadratic, (4.0, -6.0), (1, -1), (-2.5, 5), (-9, 6), 100),
+        (quadratic, (4.0, -6.0), (1, -1), (-1, 5), (-9, 2), 100),
         (rosenbrock, (-1.2, 1.0), (1, 1), (-1.6, 1.4), (-0.6, 1.8), 300),
     )
-    for plot, (surface, start, best, across, up, steps) in zip(plots, surfaces, strict=True):
+    places = [(surface, member) for surface in surfaces for member in PATHS]
+    for plot, ((surface, start, best, across, up, steps), member) in zip(plots, places, strict=True):
         x, y = torch.meshgrid(torch.linspace(*across, 200), torch.linspace(*up, 200), indexing="xy")
-        height = surface(torch.stack([x, y]))
-        plot.contour(
-            x, y, (height - surface(torch.tensor(best)) + 0.01).log(), 14, colors=GREY, linewidths=0.5, alpha=0.5
-        )
-        for member, rates in PATHS.items():
-            rate = rates[surface.__name__]
-            path = _path(member, rate, surface, start, steps)
-            name = f"{member.removeprefix('optimizer=')}, η = {rate}"
-            plot.plot(*path.T, ".-", markersize=2.5, linewidth=1, label=name)
-        plot.plot(*best, "*", color=GREY, markersize=11)
-        plot.set(xlabel="θ₁", ylabel="θ₂", xlim=across, ylim=up, title=f"{surface.__name__}, {steps} steps")
-        plot.legend(fontsize=7)
+        height = surface(torch.stack([x, y])) - surface(torch.tensor(best))
+        plot.contour(x, y, (height + 0.01).log(), 12, colors=GREY, linewidths=0.5, alpha=0.5, linestyles="solid")
+        rate = PATHS[member][surface.__name__]
+        path = _path(member, rate, surface, start, steps)
+        plot.plot(*path.T, ".-", markersize=2.5, linewidth=0.8, color=COLOURS[0])
+        plot.plot(*best, "*", color=COLOURS[1], markersize=9)
+        plot.set(xlim=across, ylim=up, xticks=[], yticks=[])
+        plot.set_title(f"{member.removeprefix('optimizer=')}, η = {rate}", fontsize=9)
         plot.grid(False)
+    for row, text in ((0, "quadratic, 100 steps"), (len(PATHS), "Rosenbrock, 300 steps")):
+        plots[row].set_ylabel(text, fontsize=9)
     save(figure, "trajectories")
 
 
