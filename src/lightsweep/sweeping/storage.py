@@ -7,14 +7,16 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_storage
+from optuna.storages import BaseStorage, RDBStorage, get_storage
 
 from lightsweep.errors import ConfigError
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.journal import SnapshotBackend, SweepJournal
 from lightsweep.sweeping.journal_lock import FlockLock
+from lightsweep.sweeping.patience import PATIENCE_S, PatientStorage, waited_for
+from lightsweep.sweeping.server import open_server
 
 SQLITE_TIMEOUT_S = 60
 StorageSpec = str | Mapping[str, Any]
@@ -52,25 +54,32 @@ def lock_path(spec: StorageSpec, folder: Path) -> Path:
 def masked(text: str, spec: StorageSpec | None = None) -> str:
     """`text` without the passwords of the URLs in it, and without the password of `spec` wherever it stands."""
     if isinstance(spec, str) and (password := _password(spec)):
-        text = text.replace(password, "***")
+        for written in {password, unquote(password)}:
+            text = text.replace(written, "***")
+    text = re.sub(r"([?&]password=)[^&\s]*", r"\1***", text)
     return re.sub(r"(\w[\w+.-]*://[^/\s:@]*:)[^/\s]*@", r"\1***@", text)
 
 
-def open_storage(spec: StorageSpec) -> BaseStorage:
-    """The storage, opened once a process.
+def open_storage(spec: StorageSpec, for_sweep: bool = False) -> BaseStorage:
+    """The storage, opened once a process; one on a server bears with its absence.
+
+    Args:
+        spec: what `storage_spec` gave.
+        for_sweep: opened by the sweep itself, before its jobs: a server that is away is a mistake then and no loss, and
+            later this process is the one that tells of it.
 
     Raises:
         ConfigError: it cannot be reached, is of another version of Optuna, or is not a storage.
     """
     key = spec if isinstance(spec, str) else repr(sorted(spec.items()))
-    return _open_once(_Spec(key, spec), os.getpid())
+    return _open_once(_Spec(key, spec, for_sweep), os.getpid())
 
 
 class _Spec:
     """A storage specification that hashes by its text."""
 
-    def __init__(self, key: str, spec: StorageSpec) -> None:
-        self.key, self.spec = key, spec
+    def __init__(self, key: str, spec: StorageSpec, for_sweep: bool) -> None:
+        self.key, self.spec, self.for_sweep = key, spec, for_sweep
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -84,7 +93,7 @@ def _open_once(key: _Spec, pid: int) -> BaseStorage:
     """Opened for one process: a forked child must not share its parent's connection or worker name."""
     spec = key.spec
     try:
-        return _open(spec)
+        return _open(spec, key.for_sweep)
     except ConfigError:
         raise
     except Exception as error:
@@ -95,7 +104,7 @@ def _open_once(key: _Spec, pid: int) -> BaseStorage:
         ) from None  # the cause may quote the password
 
 
-def _open(spec: StorageSpec) -> BaseStorage:
+def _open(spec: StorageSpec, for_sweep: bool) -> BaseStorage:
     if isinstance(spec, Mapping):
         from hydra.utils import instantiate
 
@@ -105,14 +114,12 @@ def _open(spec: StorageSpec) -> BaseStorage:
         return get_storage(storage)
     if spec.startswith("journal:"):
         return _open_journal(Path(spec.removeprefix("journal:")))
-    if spec.startswith("grpc://"):
-        address = urlsplit(spec)
-        return GrpcStorageProxy(host=address.hostname or "localhost", port=address.port or 13000)
     if "://" not in spec:
         raise ConfigError(f"`hydra.sweeper.storage` must be a URL or journal:FILE but got {spec!r}")
     if spec.startswith("sqlite:///"):
         return get_storage(_open_sqlite(spec))
-    return get_storage(RDBStorage(spec, engine_kwargs={"pool_pre_ping": True}))
+    storage = waited_for(lambda: open_server(spec), 0.0 if for_sweep else PATIENCE_S)
+    return PatientStorage(storage, masked(spec), speaks=for_sweep)
 
 
 def _open_journal(path: Path) -> BaseStorage:
@@ -145,6 +152,7 @@ def local_file(spec: StorageSpec) -> Path | None:
 
 def _password(url: str) -> str | None:
     try:
-        return urlsplit(url).password
+        address = urlsplit(url)
+        return address.password or dict(parse_qsl(address.query)).get("password")
     except ValueError:
         return None

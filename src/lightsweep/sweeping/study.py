@@ -23,7 +23,7 @@ def open_study(plan: Plan) -> Study:
     Raises:
         ConfigError: the storage cannot be used, or the study has other directions or another space.
     """
-    storage = open_storage(plan.storage)
+    storage = open_storage(plan.storage, for_sweep=True)
     with exclusive(lock_path(plan.storage, plan.folder)):
         study = optuna.create_study(
             study_name=plan.study_name,

@@ -5,6 +5,7 @@ was killed has none.
 """
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from optuna.trial import TrialState
 
 from lightsweep.errors import LightsweepError
 from lightsweep.files import write_text
@@ -176,7 +178,10 @@ def _run_trials(study: optuna.Study, plan: Plan, crew: _Crew, job: TrialJob) -> 
     launcher = crew.launcher(job)
     index = 0
     with _shown(study, plan, launcher), _quiet(launcher):
-        while (wanted := _wanted(plan)) > 0:  # no job of this sweep runs here
+        while (wanted := _wanted(plan)) > 0 or _has_unclaimed(plan):  # no job of this sweep runs here
+            if wanted <= 0:
+                time.sleep(1.0)
+                continue
             before = marks.tally(_trials(plan))
             returns = crew.launch(launcher, wanted, index)
             index += len(returns)
@@ -226,6 +231,11 @@ def _wanted(plan: Plan) -> int:
     if is_hopeless(plan, counts):
         return 0
     return plan.n_trials - counts.counted - counts.running
+
+
+def _has_unclaimed(plan: Plan) -> bool:
+    """Whether a trial has begun without an owner: soon it has one, or it is an orphan that is to be made up for."""
+    return any(trial.state == TrialState.RUNNING and marks.OWNER not in trial.user_attrs for trial in _trials(plan))
 
 
 def _raise_first_error(returns: Sequence[JobReturn]) -> None:
