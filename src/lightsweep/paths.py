@@ -1,4 +1,4 @@
-"""Where every file lies: one class for a run's folder, one for a sweep's, and the project's own folders.
+"""Where every file lies: one class each for a run's folder, a sweep's and a report's; and the project's own.
 
 Nothing else in the package spells a file name.
 """
@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -159,9 +160,14 @@ class SweepPaths:
         """`rerun_runs.csv`: one row for each re-run."""
         return self.folder / "rerun_runs.csv"
 
+    @property
+    def reruns(self) -> Path:
+        """The folder of the re-runs."""
+        return self.folder / "rerun"
+
     def rerun(self, trial: int, seed: int) -> Path:
         """The folder of a re-run of a trial's settings."""
-        return self.folder / "rerun" / f"{trial}-{seed}"
+        return self.reruns / f"{trial}-{seed}"
 
     @property
     def claims(self) -> Path:
@@ -193,3 +199,40 @@ class SubmissionPaths:
     def function(self, content: bytes) -> Path:
         """What the jobs have in common, pickled; named by its content."""
         return self.folder / f"function-{hashlib.sha256(content).hexdigest()[:16]}.pkl"
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    """File names inside a report's folder."""
+
+    NAME: ClassVar = "report"
+    folder: Path
+
+    @property
+    def page(self) -> Path:
+        """`report.html`: the whole report in one file."""
+        return self.folder / "report.html"
+
+    @property
+    def markdown(self) -> Path:
+        """`report.md`: the tables."""
+        return self.folder / "report.md"
+
+    @property
+    def settings(self) -> Path:
+        """`settings.csv`: one row a setting, with mean, interval and n of each metric."""
+        return self.folder / "settings.csv"
+
+    @property
+    def differences(self) -> Path:
+        """`differences.csv`: one row for each metric and pair of settings."""
+        return self.folder / "differences.csv"
+
+    @property
+    def runs(self) -> Path:
+        """`runs.csv`: one row a run."""
+        return self.folder / "runs.csv"
+
+    def figure(self, name: str) -> Path:
+        """A figure as PNG."""
+        return self.folder / "figures" / f"{name}.png"

@@ -1,6 +1,7 @@
-"""The commands behind `train.py`, `evaluate.py` and the console script `lightsweep`; one module a command."""
+"""The commands behind `train.py`, `evaluate.py`, `report.py` and the console script `lightsweep`; one module a command."""
 
 from lightsweep.cli.evaluating import evaluate
+from lightsweep.cli.reporting import report
 from lightsweep.cli.training import train
 
-__all__ = ["evaluate", "train"]
+__all__ = ["evaluate", "report", "train"]

@@ -22,6 +22,7 @@ class Command:
 COMMANDS = {
     "train": Command("training", "train", "one run, a grid (-m) or a search (-m sweeps=…); the default"),
     "evaluate": Command("evaluating", "evaluate", "run=<folder>: a finished run on the test set"),
+    "report": Command("reporting", "report", "<folder> …: which of the settings in it is better, and how sure that is"),
     "info": Command("info", "info", "[topic]: what can be chosen and set, such as optimizers"),
 }
 

@@ -1,14 +1,12 @@
 """What the re-runs came to: for each setting its tuned value beside the mean on fresh seeds, and the test metrics."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.study import Study
 
-from lightsweep.files import write_text
+from lightsweep.files import write_csv
 from lightsweep.paths import SweepPaths
 from lightsweep.statistics import Estimate
 from lightsweep.sweeping.plan import Plan
@@ -89,11 +87,11 @@ def write_rerun_tables(study: Study, plan: Plan) -> None:
     settings = repeated(study, plan)
     if settings:
         paths = SweepPaths(plan.folder)
-        write_text(paths.rerun_settings, _settings_table(settings, study, plan))
-        write_text(paths.rerun_runs, _runs_table(settings))
+        write_csv(paths.rerun_settings, _settings_table(settings, study, plan))
+        write_csv(paths.rerun_runs, _runs_table(settings))
 
 
-def _settings_table(settings: Sequence[Repeated], study: Study, plan: Plan) -> str:
+def _settings_table(settings: Sequence[Repeated], study: Study, plan: Plan) -> list[list[Any]]:
     trials = study.get_trials(deepcopy=False)
     drawn = [parameters_of(trials[setting.trial], plan) for setting in settings]
     keys = sorted({key for parameters in drawn for key in parameters})
@@ -109,10 +107,10 @@ def _settings_table(settings: Sequence[Repeated], study: Study, plan: Plan) -> s
             estimate = setting.test.get(name, Estimate(0, None, None))
             row += [estimate.mean, estimate.half_width]
         rows.append([*row, *(parameters.get(key) for key in keys)])
-    return _csv(rows)
+    return rows
 
 
-def _runs_table(settings: Sequence[Repeated]) -> str:
+def _runs_table(settings: Sequence[Repeated]) -> list[list[Any]]:
     metrics = sorted({name for setting in settings for name in setting.test})
     rows: list[list[Any]] = [["rank", "trial", "seed", "state", "value", *metrics, "duration_s", "reason"]]
     for setting in settings:
@@ -120,10 +118,4 @@ def _runs_table(settings: Sequence[Repeated]) -> str:
             row: list[Any] = [setting.rank, setting.trial, rerun.seed, result.state, result.value]
             row += [result.test.get(name) for name in metrics]
             rows.append([*row, result.seconds, result.reason])
-    return _csv(rows)
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    return rows

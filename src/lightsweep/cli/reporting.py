@@ -1,0 +1,48 @@
+"""`report.py`: run folders as one page that answers which setting is better, and how sure that is."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from lightsweep.cli.arguments import arguments
+from lightsweep.cli.ending import ended_by
+from lightsweep.errors import ConfigError
+
+_KNOWN = {"out", "metric", "target"}
+
+
+def report() -> None:
+    """`<folder> [more folders] [out=<folder>] [metric=test/acc] [target=0.98]`: write a report on the runs in them."""
+    ended_by(_report)
+
+
+def _report() -> None:
+    words = sys.argv[1:]
+    folders = [Path(word) for word in words if word.partition("=")[0] not in _KNOWN and _is_folder(word)]
+    options = arguments(_KNOWN, [word for word in words if Path(word) not in folders])
+    if not folders:
+        raise ConfigError("no folder is named: report.py <folder of runs> [more folders]")
+    target = options.get("target")
+    if target is not None and (isinstance(target, bool) or not isinstance(target, int | float)):
+        raise ConfigError(f"`target` must be a number but got {target!r}")
+    check_installed()
+    from lightsweep.reporting.report import write_report
+
+    out, metric = options.get("out"), options.get("metric")
+    done = write_report(folders, None if out is None else Path(str(out)), metric, target)
+    print(f"{done.summary}\n\nreport in {done.paths.page}")
+
+
+def check_installed() -> None:
+    """Reports need matplotlib, which is an extra because its presence makes every start of a training slower.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ConfigError("reports need matplotlib: pip install 'lightsweep[report]'")
+
+
+def _is_folder(word: str) -> bool:
+    """A folder's name may hold a `=`, as Hydra's own do; what is no option is a folder, and if it is none, it is said."""
+    return "=" not in word or Path(word).is_dir()

@@ -1,0 +1,106 @@
+"""What the numbers say: the metrics there are, differences between settings that share seeds, and time to a target."""
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lightsweep.reporting.grouping import Group
+from lightsweep.reporting.runs import Run
+from lightsweep.statistics import Estimate, holm
+
+_ORDER = ("test/acc", "test/loss", "val/acc", "val/loss", "train/acc", "train/loss")
+
+
+def metrics_of(runs: Sequence[Run]) -> list[str]:
+    """The metrics of some runs: test, validation, training, others, then the seconds."""
+    names = {name for run in runs for name in run.metrics if "/" in name}
+    known = [name for name in _ORDER if name in names]
+    return [*known, *sorted(names - set(known)), *(["seconds"] if any("seconds" in r.metrics for r in runs) else [])]
+
+
+def rises(metric: str) -> bool:
+    """Whether more of a metric is better."""
+    return not (metric.endswith("loss") or metric in ("seconds", "steps", "epochs", "parameters"))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One setting's metric less another's, over the seeds that both have.
+
+    Args:
+        metric: its name.
+        first, second: the settings' names.
+        estimate: of the mean of first − second over the shared seeds, with its own 95 % interval.
+        adjusted: p value after Holm's correction over all pairs of this metric; None with fewer than two shared seeds.
+    """
+
+    metric: str
+    first: str
+    second: str
+    estimate: Estimate
+    adjusted: float | None
+
+
+def differences(groups: Sequence[Group], metric: str) -> list[Difference]:
+    """The paired differences of all pairs of settings, in the order of the settings."""
+    by_seed = {group.name: group.by_seed(metric) for group in groups}
+    pairs = list(itertools.combinations((name for name, values in by_seed.items() if values), 2))
+    estimates = []
+    for first, second in pairs:
+        one, other = by_seed[first], by_seed[second]
+        shared = sorted(seed for seed in one.keys() & other.keys() if seed >= 0)  # below 0: not known
+        estimates.append(Estimate.of([one[seed] - other[seed] for seed in shared]))
+    tested = [index for index, estimate in enumerate(estimates) if estimate.p is not None]
+    adjusted = dict(zip(tested, holm([estimates[index].p or 0.0 for index in tested]), strict=True))
+    return [
+        Difference(metric, *pair, estimate, adjusted.get(index))
+        for index, (pair, estimate) in enumerate(zip(pairs, estimates, strict=True))
+    ]
+
+
+@dataclass(frozen=True)
+class Target:
+    """When the runs of a setting first reach a value.
+
+    Args:
+        group: the setting's name.
+        reached: how many of its completed runs do.
+        runs: how many completed runs have the metric.
+        steps, seconds: of those that do.
+    """
+
+    group: str
+    reached: int
+    runs: int
+    steps: Estimate
+    seconds: Estimate
+
+
+def default_target(groups: Sequence[Group], metric: str) -> float | None:
+    """The median over all completed runs of their best value; None where no run has the metric."""
+    best = [value for group in groups for run in group.completed if (value := _best(run, metric)) is not None]
+    return statistics.median_low(best) if best else None
+
+
+def targets(groups: Sequence[Group], metric: str, value: float) -> list[Target]:
+    """For each setting, steps and seconds at which a metric is first at least (or, for losses, at most) `value`."""
+    found = []
+    for group in groups:
+        curves = [run for run in group.completed if run.curve(metric, "step")]
+        steps = [first for run in curves if (first := _first(run, metric, value, "step")) is not None]
+        seconds = [first for run in curves if (first := _first(run, metric, value, "seconds")) is not None]
+        found.append(Target(group.name, len(steps), len(curves), Estimate.of(steps), Estimate.of(seconds)))
+    return found
+
+
+def _best(run: Run, metric: str) -> float | None:
+    values = [value for _, value in run.curve(metric, "step")]
+    return (max if rises(metric) else min)(values, default=None)
+
+
+def _first(run: Run, metric: str, value: float, axis: str) -> float | None:
+    for x, y in run.curve(metric, axis):
+        if y >= value if rises(metric) else y <= value:
+            return x
+    return None

@@ -1,0 +1,114 @@
+"""A figure as inline SVG, whose lines follow the page's light or dark colours, and as PNG.
+
+matplotlib and not plotly: its SVG is a few kilobytes a figure where plotly.js alone is four megabytes, and it writes
+PNGs without a browser.
+"""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK = "#24292f"
+"""Text, axes and marks; in the page's SVG it becomes the colour of the page's text."""
+
+QUIET = "#8b949e"
+"""What stands in the background on light and dark alike: pruned trials, single runs."""
+
+PALETTE = ("#3b7dd8", "#e4572e", "#2a9d5c", "#c08a00", "#8e5bd0", "#17a2b8", "#d6418f", "#7a7f35")
+LINES = ("-", "--", ":", "-.")
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lightsweep",
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 11,
+    "axes.grid": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.formatter.useoffset": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": QUIET,
+    "grid.alpha": 0.25,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "font.size": 9,
+    "lines.linewidth": 1.6,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished figure.
+
+    Args:
+        name: of its PNG file.
+        title: what it shows.
+        caption: units, n, and what bands and marks mean.
+        svg: an element `<svg>` for the page.
+        png: the bytes of the PNG file.
+    """
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+    png: bytes
+
+
+def draw(
+    name: str, title: str, caption: str, paint: Callable[[Axes], None], size: tuple[float, float] = (5.2, 3.5)
+) -> Drawing:
+    """Draw one figure.
+
+    Args:
+        name, title, caption: those of the drawing.
+        paint: puts everything into the axes, names of both axes included.
+        size: width and height in inches.
+    """
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.add_subplot()
+        paint(axes)
+        axes.set_title(title, loc="left")
+        vector, pixels = io.StringIO(), io.BytesIO()
+        figure.savefig(vector, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(pixels, format="png", dpi=160, facecolor="white")
+    return Drawing(name, title, caption, _for_page(vector.getvalue(), name), pixels.getvalue())
+
+
+def styles() -> Iterator[tuple[str, str]]:
+    """Colour and line style for one series after the other: 32 that differ, then the same again."""
+    while True:
+        for line, colour in product(LINES, PALETTE):
+            yield colour, line
+
+
+@contextmanager
+def legend_beside(axes: Axes) -> Iterator[None]:
+    """Put the legend of what the body draws to the right of the axes, where it covers nothing; one series needs none."""
+    yield
+    if len(axes.get_legend_handles_labels()[1]) > 1:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _for_page(text: str, name: str) -> str:
+    """The `<svg>` element alone, scaling with the page, in the page's colour, its ids no other figure's."""
+    svg = text[text.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", svg, count=1)
+    svg = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'href="#', f'href="#{name}-', svg)
+    svg = svg.replace("url(#", f"url(#{name}-")
+    return svg.replace(INK, "currentColor").strip()

@@ -1,0 +1,96 @@
+"""The figures of settings: their means, and their learning curves."""
+
+from collections.abc import Iterator, Sequence
+
+from matplotlib.axes import Axes
+
+from lightsweep.reporting.comparing import rises
+from lightsweep.reporting.curves import mean_curve
+from lightsweep.reporting.drawing import INK, QUIET, Drawing, draw, legend_beside, styles
+from lightsweep.reporting.grouping import Group
+from lightsweep.reporting.numbers import scale, unit
+
+MOST_CURVES, MOST_ROWS = 12, 30
+_AXES = {"epoch": "epochs", "step": "optimizer steps", "seconds": "seconds since the process started"}
+
+
+def best_first(groups: Sequence[Group], metric: str) -> list[Group]:
+    """Groups by their mean, those without one last."""
+    sign = -1 if rises(metric) else 1
+
+    def place(group: Group) -> tuple[bool, float]:
+        mean = group.estimate(metric).mean
+        return (mean is None, sign * (mean or 0.0))
+
+    return sorted(groups, key=place)
+
+
+def means_figure(groups: Sequence[Group], metric: str) -> Drawing | None:
+    """Each setting's mean with its interval, and every seed's value; None where no setting has the metric."""
+    ranked = [group for group in best_first(groups, metric) if group.by_seed(metric)]
+    shown = ranked[:MOST_ROWS]
+    if not shown:
+        return None
+
+    def paint(axes: Axes) -> None:
+        for place, group in enumerate(shown):
+            values = [value * scale(metric) for value in group.by_seed(metric).values()]
+            estimate = group.estimate(metric)
+            axes.plot(values, [place] * len(values), "|", color=QUIET, markersize=9)
+            half = None if estimate.half_width is None else [estimate.half_width * scale(metric)]
+            mean = (estimate.mean or 0.0) * scale(metric)
+            axes.errorbar([mean], [place], xerr=half, fmt="o", color=INK, markersize=4, capsize=3)
+        axes.set_yticks(range(len(shown)), [group.name for group in shown])
+        axes.set_ylim(len(shown) - 0.5, -0.5)
+        axes.set_xlabel(f"{metric}{unit(metric)}")
+
+    left_out = f" The best {len(shown)} of {len(ranked)} settings." if len(ranked) > len(shown) else ""
+    caption = f"Dot and bar: mean and 95 % interval (Student's t); strokes: single seeds. {_counts(shown)}.{left_out}"
+    size = (5.6, 1.2 + 0.28 * len(shown))
+    return draw(f"means-{_file(metric)}", f"{metric} of each setting", caption, paint, size)
+
+
+def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[Drawing]:
+    """A metric's mean curves against epochs, steps and seconds.
+
+    Args:
+        groups: the settings.
+        metric: a column of metrics.csv.
+        order: the metric by which the best are picked where there are too many.
+    """
+    ranked = [group for group in best_first(groups, order) if any(run.curve(metric, "step") for run in group.completed)]
+    shown = ranked[:MOST_CURVES]
+    for axis, name in _AXES.items():
+        curves = {group.name: mean_curve(group.completed, metric, axis) for group in shown}
+        present = {group: curve for group, curve in curves.items() if curve is not None}
+        if not present:
+            continue
+
+        def paint(axes: Axes, present: dict = present, name: str = name) -> None:
+            with legend_beside(axes):
+                for (group, curve), (colour, line) in zip(present.items(), styles(), strict=False):
+                    marker = "o" if len(curve.x) < 3 else None
+                    mean = curve.mean * scale(metric)
+                    axes.plot(curve.x, mean, line, color=colour, marker=marker, markersize=3, label=group)
+                    if curve.half_width is not None:
+                        half = curve.half_width * scale(metric)
+                        axes.fill_between(curve.x, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)
+            axes.set_xlabel(name)
+            axes.set_ylabel(f"{metric}{unit(metric)}")
+
+        some = f" The best {len(shown)} of {len(ranked)} settings by {order}." if len(ranked) > len(shown) else ""
+        band = "Mean over the completed runs; band: 95 % interval (Student's t), over the part that all reach."
+        caption = f"{band} {_counts(shown)}.{some}"
+        yield draw(f"{_file(metric)}-by-{axis}", f"{metric} against {name}", caption, paint, (5.8, 3.4))
+
+
+def _counts(groups: Sequence[Group]) -> str:
+    """`n = 5 runs each`, or each setting's own."""
+    counts = {group.name: len(group.completed) for group in groups}
+    if len(set(counts.values())) == 1:
+        return f"n = {next(iter(counts.values()))} runs each"
+    return "n: " + ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _file(metric: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in metric)

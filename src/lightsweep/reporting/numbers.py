@@ -1,0 +1,49 @@
+"""How numbers are written: accuracies in per cent, and as many digits as the interval bears out."""
+
+import math
+
+from lightsweep.statistics import Estimate
+
+
+def scale(metric: str) -> float:
+    """What a metric is multiplied by to be shown."""
+    return 100.0 if metric.endswith("acc") else 1.0
+
+
+def unit(metric: str) -> str:
+    """A metric's unit, with a space before it; empty for a number without one."""
+    return " (%)" if metric.endswith("acc") else ""
+
+
+def number(value: float | None, metric: str = "") -> str:
+    """One value: accuracies in per cent with two decimals, others with four significant digits."""
+    if value is None:
+        return "–"
+    return f"{100 * value:.2f}" if metric.endswith("acc") else _significant(value)
+
+
+def interval(estimate: Estimate, metric: str = "", signed: bool = False) -> str:
+    """`92.31 ± 0.12`: the half-width with two significant digits, the mean with as many decimals."""
+    if estimate.mean is None:
+        return "–"
+    factor, sign = scale(metric), "+" if signed else ""
+    if not estimate.half_width:  # none, or no spread at all
+        spread = "" if estimate.half_width is None else " ± 0"
+        text = f"{factor * estimate.mean:{sign}.2f}" if metric.endswith("acc") else _significant(estimate.mean, sign)
+        return text + spread
+    half = factor * estimate.half_width
+    decimals = min(8, max(0, 1 - math.floor(math.log10(half))))
+    return f"{factor * estimate.mean:{sign}.{decimals}f} ± {half:.{decimals}f}"
+
+
+def probability(p: float | None) -> str:
+    """A p value with two significant digits."""
+    if p is None:
+        return "–"
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def _significant(value: float, sign: str = "") -> str:
+    if value and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:{sign}.3e}"
+    return f"{value:{sign}.4g}" if abs(value) < 1000 else f"{value:{sign},.0f}"

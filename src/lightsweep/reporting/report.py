@@ -1,0 +1,141 @@
+"""Which setting is better, and how sure are we? Reads run folders; writes a page, Markdown, CSV and PNGs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightsweep.config.check import nearest
+from lightsweep.errors import ConfigError
+from lightsweep.files import write_bytes, write_csv, write_text
+from lightsweep.paths import ReportPaths
+from lightsweep.reporting import sections
+from lightsweep.reporting.comparing import differences, metrics_of
+from lightsweep.reporting.grouping import Group, group_runs
+from lightsweep.reporting.page import Section, html_page, markdown_page
+from lightsweep.reporting.runs import Run, find_runs
+from lightsweep.reporting.studies import find_sweeps
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Args:
+        paths: where.
+        summary: the lines to print: what was read, and the table of means.
+    """
+
+    paths: ReportPaths
+    summary: str
+
+
+def write_report(
+    folders: Sequence[Path], out: Path | None = None, metric: str | None = None, target: float | None = None
+) -> Report:
+    """Read all runs in and below some folders, and write the report.
+
+    Args:
+        folders: runs, multiruns, sweeps, or folders of them.
+        out: where it goes; None for `report` in the first folder.
+        metric: what settings are ranked by; None for the first there is of test/acc, test/loss, val/acc, val/loss.
+        target: the value of the validation metric that `time to target` asks for; None for the median of the runs'
+            best.
+
+    Raises:
+        RunFolderError: a folder that is none, or no run.
+        ConfigError: a metric that no run has.
+    """
+    runs = find_runs(folders)
+    groups = group_runs(runs)
+    sweeps = find_sweeps(folders, runs)
+    metrics = metrics_of([run for group in groups for run in group.completed]) or metrics_of(runs)
+    if metric is not None and metric not in metrics:
+        raise ConfigError(f"`metric` is {metric}, which no run has{nearest(metric, metrics)}")
+    metric = metric or (metrics[0] if metrics else "")
+    parts = [
+        sections.results(groups, metrics, metric),
+        sections.paired(groups, metrics, metric),
+        sections.curves(groups, metric),
+        sections.time_to_target(groups, metric, target),
+        sections.sweeps(sweeps, runs),
+        sections.not_counted(runs),
+        sections.every_run(runs, folders),
+    ]
+    shown = [part for part in parts if part is not None]
+    paths = ReportPaths(out if out is not None else folders[0] / ReportPaths.NAME)
+    title = f"Report on {', '.join(folder.resolve().name for folder in folders)}"
+    lines = _facts(runs, groups)
+    _write(paths, title, lines, shown)
+    _write_tables(paths, runs, groups, metrics)
+    table = parts[0].tables.get("") if parts[0] is not None else None
+    return Report(paths, "\n".join([*lines, *([table.markdown()] if table is not None else [])]))
+
+
+def _facts(runs: Sequence[Run], groups: Sequence[Group]) -> list[str]:
+    """How many runs in which state, on what hardware, with which versions."""
+    states = Counter(run.status for run in runs)
+    kinds = Counter(run.kind for run in runs)
+    words = [f"{count} {status}" for status, count in states.most_common()]
+    lines = [f"{len(runs)} runs read: {', '.join(words)}."]
+    if kinds["trial"]:
+        again = f", {kinds['rerun']} re-runs of a sweep's best" if kinds["rerun"] else ""
+        lines.append(
+            f"{kinds['trial']} are trials of sweeps{again}; trials are not in the means: each was made once, and the "
+            "best of them is best partly by luck."
+        )
+    if groups:
+        many = "1 setting" if len(groups) == 1 else f"{len(groups)} settings"
+        lines.append(f"{many}, told apart by everything but the seed.")
+    devices = sorted({str(run.hardware["device"]) for run in runs if run.hardware.get("device")})
+    versions = {text for run in runs if (text := _versions(run))}
+    if devices:
+        lines.append(f"Hardware: {'; '.join(devices)}. Versions: {'; '.join(sorted(versions)) or 'not noted'}.")
+    return lines
+
+
+def _versions(run: Run) -> str:
+    packages = run.hardware.get("packages")
+    if not isinstance(packages, dict):
+        return ""
+    names = [f"{name} {packages[name]}" for name in ("torch", "lightning", "optuna") if packages.get(name)]
+    git = run.hardware.get("git")
+    commit = (
+        str(git.get("commit"))[:10] + (" with changes" if git.get("dirty") else "") if isinstance(git, dict) else ""
+    )
+    return ", ".join([*names, *([f"commit {commit}"] if commit else [])])
+
+
+def _write(paths: ReportPaths, title: str, lines: Sequence[str], parts: Sequence[Section]) -> None:
+    for drawing in (drawing for part in parts for drawing in part.every_figure()):
+        write_bytes(paths.figure(drawing.name), drawing.png)
+    write_text(paths.page, html_page(title, lines, parts))
+    write_text(paths.markdown, markdown_page(title, lines, parts, paths.figure("x").parent.name))
+
+
+def _write_tables(paths: ReportPaths, runs: Sequence[Run], groups: Sequence[Group], metrics: Sequence[str]) -> None:
+    keys = list(dict.fromkeys(key for group in groups for key in group.settings))
+    head = [column for name in metrics for column in (name, f"{name}_half_width_95", f"{name}_n")]
+    rows: list[list[Any]] = [["setting", "runs", "completed", *head, *keys]]
+    for group in groups:
+        numbers: list[Any] = []
+        for name in metrics:
+            estimate = group.estimate(name)
+            numbers += [estimate.mean, estimate.half_width, estimate.n]
+        counts = [len(group.runs), len(group.completed)]
+        rows.append([group.name, *counts, *numbers, *(group.settings.get(key) for key in keys)])
+    write_csv(paths.settings, rows)
+    rows = [["metric", "first", "second", "n", "difference", "half_width_95", "p", "p_holm"]]
+    for name in metrics:
+        for pair in differences(groups, name):
+            found = pair.estimate
+            rows.append([name, pair.first, pair.second, found.n, found.mean, found.half_width, found.p, pair.adjusted])
+    write_csv(paths.differences, rows)
+    names = {run.folder: group.name for group in groups for run in group.runs}
+    every = sorted({name for run in runs for name in run.metrics})
+    rows = [["folder", "kind", "setting", "seed", "status", "reason", *every]]
+    for run in runs:
+        facts = [str(run.folder), run.kind, names.get(run.folder, ""), run.seed, run.status, run.reason]
+        rows.append([*facts, *(run.metrics.get(name) for name in every)])
+    write_csv(paths.runs, rows)

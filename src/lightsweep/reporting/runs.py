@@ -1,0 +1,208 @@
+"""Run folders read back: finished, running, pruned, failed, and whatever a damaged one still tells."""
+
+import csv
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lightsweep.config.saved import read_result
+from lightsweep.errors import RunFolderError
+from lightsweep.paths import ReportPaths, RunPaths, SweepPaths
+
+AXES = ("epoch", "step", "seconds")
+_NUMBERS = ("seconds", "epochs", "steps", "samples_per_second", "parameters", "monitored")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run's folder says.
+
+    Args:
+        folder: where it lies.
+        kind: `trial` of a sweep, `rerun` of a sweep's best, or `run`.
+        status: that of result.json; `failed` where there is none, `damaged` where it cannot be read.
+        reason: why it is not completed, one line; empty where it is.
+        seed: None where it is not known.
+        metrics: the finite numbers of result.json by name: `test/acc`, `val/loss`, …, and `seconds`, `steps`, ….
+        monitor: the metric that picked the best checkpoint.
+        settings: the resolved configuration by dotted keys; None where it cannot be read.
+        choices: the choice of each config group, as Hydra noted it.
+        hardware: device, and the versions that environment.json holds.
+    """
+
+    folder: Path
+    kind: str
+    status: str
+    reason: str = ""
+    seed: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    monitor: str = ""
+    settings: dict[str, Any] | None = None
+    choices: dict[str, str] = field(default_factory=dict)
+    hardware: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def completed(self) -> bool:
+        """Whether it ended as it should."""
+        return self.status == "completed"
+
+    @cached_property
+    def history(self) -> list[dict[str, float]]:
+        """The rows of metrics.csv with the finite numbers in them; a half-written last row is left out."""
+        return list(_history(RunPaths(self.folder).metrics))
+
+    def curve(self, metric: str, axis: str) -> list[tuple[float, float]]:
+        """A metric's values against `epoch`, `step` or `seconds`, in order."""
+        return [(row[axis], row[metric]) for row in self.history if metric in row and axis in row]
+
+
+def find_runs(folders: Sequence[Path]) -> list[Run]:
+    """All runs in and below some folders, each once, in the order of their paths.
+
+    Raises:
+        RunFolderError: a folder that is not there, or no run in any of them.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise RunFolderError(f"{folder} is no folder")
+    found = {path.resolve(): path for folder in folders for path in _run_folders(folder)}
+    if not found:
+        raise RunFolderError(
+            f"no run in {', '.join(str(folder) for folder in folders)}: a run's folder has a result.json"
+        )
+    return [read_run(path) for path in found.values()]
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is a sweep's of the Optuna sweeper."""
+    paths = SweepPaths(folder)
+    return paths.trials.is_file() or paths.journal.is_file()
+
+
+def read_run(folder: Path) -> Run:
+    """A run's folder; what is missing or damaged becomes its status and reason."""
+    paths, kind = RunPaths(folder), _kind(folder)
+    settings, choices = _settings(paths), _choices(paths)
+    hardware = _mapping(paths.environment)
+    seed = (settings or {}).get("seed")
+    common: dict[str, Any] = {"settings": settings, "choices": choices, "hardware": hardware}
+    if not paths.result.is_file():
+        return Run(folder, kind, "failed", _error(folder) or "it left no result.json", seed, **common)
+    try:
+        result = read_result(paths)
+    except RunFolderError as error:
+        return Run(folder, kind, "damaged", str(error), seed, **common)
+    status = str(result.get("status", "damaged"))
+    reason = "" if status == "completed" else _one_line(result.get("reason")) or _reason_of(status, result)
+    names = [name for name in result if "/" in name or name in _NUMBERS]
+    metrics = {name: float(result[name]) for name in names if _is_number(result[name])}
+    seed = result["seed"] if isinstance(result.get("seed"), int) else seed
+    hardware = {"device": result.get("device"), **hardware}
+    common["hardware"] = hardware
+    return Run(folder, kind, status, reason, seed, metrics, str(result.get("monitor") or ""), **common)
+
+
+def _run_folders(top: Path) -> Iterator[Path]:
+    """Folders with a run's files; nothing is looked for inside a run, a report or a hidden folder."""
+    for folder, names, files in os.walk(top):
+        path = Path(folder)
+        if _is_run(path, files):
+            names.clear()
+            yield path
+        names[:] = sorted((n for n in names if not n.startswith(".") and n != ReportPaths.NAME), key=_by_number)
+
+
+def _is_run(folder: Path, files: Sequence[str]) -> bool:
+    paths = RunPaths(folder)
+    if {paths.result.name, paths.config.name, paths.metrics.name} & set(files):
+        return True
+    return (paths.hydra / paths.config.name).is_file()
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    return (int(name), "") if name.isdigit() else (-1, name)
+
+
+def _kind(folder: Path) -> str:
+    folder = folder.resolve()
+    if is_sweep(folder.parent):
+        return "trial"
+    above = folder.parents[1] if len(folder.parents) > 1 else folder
+    return "rerun" if folder.parent == SweepPaths(above).reruns and is_sweep(above) else "run"
+
+
+def _settings(paths: RunPaths) -> dict[str, Any] | None:
+    tree = _mapping(paths.config)
+    return dict(flat(tree)) if tree else None
+
+
+def flat(tree: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of nested mappings by dotted keys; lists are leaves."""
+    if isinstance(tree, dict) and tree:
+        for key, value in tree.items():
+            yield from flat(value, f"{above}.{key}" if above else str(key))
+    else:
+        yield above, tree
+
+
+def _choices(paths: RunPaths) -> dict[str, str]:
+    """Hydra's own note of the groups' choices; without it nothing."""
+    hydra = _mapping(paths.hydra / "hydra.yaml").get("hydra")
+    runtime = hydra.get("runtime") if isinstance(hydra, dict) else None
+    choices = runtime.get("choices") if isinstance(runtime, dict) else None
+    return {str(k): str(v) for k, v in choices.items()} if isinstance(choices, dict) else {}
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    """A YAML or JSON file that may be missing or damaged: it only adds words to a report."""
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _error(folder: Path) -> str:
+    """The last line of the traceback that a sweep kept."""
+    try:
+        lines = SweepPaths.error(folder).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""
+
+
+def _reason_of(status: str, result: dict[str, Any]) -> str:
+    progress = f"{result.get('epochs') or 0} epochs done"
+    if status == "running":
+        return "it runs still, or was killed: its folder cannot tell"
+    return f"{status}, {progress}"
+
+
+def _one_line(text: Any) -> str:
+    return " ".join(str(text).split())[:500] if text else ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _history(path: Path) -> Iterator[dict[str, float]]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    whole = text[: text.rfind("\n") + 1]  # a row without its line's end is half written
+    for row in csv.DictReader(whole.replace("\0", "").splitlines()):
+        numbers = {}
+        for name, value in row.items():
+            try:
+                numbers[name] = float(value)
+            except (TypeError, ValueError):
+                continue
+        yield {name: value for name, value in numbers.items() if math.isfinite(value)}

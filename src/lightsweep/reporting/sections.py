@@ -1,0 +1,245 @@
+"""The sections of a report, each from runs and settings to words, tables and figures; None where it would be empty."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightsweep.reporting.comparing import default_target, differences, metrics_of, rises, targets
+from lightsweep.reporting.drawing import Drawing
+from lightsweep.reporting.figures import best_first, curve_figures, means_figure
+from lightsweep.reporting.grouping import Group
+from lightsweep.reporting.numbers import interval, number, probability, scale, unit
+from lightsweep.reporting.page import Section
+from lightsweep.reporting.runs import Run
+from lightsweep.reporting.studies import Sweep, at_edge
+from lightsweep.reporting.sweep_figures import budget_figure, short, sweep_figures
+from lightsweep.reporting.tables import Table
+from lightsweep.sweeping import marks
+
+ALL_PAIRS, TOP = 28, 10
+"""Up to so many pairs of settings are shown all, above those with the best; so many trials of a sweep are listed."""
+
+
+def results(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Section | None:
+    """The table of means, the figure of the first metric, and what differs between the settings."""
+    counted = best_first([group for group in groups if group.completed], metric)
+    if not counted:
+        return None
+    rows = []
+    for group in counted:
+        cells = []
+        for name in metrics:
+            estimate = group.estimate(name)
+            n = "" if estimate.n in (0, len(group.completed)) else f" (n {estimate.n})"
+            cells.append(interval(estimate, name) + n)
+        rows.append([group.name, f"{len(group.completed)} of {len(group.runs)}", *cells])
+    head = ["setting", "n completed", *(f"{name}{unit(name)}" for name in metrics)]
+    note = (
+        "Mean ± half the 95 % interval of the mean by Student's t over the seeds; no interval with one run. "
+        f"Best {metric} first. val/… and test/… are those of each run's best checkpoint."
+    )
+    tables = {"": Table(head, rows, note)}
+    keys = [key for key in dict.fromkeys(k for g in counted for k in g.settings) if not key.endswith("_target_")]
+    if keys:
+        shown = [[group.name, *(_value(group.settings.get(key)) for key in keys)] for group in counted]
+        tables["What differs"] = Table(["setting", *keys], shown)
+    figure = means_figure(counted, metric)
+    return Section("Results", (), tables, [figure] if figure is not None else [])
+
+
+def paired(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Section | None:
+    """The differences of settings that share seeds: of the first metric, the others folded."""
+    counted = [group for group in best_first(groups, metric) if group.completed]
+    if len(counted) < 2:
+        return None
+    tables = {name: found for name in metrics if (found := _differences(counted, name)) is not None}
+    if not tables:
+        text = ["No two settings share two seeds, so no paired difference can be given. Run them on the same seeds."]
+        return Section("Differences", text)
+    pairs = len(counted) * (len(counted) - 1) // 2
+    text = [
+        "First less second, seed by seed: what the seeds have in common cancels. Each 95 % interval stands by itself. "
+        f"p is of Student's paired t, corrected by Holm's method over the pairs of one metric ({pairs} at most), so that "
+        "the chance of even one false difference among them stays below it. Where the corrected p is above 0.05, these "
+        "runs do not show a difference; that does not mean that there is none.",
+    ]
+    first = metric if metric in tables else next(iter(tables))
+    others = {name: table for name, table in tables.items() if name != first}
+    inner = [Section("Other metrics", tables=others)] if others else []
+    return Section("Differences", text, {f"{first}{unit(first)}": tables[first]}, inner=inner)
+
+
+def _differences(groups: Sequence[Group], metric: str) -> Table | None:
+    found = [pair for pair in differences(groups, metric) if pair.estimate.p is not None]
+    if not found:
+        return None
+    best = groups[0].name
+    shown = found if len(found) <= ALL_PAIRS else [pair for pair in found if best in (pair.first, pair.second)]
+    rows = []
+    for pair in shown:
+        cells = [interval(pair.estimate, metric, signed=True), str(pair.estimate.n), probability(pair.adjusted)]
+        rows.append(
+            [f"{pair.first} − {pair.second}", *cells, _verdict(pair.estimate.mean or 0.0, pair.adjusted, metric)]
+        )
+    some = "" if shown is found else f"The {len(shown)} pairs with {best}; all {len(found)} are in differences.csv."
+    return Table(["pair", "difference ± 95 %", "n seeds", "p (Holm)", "better"], rows, some)
+
+
+def _verdict(mean: float, adjusted: float | None, metric: str) -> str:
+    if adjusted is None or adjusted > 0.05:
+        return "not shown"
+    return "first" if (mean > 0) == rises(metric) else "second"
+
+
+def curves(groups: Sequence[Group], metric: str) -> Section | None:
+    """Learning curves of the validation metric and of the training loss."""
+    counted = [group for group in groups if group.completed]
+    watched = _watched(counted, metric)
+    names = dict.fromkeys(name for name in (watched, "train/loss_epoch", "train/loss") if name)
+    figures: list[Drawing] = []
+    for name in names:
+        if name != "train/loss" or len(figures) < 6:
+            figures += list(curve_figures(counted, name, metric))
+    return Section("Learning curves", figures=figures) if figures else None
+
+
+def _watched(groups: Sequence[Group], metric: str) -> str:
+    """The column of metrics.csv to watch: the metric itself where it is one, else what picked the best checkpoint."""
+    runs = [run for group in groups for run in group.completed]
+    columns = {name for run in runs[:1] for row in run.history for name in row}
+    if metric in columns:
+        return metric
+    same = metric.replace("test/", "val/")
+    if same in columns:
+        return same
+    return next((run.monitor for run in runs if run.monitor in columns), "")
+
+
+def time_to_target(groups: Sequence[Group], metric: str, target: float | None) -> Section | None:
+    """Steps and seconds to a value of the validation metric."""
+    counted = [group for group in groups if group.completed]
+    watched = _watched(counted, metric)
+    value = default_target(counted, watched) if target is None and watched else target
+    if not watched or value is None:
+        return None
+    found = targets(best_first(counted, metric), watched, value)
+    rows = [[one.group, f"{one.reached} of {one.runs}", interval(one.steps), interval(one.seconds)] for one in found]
+    sign = "at least" if rises(watched) else "at most"
+    shown = number(value, watched) + (" %" if scale(watched) == 100 else "")
+    why = "the median of the runs' best; another with target=…" if target is None else "as asked for"
+    text = [
+        f"When {watched} is first {sign} {shown} ({why}). Means ± 95 % interval (Student's t) over the runs that reach "
+        "it, so where some do not, the others look faster than the setting is. Seconds count from the process's start."
+    ]
+    return Section("Time to a target", text, {"": Table(["setting", "reached by", "steps", "seconds"], rows)})
+
+
+def sweeps(found: Sequence[Sweep], runs: Sequence[Run]) -> Section | None:
+    """The tuning-budget curves of all sweeps, and for each its trials and figures."""
+    if not found:
+        return None
+    budgets = [figure for figure in _budgets(found, runs) if figure is not None]
+    inner = [_sweep(sweep, [run for run in runs if _is_trial_of(run, sweep)]) for sweep in found]
+    edges = [
+        f"{sweep.name}: the best trial's {', '.join(short(name) for name in names)} lies within 5 % of an end of its "
+        "range; the best may lie beyond it."
+        for sweep in found
+        if sweep.single and sweep.complete and (names := at_edge(sweep.ranked()[0]))
+    ]
+    text = ["Trials are ranked on validation and never see the test set.", *edges]
+    if len(inner) == 1:  # nothing to fold away
+        only = inner[0]
+        return Section(f"Sweep {only.title}", [*text, *only.text], only.tables, [*budgets, *only.figures])
+    return Section("Sweeps", text, figures=budgets, inner=inner)
+
+
+def _budgets(found: Sequence[Sweep], runs: Sequence[Run]) -> list[Drawing | None]:
+    by_objective: dict[str, list[Sweep]] = {}
+    for sweep in found:
+        by_objective.setdefault(_objective(sweep, runs), []).append(sweep)
+    return [budget_figure(group, objective) for objective, group in by_objective.items()]
+
+
+def _sweep(sweep: Sweep, trial_runs: Sequence[Run]) -> Section:
+    if sweep.study is None:
+        return Section(sweep.name, [sweep.note])
+    objective = _objective(sweep, trial_runs)
+    counts = marks.tally(sweep.study.get_trials(deepcopy=False))
+    text = [
+        f"Study {sweep.study.study_name}: {counts.counted} trials finished ({counts.complete} complete, "
+        f"{counts.pruned} pruned, {counts.failed} failed), {counts.not_counted} not counted, {counts.running} running."
+    ]
+    best = sweep.ranked()[:TOP] if sweep.single else sorted(sweep.study.best_trials, key=lambda trial: trial.number)
+    names = list(dict.fromkeys(name for trial in best for name in trial.params))
+    rows = [
+        [
+            f"trial {t.number}",
+            *(number(v, objective) for v in t.values),
+            *(_value(t.params.get(name)) for name in names),
+        ]
+        for t in best
+    ]
+    values = (
+        [f"{objective}{unit(objective)}"]
+        if sweep.single
+        else [f"objective {i}" for i in range(len(best[0].values))]
+        if best
+        else []
+    )
+    title = f"The best {len(rows)} trials" if sweep.single else "The Pareto front"
+    tables = {title: Table(["trial", *values, *(short(name) for name in names)], rows)} if rows else {}
+    return Section(sweep.name, text, tables, list(sweep_figures(sweep, objective, trial_runs)))
+
+
+def _objective(sweep: Sweep, runs: Sequence[Run]) -> str:
+    """What the sweep's (first) value is, as its trials' configuration says."""
+    for run in runs:
+        if _is_trial_of(run, sweep):
+            names = (run.settings or {}).get("objectives")
+            name = str(names[0]) if isinstance(names, list) and names else "monitor"
+            return run.monitor if name == "monitor" and run.monitor else name
+    return "value"
+
+
+def _is_trial_of(run: Run, sweep: Sweep) -> bool:
+    return run.kind == "trial" and run.folder.resolve().parent == sweep.folder
+
+
+def not_counted(runs: Sequence[Run]) -> Section | None:
+    """Every run that is not completed, with its reason; pruned trials folded."""
+    left = [run for run in runs if not run.completed]
+    if not left:
+        return None
+    text = ["These are in no mean. A setting of which runs are missing here may look better or worse than it is."]
+    bad = [run for run in left if run.status != "pruned"]
+    pruned = [run for run in left if run.status == "pruned"]
+    tables = {"": _runs_table(bad)} if bad else {}
+    inner = [Section(f"{len(pruned)} pruned", tables={"": _runs_table(pruned)})] if pruned else []
+    return Section("Not counted", text if bad else [], tables, inner=inner)
+
+
+def _runs_table(runs: Sequence[Run]) -> Table:
+    rows = [[_place(run.folder), run.status, "–" if run.seed is None else str(run.seed), run.reason] for run in runs]
+    return Table(["folder", "status", "seed", "reason"], rows)
+
+
+def every_run(runs: Sequence[Run], folders: Sequence[Path]) -> Section:
+    """Each run's own numbers, as result.json has them."""
+    metrics = metrics_of(runs)
+    rows = [
+        [_place(run.folder), run.kind, run.status, "–" if run.seed is None else str(run.seed)]
+        + [f"{run.metrics[name]:.6g}" if name in run.metrics else "–" for name in metrics]
+        for run in runs
+    ]
+    text = [f"From {', '.join(str(folder) for folder in folders)}. Numbers as in result.json, to six digits."]
+    return Section("Every run", text, {"": Table(["folder", "kind", "status", "seed", *metrics], rows)}, folded=True)
+
+
+def _place(folder: Path) -> str:
+    """The last parts of a folder's path, which tell runs apart."""
+    return "/".join(folder.resolve().parts[-3:])
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

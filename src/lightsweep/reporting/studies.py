@@ -1,0 +1,180 @@
+"""Sweeps read back from their studies, and what a study says of its space and of the value of more trials."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.exceptions import ExperimentalWarning, OptunaError
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from lightsweep.paths import SweepPaths
+from lightsweep.reporting.runs import Run, is_sweep
+from lightsweep.sweeping import marks
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep's folder and its study.
+
+    Args:
+        folder: where it lies.
+        name: what tells it from the other sweeps of the report.
+        study: None where it cannot be read.
+        note: why it cannot, one line.
+    """
+
+    folder: Path
+    name: str
+    study: Study | None
+    note: str = ""
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """Those that count: neither killed nor tried again."""
+        if self.study is None:
+            return []
+        found = self.study.get_trials(deepcopy=False)
+        return [trial for trial in found if marks.condition(trial) not in ("not_counted", "waiting")]
+
+    @property
+    def complete(self) -> list[FrozenTrial]:
+        """Those with a value."""
+        return [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
+
+    @property
+    def rises(self) -> bool:
+        """Whether the study looks for the greatest value of its (first) objective."""
+        return self.study is None or self.study.directions[0] is StudyDirection.MAXIMIZE
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one objective, of which one trial can be the best."""
+        return self.study is not None and len(self.study.directions) == 1
+
+    def ranked(self) -> list[FrozenTrial]:
+        """The complete trials, best first."""
+        sign = -1 if self.rises else 1
+        return sorted(self.complete, key=lambda trial: (sign * trial.values[0], trial.number))
+
+
+def find_sweeps(folders: Sequence[Path], runs: Sequence[Run]) -> list[Sweep]:
+    """The sweeps that some runs belong to, and those that lie at or below some folders."""
+    found: dict[Path, None] = {}
+    for run in runs:
+        above = run.folder.resolve()
+        for folder in above.parents[:2]:
+            if run.kind in ("trial", "rerun") and is_sweep(folder):
+                found[folder] = None
+    for folder in folders:
+        if is_sweep(folder):
+            found[folder.resolve()] = None
+    names = [folder.name for folder in found]
+    return [
+        _read(folder, folder.name if names.count(folder.name) == 1 else f"{folder.parent.name}/{folder.name}")
+        for folder in found
+    ]
+
+
+def _read(folder: Path, name: str) -> Sweep:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    journal = SweepPaths(folder).journal
+    if not journal.is_file():
+        return Sweep(
+            folder, name, None, f"its study is not in its folder; its trials are in {SweepPaths(folder).trials.name}"
+        )
+    try:
+        storage: BaseStorage = JournalStorage(JournalFileBackend(str(journal)))
+        studies = storage.get_all_studies()
+        if not studies:
+            return Sweep(folder, name, None, "its journal holds no study")
+        study = optuna.load_study(study_name=studies[-1].study_name, storage=storage)
+    except (OSError, ValueError, KeyError, AssertionError, OptunaError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return Sweep(folder, name, None, f"its study cannot be read: {reason}")
+    return Sweep(folder, name, study)
+
+
+def importances(sweep: Sweep) -> dict[str, float]:
+    """Optuna's own parameter importances (PED-ANOVA), shares of 1; empty where there are too few trials to tell."""
+    if sweep.study is None or not sweep.single or len(sweep.complete) < 4:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.simplefilter("ignore", UserWarning)  # it says when trials are few; the page does too
+        try:
+            found = optuna.importance.get_param_importances(sweep.study)
+        except (ValueError, RuntimeError):  # parameters with one value only
+            return {}
+    return {name: float(share) for name, share in found.items() if np.isfinite(share)}
+
+
+def budget_values(sweep: Sweep) -> list[float]:
+    """What each trial would have given the tuner: its value; of a pruned one the best that it reported; of a failed one
+    the worst of all.
+    """
+    best = max if sweep.rises else min
+    found: list[float | None] = []
+    for trial in sweep.trials:
+        if trial.state is TrialState.COMPLETE:
+            found.append(trial.values[0])
+        elif trial.state.is_finished():
+            found.append(best(trial.intermediate_values.values(), default=None))
+    known = [value for value in found if value is not None and np.isfinite(value)]
+    if not known:
+        return []
+    worst = min(known) if sweep.rises else max(known)
+    return [worst if value is None or not np.isfinite(value) else value for value in found]
+
+
+def expected_best(values: Sequence[float], rises: bool) -> NDArray[np.float64]:
+    """The expected best of 1, 2, … N trials drawn from those that were made.
+
+    Dodge et al. 2019, Show Your Work: Improved Reporting of Experimental Results: with the trials' values in order, the
+    best of n drawn with replacement is at most the i-th with probability (i/N)^n. It holds for trials that
+    are drawn independently, as random search does; a sampler that learns makes the later ones better than it says.
+
+    Args:
+        values: N of them, at least one.
+        rises: whether the greatest is the best.
+
+    Returns:
+        Of shape [N].
+    """
+    ordered = np.sort(np.asarray(values, dtype=float) * (1 if rises else -1))
+    count = len(ordered)
+    budgets = np.arange(1, count + 1)
+    below = (np.arange(0, count + 1)[None, :] / count) ** budgets[:, None]
+    expected = (np.diff(below, axis=1) * ordered).sum(axis=1)
+    return expected if rises else -expected
+
+
+def budget_band(values: Sequence[float], rises: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The 95 % percentile bootstrap band of `expected_best`, over resampled sets of trials, seeded."""
+    draws = np.random.default_rng(0).choice(np.asarray(values, dtype=float), (RESAMPLES, len(values)))
+    curves = np.stack([expected_best(draw, rises) for draw in draws])
+    low, high = np.quantile(curves, [0.025, 0.975], axis=0)
+    return low, high
+
+
+def at_edge(trial: FrozenTrial) -> list[str]:
+    """The trial's numeric parameters that lie within 5 % of an end of their range: the best may lie beyond it."""
+    found = []
+    for name, value in trial.params.items():
+        distribution = trial.distributions[name]
+        low, high = getattr(distribution, "low", None), getattr(distribution, "high", None)
+        if low is None or high is None or low == high:
+            continue
+        scale = np.log if getattr(distribution, "log", False) else float
+        place = (scale(value) - scale(low)) / (scale(high) - scale(low))
+        if not 0.05 <= place <= 0.95:
+            found.append(name)
+    return found
