@@ -1,4 +1,4 @@
-"""The commands behind `train.py`, `evaluate.py`, `report.py` and the console script `lightsweep`; one module a command."""
+"""The commands behind the programs at the root and the console script `lightsweep`; one module a command."""
 
 from lightsweep.cli.evaluating import evaluate
 from lightsweep.cli.reporting import report

@@ -44,5 +44,5 @@ def check_installed() -> None:
 
 
 def _is_folder(word: str) -> bool:
-    """A folder's name may hold a `=`, as Hydra's own do; what is no option is a folder, and if it is none, it is said."""
+    """What is no option; the names of folders may hold a `=`, as Hydra's own do, if they are there."""
     return "=" not in word or Path(word).is_dir()

@@ -14,7 +14,9 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 INK = "#24292f"
 """Text, axes and marks; in the page's SVG it becomes the colour of the page's text."""
@@ -96,10 +98,17 @@ def styles() -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def legend_beside(axes: Axes) -> Iterator[None]:
-    """Put the legend of what the body draws to the right of the axes, where it covers nothing; one series needs none."""
+    """Put the legend of what the body draws to the right of the axes, where it covers nothing, if it names several."""
     yield
     if len(axes.get_legend_handles_labels()[1]) > 1:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def log_axis(axis: Axis) -> None:
+    """Make an axis logarithmic, with its decades written as plain numbers."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _for_page(text: str, name: str) -> str:

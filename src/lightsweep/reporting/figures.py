@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from lightsweep.reporting.comparing import rises
 from lightsweep.reporting.curves import mean_curve
@@ -75,6 +76,7 @@ def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[
                     if curve.half_width is not None:
                         half = curve.half_width * scale(metric)
                         axes.fill_between(curve.x, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_xlabel(name)
             axes.set_ylabel(f"{metric}{unit(metric)}")
 

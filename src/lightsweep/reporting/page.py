@@ -16,7 +16,7 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 76rem; color: var(--ink); background: var(--paper);
   font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: .5rem 0; }
+h1 { font-size: 1.6rem; margin: .5rem 0; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; margin: 2rem 0 .5rem; padding-top: .5rem; border-top: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
 p { margin: .4rem 0; max-width: 48rem; }
@@ -28,7 +28,8 @@ th[scope=row], th:first-child { text-align: left; font-weight: 600; }
 td.words { text-align: left; white-space: normal; min-width: 16rem; }
 thead th { color: var(--quiet); font-weight: 500; }
 tbody tr:hover { background: var(--soft); }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1rem;
+  margin-top: 1rem; }
 figure { margin: 0; min-width: 0; }
 figure svg { display: block; width: 100%; height: auto; max-width: 36rem; }
 details { margin: .75rem 0; }
@@ -37,7 +38,7 @@ nav a { margin-right: 1rem; white-space: nowrap; }
 a { color: inherit; }
 @media print { details > * { display: block; } }
 """
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 @dataclass
@@ -73,7 +74,7 @@ def html_page(title: str, lines: Sequence[str], sections: Sequence[Section]) -> 
         lines: what stands below it.
         sections: the parts, with links to them at the top.
     """
-    links = "".join(f'<a href="#s{index}">{escape(part.title)}</a>' for index, part in enumerate(sections))
+    links = " ".join(f'<a href="#s{index}">{escape(part.title)}</a>' for index, part in enumerate(sections))
     body = "".join(
         f'<section id="s{index}"><h2>{escape(part.title)}</h2>{_content(part)}</section>'
         for index, part in enumerate(sections)

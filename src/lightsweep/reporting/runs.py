@@ -125,8 +125,8 @@ def _is_run(folder: Path, files: Sequence[str]) -> bool:
     return (paths.hydra / paths.config.name).is_file()
 
 
-def _by_number(name: str) -> tuple[int, str]:
-    return (int(name), "") if name.isdigit() else (-1, name)
+def _by_number(name: str) -> tuple[bool, int, str]:
+    return (False, int(name), "") if name.isdecimal() else (True, 0, name)
 
 
 def _kind(folder: Path) -> str:

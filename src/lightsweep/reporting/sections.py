@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightsweep.reporting.comparing import default_target, differences, metrics_of, rises, targets
+from lightsweep.reporting.comparing import Difference, default_target, differences, metrics_of, rises, targets
 from lightsweep.reporting.drawing import Drawing
 from lightsweep.reporting.figures import best_first, curve_figures, means_figure
 from lightsweep.reporting.grouping import Group
@@ -58,9 +58,9 @@ def paired(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Sect
     pairs = len(counted) * (len(counted) - 1) // 2
     text = [
         "First less second, seed by seed: what the seeds have in common cancels. Each 95 % interval stands by itself. "
-        f"p is of Student's paired t, corrected by Holm's method over the pairs of one metric ({pairs} at most), so that "
-        "the chance of even one false difference among them stays below it. Where the corrected p is above 0.05, these "
-        "runs do not show a difference; that does not mean that there is none.",
+        f"p is of Student's paired t, corrected by Holm's method over the pairs of one metric ({pairs} at most), so "
+        "that the chance of even one false difference among them stays below it. Where the corrected p is above 0.05, "
+        "these runs do not show a difference; that does not mean that there is none.",
     ]
     first = metric if metric in tables else next(iter(tables))
     others = {name: table for name, table in tables.items() if name != first}
@@ -77,17 +77,15 @@ def _differences(groups: Sequence[Group], metric: str) -> Table | None:
     rows = []
     for pair in shown:
         cells = [interval(pair.estimate, metric, signed=True), str(pair.estimate.n), probability(pair.adjusted)]
-        rows.append(
-            [f"{pair.first} − {pair.second}", *cells, _verdict(pair.estimate.mean or 0.0, pair.adjusted, metric)]
-        )
+        rows.append([f"{pair.first} − {pair.second}", *cells, _better(pair)])
     some = "" if shown is found else f"The {len(shown)} pairs with {best}; all {len(found)} are in differences.csv."
     return Table(["pair", "difference ± 95 %", "n seeds", "p (Holm)", "better"], rows, some)
 
 
-def _verdict(mean: float, adjusted: float | None, metric: str) -> str:
-    if adjusted is None or adjusted > 0.05:
+def _better(pair: Difference) -> str:
+    if pair.adjusted is None or pair.adjusted > 0.05:
         return "not shown"
-    return "first" if (mean > 0) == rises(metric) else "second"
+    return pair.first if ((pair.estimate.mean or 0.0) > 0) == rises(pair.metric) else pair.second
 
 
 def curves(groups: Sequence[Group], metric: str) -> Section | None:

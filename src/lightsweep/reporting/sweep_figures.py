@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from lightsweep.reporting.drawing import INK, PALETTE, QUIET, Drawing, draw, legend_beside, styles
+from lightsweep.reporting.drawing import INK, PALETTE, QUIET, Drawing, draw, legend_beside, log_axis, styles
 from lightsweep.reporting.numbers import scale, unit
 from lightsweep.reporting.runs import Run
 from lightsweep.reporting.studies import Sweep, budget_band, budget_values, expected_best, importances
@@ -48,14 +48,14 @@ def budget_figure(sweeps: Sequence[Sweep], objective: str) -> Drawing | None:
     counts = ", ".join(f"{name} {len(found)}" for name, (found, _) in values.items())
     caption = (
         "Closed form of Dodge et al. 2019 for trials drawn independently; band: 95 % percentile bootstrap over sets of "
-        "trials (2,000, seeded); the first two trials' values may lie outside. A pruned trial counts with the best that it reported, a failed one with the worst of "
-        f"all. n trials: {counts}."
+        "trials (2,000, seeded). The first two trials' values may lie outside. A pruned trial counts with the best "
+        f"that it reported, a failed one with the worst of all. n trials: {counts}."
     )
     return draw("tuning-budget", f"What more trials are worth: {objective}", caption, paint, (5.8, 3.4))
 
 
 def _look_at(axes: Axes, curves: Sequence[Sequence[NDArray[np.float64]]]) -> None:
-    """Choose the range of values so that what many trials give can be told apart: without the first two, if there are more.
+    """Choose the range so that what many trials give can be told apart: without the first two, if there are more.
 
     Args:
         axes: whose vertical axis is set.
@@ -136,7 +136,7 @@ def _slices(sweep: Sweep, objective: str) -> Iterator[Drawing]:
                 axes.plot(*zip(*dropped, strict=True), "x", color=QUIET, markersize=5, label="pruned, last reported")
                 axes.legend()
             if _is_log(sweep, name):
-                axes.set_xscale("log")
+                log_axis(axes.xaxis)
             axes.set_xlabel(short(name))
             axes.set_ylabel(f"{objective}{unit(objective)}")
 
@@ -170,9 +170,9 @@ def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawin
         axes.figure.colorbar(points, ax=axes, label=f"{objective}{unit(objective)}")
         best = sweep.ranked()[0]
         axes.plot(*places([best])[0], "o", markersize=11, fillstyle="none", color=INK, label="best")
-        for name, set_scale in ((horizontal, axes.set_xscale), (vertical, axes.set_yscale)):
+        for name, axis in ((horizontal, axes.xaxis), (vertical, axes.yaxis)):
             if _is_log(sweep, name):
-                set_scale("log")
+                log_axis(axis)
         axes.set_xlabel(short(horizontal))
         axes.set_ylabel(short(vertical))
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=3)
@@ -196,6 +196,7 @@ def _trial_curves(sweep: Sweep, objective: str, runs: Sequence[Run]) -> Drawing 
             label = "" if kind in seen else kind
             seen.add(kind)
             axes.plot(xs, ys, color=colour, marker=".", linewidth=2.2 if kind == "best" else 0.9, label=label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epochs")
         axes.set_ylabel(f"{objective}{unit(objective)}")
         axes.legend()

@@ -1,0 +1,84 @@
+"""Differences between settings, and time to a target."""
+
+import pytest
+
+from lightsweep.reporting.comparing import default_target, differences, metrics_of, targets
+from lightsweep.reporting.grouping import group_runs
+from lightsweep.reporting.runs import find_runs
+from lightsweep.statistics import Estimate
+
+
+@pytest.fixture
+def groups_of(make_run, tmp_path):
+    """Settings with a value of test/acc for each seed."""
+
+    def made(**settings):
+        for index, (optimizer, values) in enumerate(settings.items()):
+            for seed, acc in values.items():
+                make_run(f"{index}-{optimizer}-{seed}", seed=seed, acc=acc, optimizer=optimizer)
+        return group_runs(find_runs([tmp_path]))
+
+    return made
+
+
+def test_paired_difference_by_hand(groups_of):
+    (pair,) = differences(groups_of(sgd={0: 0.5, 1: 0.7, 2: 0.9}, adam={0: 0.4, 1: 0.5, 3: 0.1}), "test/acc")
+    assert (pair.first, pair.second) == ("sgd", "adam")
+    # the shared seeds 0 and 1 differ by 0.1 and 0.2: mean 0.15, standard error 0.05, t of one degree 12.7062
+    assert pair.estimate.n == 2
+    assert pair.estimate.mean == pytest.approx(0.15)
+    assert pair.estimate.half_width == pytest.approx(0.05 * 12.7062, rel=1e-5)
+
+
+def test_p_values_are_those_of_scipy_and_corrected_by_holm(groups_of):
+    stats = pytest.importorskip("scipy.stats", reason="scipy is an extra")
+    values = {"sgd": [0.5, 0.7, 0.9, 0.6], "adam": [0.4, 0.5, 0.8, 0.55], "adagrad": [0.1, 0.2, 0.15, 0.11]}
+    groups = groups_of(**{name: dict(enumerate(found)) for name, found in values.items()})
+    found = differences(groups, "test/acc")
+    assert len(found) == 3
+    for pair in found:
+        test = stats.ttest_rel(values[pair.first], values[pair.second])
+        assert pair.estimate.p == pytest.approx(test.pvalue)
+        width = test.confidence_interval(0.95).high - pair.estimate.mean
+        assert pair.estimate.half_width == pytest.approx(width)
+    ranked = sorted(found, key=lambda pair: pair.estimate.p)
+    assert ranked[0].adjusted == pytest.approx(3 * ranked[0].estimate.p)
+    assert [pair.adjusted for pair in ranked] == sorted(pair.adjusted for pair in ranked)
+
+
+def test_settings_without_two_shared_seeds_have_no_interval(groups_of):
+    (pair,) = differences(groups_of(sgd={0: 0.5, 1: 0.6}, adam={1: 0.4, 2: 0.5}), "test/acc")
+    assert pair.estimate == Estimate(1, pytest.approx(0.2), None)
+    assert pair.adjusted is None
+
+
+def test_unknown_seeds_are_not_paired(make_run, tmp_path):
+    for name, optimizer in (("a", "sgd"), ("b", "adam")):
+        for index in range(2):
+            folder = make_run(f"{name}{index}", optimizer=optimizer)
+            text = (folder / "result.json").read_text().replace('"seed": 0', '"seed": null')
+            (folder / "result.json").write_text(text)
+            text = (folder / "config.yaml").read_text().replace("seed: 0\n", "")
+            (folder / "config.yaml").write_text(text)
+    groups = group_runs(find_runs([tmp_path]))
+    assert [group.estimate("test/acc").n for group in groups] == [2, 2]
+    assert differences(groups, "test/acc")[0].estimate.n == 0
+
+
+def test_time_to_target_counts_those_that_reach_it(make_run, tmp_path):
+    make_run("a", seed=0, curve=[0.5, 0.8, 0.9])
+    make_run("b", seed=1, curve=[0.8, 0.7, 0.9])
+    make_run("c", seed=2, curve=[0.1, 0.2, 0.3])
+    groups = group_runs(find_runs([tmp_path]))
+    assert default_target(groups, "val/acc") == 0.9
+    (found,) = targets(groups, "val/acc", 0.8)
+    assert (found.reached, found.runs) == (2, 3)
+    assert found.steps.mean == 150  # 200 and 100
+    assert found.seconds.mean == 3.75
+    (never,) = targets(groups, "val/acc", 0.95)
+    assert (never.reached, never.steps.mean) == (0, None)
+
+
+def test_metrics_stand_in_the_order_test_validation_training_others_seconds(make_run, tmp_path):
+    make_run("a", metrics={"train/loss": 1.0, "val/acc": 0.5, "test/f1": 0.2, "test/acc": 0.4})
+    assert metrics_of(find_runs([tmp_path])) == ["test/acc", "val/acc", "train/loss", "test/f1", "seconds"]

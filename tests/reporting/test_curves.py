@@ -1,0 +1,48 @@
+"""Mean learning curves with their bands."""
+
+import numpy as np
+import pytest
+
+from lightsweep.reporting.curves import mean_curve
+from lightsweep.reporting.runs import find_runs
+from lightsweep.statistics import Estimate
+
+
+def test_mean_and_band_at_common_steps_are_those_of_the_values(make_run, tmp_path):
+    curves = [[0.1, 0.5], [0.3, 0.6], [0.2, 0.9]]
+    for seed, curve in enumerate(curves):
+        make_run(str(seed), seed=seed, curve=curve)
+    found = mean_curve(find_runs([tmp_path]), "val/acc", "step")
+    assert found.n == 3
+    assert list(found.x) == [100, 200]
+    for place, values in enumerate(zip(*curves, strict=True)):
+        estimate = Estimate.of(values)
+        assert found.mean[place] == pytest.approx(estimate.mean)
+        assert found.half_width[place] == pytest.approx(estimate.half_width)
+
+
+def test_only_the_part_that_all_runs_reach_is_drawn(make_run, tmp_path):
+    make_run("a", curve=[0.1, 0.2, 0.3])
+    make_run("b", seed=1, curve=[0.3, 0.4])
+    found = mean_curve(find_runs([tmp_path]), "val/acc", "epoch")
+    assert list(found.x) == [1, 2]
+    assert found.mean == pytest.approx([0.2, 0.3])
+
+
+def test_places_of_one_run_only_are_interpolated_in_the_other(make_run, tmp_path):
+    make_run("a", curve=[0.0, 0.2, 0.4])
+    folder = make_run("b", seed=1)
+    (folder / "metrics.csv").write_text("step,epoch,seconds,val/acc\n100,1,2.5,0\n300,3,7.5,1\n")
+    found = mean_curve(find_runs([tmp_path]), "val/acc", "seconds")
+    assert list(found.x) == [2.5, 5.0, 7.5]
+    assert found.mean == pytest.approx([0.0, (0.2 + 0.5) / 2, (0.4 + 1) / 2])
+
+
+def test_one_run_has_no_band_and_no_run_no_curve(make_run, tmp_path):
+    make_run("a", curve=[0.1, 0.2])
+    runs = find_runs([tmp_path])
+    found = mean_curve(runs, "val/acc", "step")
+    assert found.half_width is None
+    assert np.array_equal(found.mean, [0.1, 0.2])
+    assert mean_curve(runs, "val/loss", "step") is None
+    assert mean_curve([], "val/acc", "step") is None

@@ -1,0 +1,74 @@
+"""Runs of one setting together, and the names of settings."""
+
+from lightsweep.reporting.grouping import group_runs
+from lightsweep.reporting.runs import find_runs, read_run
+
+
+def groups_of(tmp_path):
+    return {group.name: sorted(run.seed for run in group.runs) for group in group_runs(find_runs([tmp_path]))}
+
+
+def test_seeds_of_one_setting_are_one_group(make_run, tmp_path):
+    for seed in (0, 1):
+        make_run(f"sgd{seed}", seed=seed)
+        make_run(f"adam{seed}", seed=seed, optimizer="adam", lr=0.01)
+    assert groups_of(tmp_path) == {"adam": [0, 1], "sgd": [0, 1]}
+
+
+def test_value_that_differs_within_a_choice_is_named(make_run, tmp_path):
+    make_run("a", optimizer="adam", lr=0.01)
+    make_run("b", optimizer="adam", lr=0.1)
+    make_run("c", optimizer="sgd", lr=1.0)
+    make_run("d", optimizer="momentum", lr=1.0)
+    assert set(groups_of(tmp_path)) == {"adam lr=0.01", "adam lr=0.1", "sgd lr=1", "momentum lr=1"}
+
+
+def test_keys_of_one_name_are_written_in_full(make_run, tmp_path):
+    make_run("a", lr=0.1, other={"lr": 1})
+    make_run("b", lr=0.2, other={"lr": 2})
+    assert set(groups_of(tmp_path)) == {"optimizer.lr=0.1 other.lr=1", "optimizer.lr=0.2 other.lr=2"}
+
+
+def test_what_does_not_change_training_makes_no_group(make_run, tmp_path):
+    make_run("a", seed=0, tags=["x"], logger=None)
+    make_run("b", seed=1, tags=["y"], logger={"csv": {"_target_": "z"}})
+    assert groups_of(tmp_path) == {"mlp sgd": [0, 1]}
+
+
+def test_trials_are_in_no_group_but_the_reruns_of_the_best_are(make_run, make_sweep, tmp_path):
+    make_sweep("s", [0.9, 0.1])
+    make_run("s/rerun/0-1", seed=1, lr=1.0)
+    make_run("s/rerun/0-2", seed=2, lr=1.0)
+    assert groups_of(tmp_path) == {"mlp sgd": [1, 2]}
+
+
+def test_unreadable_configurations_are_groups_of_their_own(make_run, tmp_path):
+    for name in ("a", "b"):
+        (make_run(name) / "config.yaml").unlink()
+    make_run("c", seed=5)
+    names = groups_of(tmp_path)
+    assert len(names) == 3
+    assert {"a", "b"} < set(names)
+
+
+def test_settings_that_round_to_one_name_stay_apart(make_run, tmp_path):
+    make_run("a", lr=0.123456)
+    make_run("b", lr=0.123457)
+    assert set(groups_of(tmp_path)) == {"lr=0.1235", "lr=0.1235 (2)"}
+
+
+def test_seed_that_was_run_twice_counts_once(make_run, tmp_path):
+    make_run("a", seed=0, acc=0.2)
+    make_run("b", seed=0, acc=0.4)
+    make_run("c", seed=1, acc=0.6)
+    make_run("d", seed=2, acc=0.9, status="diverged", reason="x")
+    (group,) = group_runs(find_runs([tmp_path]))
+    assert group.by_seed("test/acc") == {0: 0.30000000000000004, 1: 0.6}
+    assert group.estimate("test/acc").n == 2
+
+
+def test_without_hydras_note_the_class_names_the_choice(make_run, tmp_path):
+    for name, optimizer in (("a", "sgd"), ("b", "adam")):
+        (make_run(name, optimizer=optimizer) / ".hydra" / "hydra.yaml").unlink()
+    assert set(groups_of(tmp_path)) == {"SGD", "Adam"}
+    assert read_run(tmp_path / "outputs" / "a").choices == {}

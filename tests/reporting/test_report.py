@@ -1,0 +1,187 @@
+"""The whole report: its files, its words, and what it says to bad input."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lightsweep.errors import ConfigError
+from lightsweep.reporting.report import write_report
+from lightsweep.statistics import Estimate
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def rows(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+@pytest.fixture
+def outputs(make_run, tmp_path):
+    """Two settings on three seeds, and a run that diverged."""
+    for seed, (one, other) in enumerate([(0.9, 0.8), (0.92, 0.84), (0.94, 0.85)]):
+        make_run(f"a{seed}", seed=seed, acc=one, curve=[0.5, one])
+        make_run(f"b{seed}", seed=seed, acc=other, optimizer="adam", curve=[0.4, other])
+    make_run("c", seed=3, acc=None, optimizer="adam", status="diverged", reason="the loss became nan at step 7")
+    return tmp_path / "outputs"
+
+
+def test_tables_hold_the_means_of_the_runs_result_files(outputs):
+    done = write_report([outputs])
+    assert done.paths.folder == outputs / "report"
+    settings = {row["setting"]: row for row in rows(done.paths.settings)}
+    for name, letter in (("sgd", "a"), ("adam", "b")):
+        results = [json.loads((outputs / f"{letter}{seed}" / "result.json").read_text()) for seed in range(3)]
+        estimate = Estimate.of([result["test/acc"] for result in results])
+        row = settings[name]
+        assert float(row["test/acc"]) == estimate.mean
+        assert float(row["test/acc_half_width_95"]) == estimate.half_width
+        assert (row["test/acc_n"], row["completed"]) == ("3", "3")
+        shown = f"{100 * estimate.mean:.1f} ± {100 * estimate.half_width:.1f}"
+        assert re.search(rf"\| {name} \| 3 of \d \| {shown} ", done.summary)
+    assert settings["adam"]["runs"] == "4"
+    (pair,) = [row for row in rows(done.paths.differences) if row["metric"] == "test/acc"]
+    difference = Estimate.of([0.9 - 0.8, 0.92 - 0.84, 0.94 - 0.85])
+    assert float(pair["difference"]) == pytest.approx(difference.mean)
+    assert float(pair["half_width_95"]) == pytest.approx(difference.half_width)
+
+
+def test_every_run_is_in_the_table_and_the_failed_one_with_its_reason(outputs):
+    done = write_report([outputs])
+    found = {Path(row["folder"]).name: row for row in rows(done.paths.runs)}
+    assert set(found) == {"a0", "a1", "a2", "b0", "b1", "b2", "c"}
+    assert (found["c"]["status"], found["c"]["reason"]) == ("diverged", "the loss became nan at step 7")
+    assert float(found["a1"]["test/acc"]) == 0.92
+    for path in (done.paths.page, done.paths.markdown):
+        assert "the loss became nan at step 7" in path.read_text()
+    assert "7 runs read: 6 completed, 1 diverged." in done.summary
+
+
+def test_page_is_whole_in_itself_and_has_every_figure(outputs):
+    done = write_report([outputs])
+    page = done.paths.page.read_text()
+    assert not re.search(r'(src|href)="(?!#|data:)', page)
+    assert "<script" not in page
+    assert "url(http" not in page
+    names = {path.stem for path in (done.paths.folder / "figures").iterdir()}
+    assert {"means-test-acc", "val-acc-by-epoch", "val-acc-by-step", "val-acc-by-seconds"} <= names
+    assert page.count("<figure ") == len(names)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    for name in names:
+        assert f"(figures/{name}.png)" in done.paths.markdown.read_text()
+
+
+def test_names_from_outside_are_text_on_the_page(make_run, tmp_path):
+    make_run("a", optimizer="<b>x</b>")
+    make_run("b", optimizer="adam", status="failed", reason="<script>alert(1)</script> | $x$")
+    page = write_report([tmp_path / "outputs"]).paths.page.read_text()
+    assert "<script" not in page
+    assert "<b>x" not in page
+
+
+def test_sweep_has_its_figures_and_its_failures(make_sweep):
+    folder = make_sweep("s", [0.5, None, 0.7, "failed", 0.6, 0.65])
+    done = write_report([folder])
+    names = {path.stem for path in (done.paths.folder / "figures").iterdir()}
+    expected = {"history", "importances", "map", "slice-optimizer-lr", "slice-optimizer-momentum", "trials"}
+    assert names == {"tuning-budget"} | {f"sweep-s-{what}" for what in expected}
+    text = done.paths.markdown.read_text()
+    assert "6 trials finished (4 complete, 1 pruned, 1 failed)" in text
+    assert "| trial 2 | 70.00 | 0.01 |" in text
+    assert "it burst" in text
+    assert rows(done.paths.settings) == []
+
+
+def test_runs_with_different_metrics_share_a_table(make_run, tmp_path):
+    make_run("a", metrics={"test/acc": 0.5, "val/acc": 0.4})
+    make_run("b", optimizer="adam", metrics={"test/loss": 0.25})
+    done = write_report([tmp_path / "outputs"])
+    table = {row["setting"]: row for row in rows(done.paths.settings)}
+    assert (table["sgd"]["test/acc"], table["sgd"]["test/loss"]) == ("0.5", "")
+    assert (table["adam"]["test/acc"], table["adam"]["test/loss"]) == ("", "0.25")
+    assert "No two settings share two seeds" in done.paths.markdown.read_text()
+
+
+def test_one_run_is_shown_without_an_interval(make_run, tmp_path):
+    folder = make_run("a", acc=0.5, curve=[0.5])
+    done = write_report([folder])
+    assert "| mlp sgd | 1 of 1 | 50.00 | 50.00 | 10 |" in done.summary
+    assert (folder / "report" / "report.html").is_file()
+
+
+def test_runs_of_which_none_completed_are_still_listed(make_run, tmp_path):
+    make_run("a", status="running")
+    folder = make_run("b")
+    (folder / "result.json").write_text("{")
+    done = write_report([tmp_path / "outputs"], tmp_path / "elsewhere")
+    text = done.paths.markdown.read_text()
+    assert "it runs still, or was killed" in text
+    assert "result.json is damaged" in text
+    assert done.paths.folder == tmp_path / "elsewhere"
+
+
+def test_report_is_not_read_as_a_run_and_can_be_written_again(outputs):
+    first = write_report([outputs]).summary
+    assert write_report([outputs]).summary == first
+
+
+def test_metric_that_no_run_has_is_named(outputs):
+    with pytest.raises(ConfigError, match="`metric` is test/ac, which no run has; did you mean 'test/acc'"):
+        write_report([outputs], metric="test/ac")
+
+
+def test_asked_for_metric_ranks_and_target_is_used(outputs):
+    done = write_report([outputs], metric="val/acc", target=0.84)
+    text = done.paths.markdown.read_text()
+    assert "When val/acc is first at least 84.00 % (as asked for)" in text
+    assert "| sgd | 3 of 3 | 200 ± 0 | 5 ± 0 |" in text
+    assert "| adam | 2 of 3 | 200 ± 0 | 5 ± 0 |" in text
+
+
+def command(*words, cwd=ROOT):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "report.py"), *words], cwd=cwd, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "no folder is named: report.py <folder of runs>"),
+        (["nowhere"], "nowhere is no folder"),
+        (["empty"], "no run in empty"),
+        (["empty", "ot=x"], "`ot` is no known key; did you mean 'out'?"),
+        (["empty", "target=high"], "`target` must be a number but got 'high'"),
+    ],
+)
+def test_mistakes_of_the_command_line_are_one_line(tmp_path, words, message):
+    (tmp_path / "empty").mkdir()
+    done = command(*words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_command_prints_the_table_and_where_the_page_is(outputs, tmp_path):
+    (outputs / "a0").rename(outputs / "lr=0.1,seed=0")  # as Hydra names the folders of a multirun
+    done = command("outputs", "outputs/lr=0.1,seed=0", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "| sgd | 3 of 3 | 92.0 ± 5.0 |" in done.stdout
+    assert "report in outputs/report/report.html" in done.stdout
+
+
+def test_without_matplotlib_the_extra_is_named(outputs, tmp_path):
+    code = (
+        "import sys, importlib.util as u; real = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'matplotlib' else real(name, *a)\n"
+        "sys.argv = ['report.py', 'outputs']; from lightsweep.cli import report; report()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (2, "error: reports need matplotlib: pip install 'lightsweep[report]'\n")
