@@ -130,6 +130,12 @@ def test_report_is_not_read_as_a_run_and_can_be_written_again(outputs):
     assert write_report([outputs]).summary == first
 
 
+def test_folder_that_cannot_be_written_is_named(outputs, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=re.escape(f"cannot be written into {tmp_path / 'file'} (")):
+        write_report([outputs], tmp_path / "file")
+
+
 def test_metric_that_no_run_has_is_named(outputs):
     with pytest.raises(ConfigError, match="`metric` is test/ac, which no run has; did you mean 'test/acc'"):
         write_report([outputs], metric="test/ac")

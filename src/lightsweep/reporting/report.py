@@ -45,7 +45,7 @@ def write_report(
 
     Raises:
         RunFolderError: a folder that is none, or no run.
-        ConfigError: a metric that no run has.
+        ConfigError: a metric that no run has, or a folder that cannot be written.
     """
     runs = find_runs(folders)
     groups = group_runs(runs)
@@ -67,6 +67,10 @@ def write_report(
     paths = ReportPaths(out if out is not None else folders[0] / ReportPaths.NAME)
     title = f"Report on {', '.join(folder.resolve().name for folder in folders)}"
     lines = _facts(runs, groups)
+    try:
+        paths.figure("").parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the report cannot be written into {paths.folder} ({error.strerror}); give out=") from None
     _write(paths, title, lines, shown)
     _write_tables(paths, runs, groups, metrics)
     table = parts[0].tables.get("") if parts[0] is not None else None
@@ -111,7 +115,7 @@ def _write(paths: ReportPaths, title: str, lines: Sequence[str], parts: Sequence
     for drawing in (drawing for part in parts for drawing in part.every_figure()):
         write_bytes(paths.figure(drawing.name), drawing.png)
     write_text(paths.page, html_page(title, lines, parts))
-    write_text(paths.markdown, markdown_page(title, lines, parts, paths.figure("x").parent.name))
+    write_text(paths.markdown, markdown_page(title, lines, parts, paths.figure("").parent.name))
 
 
 def _write_tables(paths: ReportPaths, runs: Sequence[Run], groups: Sequence[Group], metrics: Sequence[str]) -> None:
