@@ -73,12 +73,12 @@ def trajectories() -> None:
     )
     places = [(surface, member) for surface in surfaces for member in PATHS]
     for plot, ((surface, start, best, across, up, steps), member) in zip(plots, places, strict=True):
-        x, y = torch.meshgrid(torch.linspace(*across, 200), torch.linspace(*up, 200), indexing="xy")
+        x, y = torch.meshgrid(torch.linspace(*across, 80), torch.linspace(*up, 80), indexing="xy")
         height = surface(torch.stack([x, y])) - surface(torch.tensor(best))
         plot.contour(x, y, (height + 0.01).log(), 12, colors=GREY, linewidths=0.5, alpha=0.5, linestyles="solid")
         rate = PATHS[member][surface.__name__]
         path = _path(member, rate, surface, start, steps)
-        plot.plot(*path.T, ".-", markersize=2.5, linewidth=0.8, color=COLOURS[0])
+        plot.plot(*path.T, ".-", markersize=3, markevery=steps // 50, linewidth=0.8, color=COLOURS[0])
         plot.plot(*best, "*", color=COLOURS[1], markersize=9)
         plot.set(xlim=across, ylim=up, xticks=[], yticks=[])
         plot.set_title(f"{member.removeprefix('optimizer=')}, η = {rate}", fontsize=9)
@@ -103,7 +103,7 @@ def _path(member: str, rate: float, surface: object, start: tuple[float, float],
 def epsilon() -> None:
     """The first AdaGrad step for gradients of many sizes: torch's place of ε, and the article's."""
     figure, plot = axes(height=3)
-    size = torch.logspace(-8, 0, 300, dtype=torch.float64)
+    size = torch.logspace(-8, 0, 80, dtype=torch.float64)
     point = torch.zeros_like(size, requires_grad=True)
     point.grad = size.clone()
     torch.optim.Adagrad([point], lr=1.0, eps=1e-8).step()

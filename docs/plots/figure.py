@@ -15,6 +15,8 @@ COLOURS = ["#4c78a8", "#f58518", "#54a24b", "#e45756", "#b279a2", "#9d755d", "#7
 pyplot.rcParams.update(
     {
         "svg.hashsalt": "lightsweep",
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
         "font.size": 10,
         "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
         "axes.grid": True,

@@ -27,10 +27,11 @@ from lightsweep.sweeping.settings import make_plan
 from tests.docs.shell_lines import ShellLine, files, shell_lines
 
 ROOT = Path(__file__).resolve().parents[2]
+TRANSLATION = "README.zh-CN.md"
 PAGES = sorted(
     str(page.relative_to(ROOT))
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    if page.name != "CHANGELOG.md" and shell_lines(page)
+    if page.name not in ("CHANGELOG.md", TRANSLATION) and shell_lines(page)
 )
 OTHER_PROGRAMS = {
     r"pip install": "installs; CI begins with it",
@@ -127,6 +128,13 @@ def test_every_line_is_of_a_command_that_there_is(page):
     for line in lines_of(page):
         door = line.words[0] == "python" and (ROOT / line.words[1]).is_file() and "/" not in line.words[1]
         assert door or reason(line, OTHER_PROGRAMS), f"{page}: who runs `{line.text}`?"
+
+
+def test_the_translated_readme_has_the_same_sessions_and_files():
+    ours, theirs = ROOT / "README.md", ROOT / TRANSLATION
+    assert [line.words for line in shell_lines(theirs)] == [line.words for line in shell_lines(ours)]
+    assert [line.shown.strip() for line in shell_lines(theirs)] == [line.shown.strip() for line in shell_lines(ours)]
+    assert files(theirs) == files(ours)
 
 
 @pytest.mark.parametrize("page", PAGES)
