@@ -141,7 +141,7 @@ def schedules() -> None:
     """The learning rate that each schedule gives over ten epochs, as runs logged it."""
     folder = made(
         "python train.py -m model=softmax_regression optimizer=sgd optimizer.lr=0.1 trainer.limit_train_batches=20 "
-        "scheduler=step,multistep,cosine,onecycle,warmup_cosine trainer.log_every_n_steps=1 trainer.inner_steps=20 "
+        "scheduler=step,multistep,cosine,onecycle,warmup_cosine trainer.log_every_n_steps=1 "
         "logger=none hydra.sweep.dir=outputs/article/schedules"
     )
     figure, plot = axes(height=3)
@@ -183,7 +183,7 @@ def tuning() -> None:
         dots = plot.scatter(*where, c=values, marker=marker, vmin=80, vmax=93, label=f"{state} ({len(chosen)})")
     figure.colorbar(dots, label="validation accuracy in %, last reported", extend="min")
     plot.set(xscale="log", xlabel="optimizer.lr", ylabel="optimizer.momentum")
-    plot.legend(loc="lower left")
+    plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncol=2)
     save(figure, "tuning")
 
 

@@ -20,6 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 
 from lightsweep import paths
+from lightsweep.config.aliases import expand_aliases
 from lightsweep.config.check import check
 from lightsweep.config.composition import share_config_store
 from lightsweep.config.experiment_file import expand_experiment
@@ -39,16 +40,27 @@ OTHER_PROGRAMS = {
     r"pytest|scripts/check": "runs the tests, of which this is one",
     r"scripts/docs": "tests/docs/test_site.py builds the pages",
     r"python -m bench": "takes minutes, and timings are never tests",
-    r"tensorboard|optuna-dashboard": "a server; tests/sweeping/test_dashboard.py opens a study with it",
+    r"tensorboard|optuna-dashboard": "a server; tests open it by themselves",
+    r"python -c": "a server of the reader's; tests/sweeping/test_servers.py starts one",
+    r"ray|srun|sbatch": "a cluster; tests/cluster starts one",
 }
 """Commands that are no door of this project, and why they are not run here."""
 COMPOSED_ONLY = {
-    r"gpus=": "names GPUs",
+    r"gpus=|gpus_per_node=": "names GPUs",
+    r"trainer\.devices=|trainer=(ddp|fsdp)": "takes several devices; tests/training/test_ddp.py has processes for them",
     r"data=(fashion_mnist|kmnist|emnist)": "downloads its files",
+    r"data=(images|csv|torchvision)": "reads data of the reader's",
+    r"hydra/launcher=(ray|slurm)": "a cluster; tests/cluster starts one",
+    r"storage=(grpc|postgresql|mysql|\$)": "a server of the reader's; tests/sweeping/test_servers.py starts one",
 }
 """Lines that are composed and held against the schema, and why they are not run."""
-WITHOUT_TRAINING = re.compile(r"--help|--cfg|--info")
-STANDS_FOR = {"resume=outputs/<a run>": "resume=outputs/interrupted", "outputs/<a run>": "outputs/finished"}
+WITHOUT_TRAINING = re.compile(r"--help|--cfg|--info|info=|doctor")
+STANDS_FOR = {
+    r"resume=(outputs/)?<[^>]*>(\|last)?": "resume=outputs/interrupted",
+    r"outputs/<[^>]*(multirun|sweep)[^>]*>( \[more…?( folders)?\])?": "outputs/many",
+    r"(outputs/)?<[^>]*run>": "outputs/finished",
+}
+"""What the reader is to fill in, and the folders of this test."""
 THE_READERS = {
     "my_package/__init__.py": """
 from torch import nn
@@ -68,7 +80,7 @@ def lines_of(page: str) -> list[ShellLine]:
     for line in shell_lines(ROOT / page):
         text = line.text
         for placeholder, folder in STANDS_FOR.items():
-            text = text.replace(placeholder, folder)
+            text = re.sub(placeholder, folder, text)
         lines.append(ShellLine(text, line.shown))
     return lines
 
@@ -91,7 +103,7 @@ def composed(words: list[str], folder: Path) -> list[DictConfig]:
         LightsweepError, HydraException: what the command would say.
     """
     share_config_store()
-    arguments = expand_experiment([word for word in words if not word.startswith("-")])
+    arguments = expand_aliases(expand_experiment([word for word in words if not word.startswith("-")]))
     several = "-m" in words
     with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
@@ -121,6 +133,7 @@ def put_files(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_text(text, encoding="utf-8")
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("STUDY", "postgresql://reader@db.example/sweeps")  # which docs/sweeps.md exports
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -159,7 +172,7 @@ def test_a_line_that_does_not_compose_is_seen(tmp_path):
 
 @pytest.fixture(scope="module")
 def template(mnist_root, tmp_path_factory) -> Path:
-    """A folder as a user has it who has worked a little: the data, a finished run, and an interrupted one."""
+    """A folder as a user has it who has worked a little: the data, a finished run, an interrupted one, a multirun."""
     from lightning.pytorch import Callback
 
     from lightsweep import Interrupted, compose, train
@@ -174,6 +187,8 @@ def template(mnist_root, tmp_path_factory) -> Path:
     settings = ["model=softmax_regression", "data.val_size=50", f"data.root={mnist_root}", *SMALL]
     outputs = folder / "outputs"
     train(compose(settings), outputs / "finished")
+    for seed in (0, 1):
+        train(compose([*settings, f"seed={seed}"]), outputs / "many" / str(seed))
     with pytest.raises(Interrupted, match="interrupted by signal 2"):
         train(
             compose([*settings, "trainer.max_epochs=3"]), folder / "outputs" / "interrupted", callbacks=[Interruption()]
@@ -220,6 +235,7 @@ def shortened(line: ShellLine, folder: Path) -> list[str]:
         extra += ["data.val_size=50", "data.batch_size=50"]
     if "optuna" in str(cfg.hydra.sweeper._target_):
         extra.append("hydra.sweeper.n_trials=2")
+        extra += ["hydra.sweeper.rerun_best.seeds=1"] if cfg.hydra.sweeper.rerun_best.seeds else []
     return extra
 
 
