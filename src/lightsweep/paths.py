@@ -123,6 +123,16 @@ class RunPaths:
         """The folder of the TensorBoard events."""
         return self.folder / "tensorboard"
 
+    @property
+    def closing_events(self) -> Path:
+        """The events written when the run has ended; the name comes after those of the events before, in any order."""
+        return self.tensorboard / "events.out.tfevents.end"
+
+    @property
+    def session(self) -> Path:
+        """The run's entry in TensorBoard's HParams tab."""
+        return self.tensorboard / "hparams" / "events.out.tfevents.session"
+
 
 @dataclass(frozen=True)
 class SweepPaths:
@@ -168,6 +178,15 @@ class SweepPaths:
     def rerun(self, trial: int, seed: int) -> Path:
         """The folder of a re-run of a trial's settings."""
         return self.reruns / f"{trial}-{seed}"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of the TensorBoard events that are about all runs: means over seeds."""
+        return self.folder / "tensorboard"
+
+    def seed_events(self, setting: str) -> Path:
+        """The means over the seeds of a setting; `setting` becomes a folder's name, which TensorBoard shows."""
+        return self.tensorboard / setting / "events.out.tfevents.seeds"
 
     @property
     def claims(self) -> Path:

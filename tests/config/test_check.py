@@ -6,7 +6,7 @@ import pytest
 from omegaconf import OmegaConf, open_dict
 
 from lightsweep.config.check import check, interval, nearest
-from lightsweep.config.schema import GROUPS, Optimizer, Trainer
+from lightsweep.config.schema import GROUPS, Config, Logger, Optimizer, Trainer
 from lightsweep.errors import ConfigError
 
 
@@ -58,6 +58,16 @@ def cfg(compose):
         ("monitor", "accuracy", r"`monitor` must be a text like .* but got 'accuracy'"),
         ("mode", "up", r"`mode` must be one of auto, min, max but got 'up'"),
         ("trust", "pkg", r"`trust` must be a list but got 'pkg'"),
+        (
+            "logger",
+            {"tensorboard": {"_target_": "x", "norms": 1}},
+            r"`logger\.tensorboard\.norms` must be true or false",
+        ),
+        (
+            "logger",
+            {"tensorboard": {"_target_": "x", "target_acc": 97.0}},
+            r"`logger\.\w+\.target_acc` must be in \(0, 1\]",
+        ),
     ],
 )
 def test_a_value_out_of_range_is_named(cfg, key, value, text):
@@ -152,7 +162,7 @@ def test_an_interval_shows_which_ends_belong_to_it():
     assert interval(Trainer.model_fields["print_loss"]) == ""
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", [*GROUPS.values(), Logger, Config])
 def test_every_key_of_the_schema_has_a_meaning(group):
-    for name, field in GROUPS[group].model_fields.items():
-        assert field.description, f"{group}.{name} has no description"
+    for name, field in group.model_fields.items():
+        assert field.description or name in GROUPS, f"{group.__name__}.{name} has no description"

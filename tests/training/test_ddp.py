@@ -13,7 +13,7 @@ import torch
 
 from lightsweep.paths import RunPaths
 
-BASE = ("logger=none", "trainer.accelerator=cpu", "trainer.max_epochs=2", "trainer.precision=64-true")
+BASE = ("trainer.accelerator=cpu", "trainer.max_epochs=2", "trainer.precision=64-true")
 DDP = ("trainer.strategy=ddp", "trainer.devices=2")
 CASES = {
     "momentum": ("model=mlp", "model.widths=[8]", "optimizer.lr=0.1"),
@@ -25,6 +25,7 @@ CASES = {
     "gd": ("model=softmax_regression", "optimizer=gd"),
     "lbfgs": ("model=softmax_regression", "optimizer=lbfgs"),
     "ema": ("model=softmax_regression", "trainer.ema_decay=0.9", "trainer.inner_steps=2"),
+    "board": ("model=softmax_regression", "logger=tensorboard"),
     "line": ("model=linear_regression", "data=line"),
 }
 
@@ -34,6 +35,7 @@ def overrides_of(case, mnist_root):
     if case != "line":
         chosen += [f"data.root={mnist_root}", "data.val_size=50", "data.eval_batch_size=20"]
         chosen += [] if any(word.startswith("data.batch_size") for word in chosen) else ["data.batch_size=50"]
+    chosen += [] if any(word.startswith("logger=") for word in chosen) else ["logger=none"]
     return [*BASE, *chosen]
 
 
@@ -112,3 +114,26 @@ def _rows(folder):
     with RunPaths(folder).metrics.open() as file:
         rows = list(csv.DictReader(file))
     return [{key: float(value) for key, value in row.items() if value and key != "seconds"} for row in rows]
+
+
+def test_one_process_alone_writes_the_board_and_it_tells_of_all_examples(pair, mnist_root, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from lightsweep import compose, train
+
+    train(compose(overrides_of("board", mnist_root)), tmp_path)
+
+    alone, together = (
+        EventAccumulator(str(RunPaths(folder).tensorboard)).Reload() for folder in (tmp_path, pair / "board")
+    )
+    for tag in alone.Tags()["scalars"]:
+        one, other = alone.Scalars(tag), together.Scalars(tag)
+        assert [event.step for event in other] == [event.step for event in one], tag
+        if not tag.startswith("time/"):
+            assert [event.value for event in other] == pytest.approx([event.value for event in one], rel=1e-5), tag
+    for tag in ("test/classes", "custom_scalars__config__"):
+        (one,), (other,) = alone.Tensors(tag), together.Tensors(tag)
+        assert other.tensor_proto == one.tensor_proto
+    for tag in ("test/confusion_matrix", "test/mistakes"):
+        (one,), (other,) = alone.Images(tag), together.Images(tag)
+        assert other.encoded_image_string == one.encoded_image_string

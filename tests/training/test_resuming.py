@@ -168,11 +168,15 @@ def test_a_best_checkpoint_that_a_kill_kept_from_its_name_gets_it_on_resuming(co
 
 
 def events_of(folder):
-    """What TensorBoard's files hold, one after the other: tag, step and value of each scalar."""
+    """What TensorBoard's files hold, one after the other: tag, step and value of each scalar that is no time."""
     found = []
     for path in sorted(RunPaths(folder).tensorboard.glob("events*"), key=lambda path: path.stat().st_mtime_ns):
         for event in EventFileLoader(str(path)).Load():
-            found += [(v.tag, event.step, make_ndarray(v.tensor).item()) for v in event.summary.value]
+            found += [
+                (v.tag, event.step, make_ndarray(v.tensor).item())
+                for v in event.summary.value
+                if v.metadata.plugin_data.plugin_name == "scalars" and not v.tag.startswith("time/")
+            ]
     return found
 
 

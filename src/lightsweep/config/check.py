@@ -10,7 +10,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from lightsweep.config.schema import GROUPS, Config
+from lightsweep.config.schema import GROUPS, Config, Logger
 from lightsweep.errors import ConfigError
 
 _TYPES = {
@@ -109,6 +109,8 @@ def _path_words(values: Any, loc: Sequence[Any]) -> set[str]:
 def _model(keys: Sequence[str]) -> type[BaseModel] | None:
     if not keys:
         return Config
+    if len(keys) == 2 and keys[0] == "logger":
+        return Logger
     return GROUPS.get(keys[0]) if len(keys) == 1 else None
 
 

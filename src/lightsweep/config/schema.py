@@ -150,6 +150,20 @@ class EarlyStopping(Strict):
     min_delta: NonNegative = Field(description="smallest change that counts as improvement")
 
 
+class Logger(Open):
+    """`logger.<name>`: where metrics go; further keys are its constructor's."""
+
+    norms: bool = Field(True, description="norms of weights and gradients at each logging point (tensorboard)")
+    histograms: bool = Field(False, description="histograms of weights and gradients at each epoch (tensorboard)")
+    predictions: bool = Field(
+        True, description="at the end: confusion matrix, most confident mistakes, first layer's filters (tensorboard)"
+    )
+    graph: bool = Field(True, description="the network's graph (tensorboard)")
+    target_acc: Annotated[Finite, Field(gt=0, le=1)] | None = Field(
+        None, description="validation accuracy that seconds_to_target waits for; null: no such metric (tensorboard)"
+    )
+
+
 class Config(Strict):
     """The whole configuration of a run."""
 
@@ -159,7 +173,7 @@ class Config(Strict):
     scheduler: Scheduler
     trainer: Trainer
     early_stopping: EarlyStopping
-    logger: dict[str, Any] | None = Field(description="loggers by name, each with its `_target_`; null: none")
+    logger: dict[str, Logger] | None = Field(description="loggers by name, each with its `_target_`; null: none")
     callbacks: dict[str, Any] = Field(description="further Lightning callbacks by name, each with its `_target_`")
     seed: Index = Field(description="seed of weights, batch order and dropout")
     monitor: str = Field(

@@ -91,13 +91,13 @@ class Model(LightningModule):
         assert self.stepper is not None
         self.stepper.train_chunk(batch)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Add a batch to the validation's sums."""
-        self._evaluate("val", batch)
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Add a batch to the validation's sums; gives its outputs, which Lightning hands to callbacks."""
+        return self._evaluate("val", batch)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Add a batch to the test's sums."""
-        self._evaluate("test", batch)
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Add a batch to the test's sums; gives its outputs."""
+        return self._evaluate("test", batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/loss` and, where the task counts, `val/acc`."""
@@ -107,7 +107,7 @@ class Model(LightningModule):
         """Log `test/loss` and, where the task counts, `test/acc`."""
         self._log_sums("test")
 
-    def _evaluate(self, split: str, batch: tuple[Tensor, Tensor]) -> None:
+    def _evaluate(self, split: str, batch: tuple[Tensor, Tensor]) -> Tensor:
         inputs, targets = batch
         outputs = self.predict(inputs)
         size = len(targets)
@@ -117,6 +117,7 @@ class Model(LightningModule):
         total = self._sums.setdefault(split, torch.zeros(3, dtype=torch.float64, device=sums.device))
         total[:2] += sums
         total[2] += size
+        return outputs
 
     def _log_sums(self, split: str) -> None:
         total = self._sums.pop(split, torch.zeros(3, dtype=torch.float64, device=self.device))

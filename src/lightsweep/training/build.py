@@ -32,6 +32,7 @@ from lightsweep.training.recorder import Recorder
 from lightsweep.training.schedulers import Schedule, build_schedule
 from lightsweep.training.signals import StopRequest
 from lightsweep.training.stepper import Stepper
+from lightsweep.training.watching import Watched, Watcher, WatchingLogger
 
 
 def build_data(cfg: DictConfig) -> ArrayDataModule:
@@ -78,6 +79,7 @@ class Parts:
     checkpoints: Checkpoints
     conductor: Conductor
     recorder: Recorder
+    watchers: list[Watcher]
     bar: Bar
 
 
@@ -108,12 +110,14 @@ def build(
     for callback in callbacks:
         if getattr(callback, "monitor", None) == "auto":
             callback.monitor = monitor  # type: ignore[attr-defined]
-    recorder = Recorder(paths.metrics, list(trainer.loggers), clock, trainer.is_global_zero)
+    watched = Watched(cfg, paths, datamodule, model, clock)
+    watchers = [logger.watcher(watched) for logger in trainer.loggers if isinstance(logger, WatchingLogger)]
+    recorder = Recorder(paths.metrics, list(trainer.loggers), clock, trainer.is_global_zero, watchers)
     bar = Bar(stepper, cfg.trainer.print_loss)
     conductor = Conductor(stepper, recorder, clock, bar, cfg.trainer.log_every_n_steps, monitor)
-    own: list[Callback] = [conductor, bar, *trainer_callbacks(cfg, monitor, mode), *callbacks]
+    own: list[Callback] = [conductor, *watchers, bar, *trainer_callbacks(cfg, monitor, mode), *callbacks]
     trainer.callbacks = [*own, *trainer.callbacks]  # type: ignore[attr-defined]
-    return Parts(datamodule, model, trainer, stepper, checkpoints, conductor, recorder, bar)
+    return Parts(datamodule, model, trainer, stepper, checkpoints, conductor, recorder, watchers, bar)
 
 
 def monitored(cfg: DictConfig, model: Model, datamodule: ArrayDataModule) -> tuple[str, str]:

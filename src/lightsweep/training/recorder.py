@@ -3,7 +3,7 @@
 import csv
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,26 @@ from lightning.pytorch.loggers import Logger
 from lightsweep.files import write_text
 from lightsweep.training.clock import Clock
 from lightsweep.training.event_files import cut_back, event_sizes
+from lightsweep.training.watching import Watcher
 
 _FIXED = ("step", "epoch", "seconds")
 
 
 class Recorder:
-    """One row for each logging point, and the same numbers to the loggers.
+    """One row for each logging point, and the same numbers to the loggers and their watchers.
 
     Args:
         path: the CSV file. A column that appears later is added to the header, and the file is written anew.
         loggers: Lightning loggers.
         clock: gives the column `seconds`, and is told what the writing takes.
         active: False on all processes but the first, which then write nothing.
+        watchers: told each row.
     """
 
-    def __init__(self, path: Path, loggers: list[Logger], clock: Clock, active: bool = True) -> None:
-        self.path, self.loggers, self.clock, self.active = path, loggers, clock, active
+    def __init__(
+        self, path: Path, loggers: list[Logger], clock: Clock, active: bool = True, watchers: Sequence[Watcher] = ()
+    ) -> None:
+        self.path, self.loggers, self.clock, self.active, self.watchers = path, loggers, clock, active, watchers
         self.columns: list[str] = []
         self._rows = 0
         self._logged_step = -1
@@ -49,6 +53,8 @@ class Recorder:
             self._logged_step = step
             for logger in self.loggers:
                 logger.log_metrics(values, step)
+            for watcher in self.watchers:
+                watcher.on_row(step, epoch, metrics)
 
     def state_dict(self) -> dict[str, Any]:
         """How much is written, after seeing to it that all of it is; for `rewind`."""

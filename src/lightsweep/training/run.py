@@ -48,7 +48,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
     paths = RunPaths(Path(folder).absolute())
     make_folder(paths.folder)
     silence_lightning()
-    result = Result("running", cfg.seed, folder=str(folder))
+    result, parts = Result("running", cfg.seed, folder=str(folder)), None
     with stop.listening(), held(paths):
         try:
             seed_everything(cfg.seed, workers=True, verbose=False)
@@ -56,8 +56,8 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
             _describe(cfg, parts, paths, result)
             _fit(parts, result, resume_from(parts, paths) if resume else None)
             result.status = "pruned" if _pruned(callbacks) else "completed"
-            if cfg.test and result.status == "completed":
-                _test(parts, paths, result)
+            if result.status == "completed":
+                _examine(parts, paths, result, cfg.test)
             _leave_group()
         except LightsweepError as error:
             result.status, result.reason = error.status, str(error)
@@ -70,7 +70,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
             _raise_if_storage_failed(error, paths, result)
             raise
         finally:
-            _close(clock, paths, result)
+            _close(clock, paths, result, parts)
     return result
 
 
@@ -165,9 +165,18 @@ def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
     result.metrics.update({k: v for k, v in parts.checkpoints.best_metrics.items() if k.startswith("val/")})
 
 
-def _test(parts: Parts, paths: RunPaths, result: Result) -> None:
-    with parts.stepper.clock.part("validation"):
-        result.metrics.update(_metrics_of(parts, load(paths.best if paths.best.is_file() else paths.last)))
+def _examine(parts: Parts, paths: RunPaths, result: Result, test: bool) -> None:
+    """Test the best checkpoint; a run that has no test is validated with it where somebody wants the predictions."""
+    if not test and not (parts.datamodule.val_size and any(watcher.wants_predictions for watcher in parts.watchers)):
+        return
+    with parts.stepper.clock.part("validation" if test else "logging"):
+        best = load(paths.best if paths.best.is_file() else paths.last)
+        if test:
+            result.metrics.update(_metrics_of(parts, best))
+            return
+        parts.model.load_state_dict(best["state_dict"])
+        with torch.inference_mode():
+            parts.trainer.validate(parts.model, datamodule=parts.datamodule, verbose=False)
 
 
 def _metrics_of(parts: Parts, checkpoint: dict[str, Any]) -> dict[str, float]:
@@ -187,13 +196,15 @@ def _leave_group() -> None:
         torch.distributed.destroy_process_group()
 
 
-def _close(clock: Clock, paths: RunPaths, result: Result) -> None:
+def _close(clock: Clock, paths: RunPaths, result: Result, parts: Parts | None) -> None:
     result.seconds = clock.total
     result.seconds_by_part = dict(clock.seconds)
     if getattr(rank_zero_only, "rank", 0) != 0:
         return
     try:
         result.save(paths)
+        for watcher in parts.watchers if parts is not None else ():
+            watcher.conclude(result)
     except OSError as error:
         if result.status in ("completed", "pruned"):
             _raise_if_storage_failed(error, paths, result)

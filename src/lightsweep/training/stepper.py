@@ -91,6 +91,13 @@ class Stepper:
         """Learning rate of the first parameter group."""
         return float(self._optimizers[0].param_groups[0]["lr"])
 
+    @property
+    def momentum(self) -> float | None:
+        """Momentum of the first parameter group, or the decay rate of its first moment; None if it has neither."""
+        group = self._optimizers[0].param_groups[0]
+        found = group["betas"][0] if "betas" in group else group.get("momentum")
+        return None if found is None else float(found)
+
     def start_epoch(self) -> None:
         """Forget the sums of the epoch before; an epoch that is resumed in its middle keeps its own."""
         if self._resumed:

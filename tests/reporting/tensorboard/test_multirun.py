@@ -1,0 +1,192 @@
+"""The board of a multirun: means over seeds against numpy, what it leaves out, and Hydra's way to it."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
+
+from lightsweep.paths import RunPaths, SweepPaths
+from lightsweep.reporting.tensorboard.multirun import labels, means, write_board
+
+BASE = ("model=softmax_regression", "logger=tensorboard", "trainer.max_epochs=2", "test=false")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("multirun")
+
+
+@pytest.fixture
+def multirun(folder, run):
+    """Two settings on three seeds, and a third setting on one."""
+    if not list(folder.iterdir()):
+        for number, (lr, seed) in enumerate([(lr, seed) for lr in (0.01, 0.1) for seed in (0, 1, 2)] + [(0.5, 0)]):
+            run(*BASE, f"optimizer.lr={lr}", f"seed={seed}", folder=folder / str(number))
+    return folder
+
+
+@pytest.fixture
+def copied(multirun, tmp_path):
+    """A copy of it, to be changed."""
+    return shutil.copytree(multirun, tmp_path / "copy")
+
+
+def boards(folder):
+    return sorted(path.name for path in SweepPaths(folder).tensorboard.iterdir())
+
+
+def test_margins_are_means_with_students_interval(multirun, curves):
+    write_board(multirun)
+
+    assert boards(multirun) == ["lr=0.01, 3 seeds", "lr=0.1, 3 seeds"]
+    found = curves(SweepPaths(multirun).tensorboard / "lr=0.1, 3 seeds")
+    tables = []
+    for number in ("3", "4", "5"):
+        with RunPaths(multirun / number).metrics.open() as file:
+            tables.append(list(csv.DictReader(file)))
+    for name in ("train/loss", "train/loss_epoch", "train/acc_epoch", "val/loss", "val/acc"):
+        rows = [[row for row in table if row[name]] for table in tables]
+        steps = [int(row["step"]) for row in rows[0]]
+        values = np.array([[float(row[name]) for row in table] for table in rows])
+        half = 4.302653 * values.std(0, ddof=1) / np.sqrt(3)  # the 97.5 % quantile of t with 2 degrees of freedom
+        for kind, wanted in (
+            ("mean", values.mean(0)),
+            ("lower", values.mean(0) - half),
+            ("upper", values.mean(0) + half),
+        ):
+            assert [step for step, _ in found[f"{kind}/{name}"]] == steps
+            assert [value for _, value in found[f"{kind}/{name}"]] == pytest.approx(wanted.tolist(), rel=1e-4), name
+    assert {name.partition("/")[0] for name in found} == {"mean", "lower", "upper"}
+
+
+def test_the_layout_has_a_margin_chart_for_each_metric(multirun, read):
+    write_board(multirun)
+
+    events = read(SweepPaths(multirun).tensorboard / "lr=0.1, 3 seeds")
+    layout = Layout.FromString(events.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
+    charts = {chart.title: chart.margin.series[0] for category in layout.category for chart in category.chart}
+    assert set(charts) == {"train/loss", "train/acc", "train/loss_epoch", "train/acc_epoch", "val/loss", "val/acc"}
+    series = charts["val/acc"]
+    assert (series.value, series.lower, series.upper) == ("mean/val/acc", "lower/val/acc", "upper/val/acc")
+    assert {series.value, series.lower, series.upper} <= set(events.Tags()["scalars"])
+
+
+def test_a_seed_that_failed_is_left_out_and_named(copied, read):
+    path = RunPaths(copied / "4").result
+    result = json.loads(path.read_text())
+    path.write_text(json.dumps({**result, "status": "diverged", "reason": "the loss became nan"}))
+
+    write_board(copied)
+
+    assert boards(copied) == ["lr=0.01, 3 seeds", "lr=0.1, 2 seeds"]
+    (text,) = read(SweepPaths(copied).tensorboard / "lr=0.1, 2 seeds").Tensors("seeds")
+    about = text.tensor_proto.string_val[0].decode()
+    assert about == "Means over 2 runs, seeds 0, 2\n- left out: seed 1, diverged: the loss became nan"
+
+
+def test_a_run_that_was_killed_is_registered_as_such(copied, hparams_tab):
+    paths = RunPaths(copied / "0")
+    result = json.loads(paths.result.read_text())
+    paths.result.write_text(json.dumps({**result, "status": "running"}))
+    paths.session.unlink()
+
+    write_board(copied)
+
+    (group,) = (group for group in hparams_tab(copied).groups if group.settings["status"] == "killed")
+    assert (group.sessions, group.statuses) == (["0/tensorboard/hparams"], ["FAILURE"])
+
+
+def test_a_run_that_still_goes_on_is_left_alone(copied):
+    from filelock import FileLock
+
+    paths = RunPaths(copied / "0")
+    paths.result.write_text(json.dumps({**json.loads(paths.result.read_text()), "status": "running"}))
+    paths.session.unlink()
+
+    with FileLock(paths.lock):
+        write_board(copied)
+
+    assert not paths.session.exists()
+
+
+def test_damaged_folders_are_passed_over_and_half_written_events_do_no_harm(copied, hparams_tab):
+    RunPaths(copied / "0").config.write_text("a: [")
+    RunPaths(copied / "1").result.write_text("{")
+    for path in RunPaths(copied / "2").tensorboard.glob("*tfevents.[0-9]*"):
+        path.write_bytes(path.read_bytes()[:-7])
+    (copied / "empty").mkdir()
+
+    write_board(copied)
+
+    assert boards(copied) == ["lr=0.1, 3 seeds"]
+    assert len(hparams_tab(copied).groups) == 3
+
+
+def test_without_tensorboard_no_board_is_written(run, tmp_path):
+    for seed in (0, 1):
+        run(*BASE[:1], "logger=none", "trainer.max_epochs=1", f"seed={seed}", folder=tmp_path / str(seed))
+
+    write_board(tmp_path)
+
+    assert not list(tmp_path.rglob("*tfevents*"))
+    assert not SweepPaths(tmp_path).tensorboard.exists()
+
+
+def test_trials_and_re_runs_are_not_averaged_together(copied):
+    target = SweepPaths(copied).rerun(3, 1)
+    target.parent.mkdir()
+    (copied / "4").rename(target)
+    (copied / "5").rename(SweepPaths(copied).rerun(3, 2))
+
+    write_board(copied)
+
+    assert boards(copied) == ["lr=0.01, 3 seeds", "lr=0.1, 2 seeds"]
+
+
+def test_means_are_over_the_steps_that_all_runs_have():
+    tables = [
+        [{"step": "1", "val/loss": "1.0", "lr": "0.1"}, {"step": "2", "val/loss": "0.5", "lr": "0.1"}],
+        [{"step": "1", "val/loss": "3.0", "lr": "0.1"}, {"step": "2", "val/loss": "", "lr": "0.1"}],
+    ]
+
+    found = means(tables)
+
+    assert list(found) == ["val/loss"]
+    ((step, mean, lower, upper),) = found["val/loss"]
+    assert (step, mean) == (1, 2.0)
+    assert upper - mean == mean - lower == pytest.approx(12.7062)  # t with 1 degree of freedom, times sqrt(2) / sqrt(2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ([{"optimizer.lr": 0.1}], ["one setting"]),
+        ([{"optimizer.lr": 0.1, "x": 1.0}, {"optimizer.lr": 0.01, "x": 1.0}], ["lr=0.1", "lr=0.01"]),
+        ([{"optimizer": "SGD"}, {"optimizer": "Adam", "eps": 1e-8}], ["optimizer=SGD", "optimizer=Adam eps=1e-08"]),
+        ([{"a.lr": 1.0, "b.lr": 1.0}, {"a.lr": 2.0, "b.lr": 3.0}], ["a.lr=1 b.lr=1", "a.lr=2 b.lr=3"]),
+        ([{"model.path": "a/b"}, {"model.path": "../c"}], ["path=a_b", "path=.._c"]),
+        ([{"x": 0.123456}, {"x": 0.1234567}], ["x=0.1235 (1)", "x=0.1235 (2)"]),
+    ],
+)
+def test_labels_name_what_differs(settings, words):
+    assert labels(settings, settings) == words
+
+
+@pytest.mark.slow
+def test_a_multirun_of_the_command_line_ends_with_its_board(mnist_root, tmp_path, curves):
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    root = Path(__file__).resolve().parents[3]
+    data = [f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=50", "trainer.accelerator=cpu"]
+    command = [sys.executable, "train.py", "-m", *BASE, *data, "seed=0,1", f"hydra.sweep.dir={tmp_path}"]
+
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=500)
+
+    assert done.returncode == 0, done.stderr
+    assert boards(tmp_path) == ["one setting, 2 seeds"]
+    assert curves(SweepPaths(tmp_path).tensorboard / "one setting, 2 seeds")["mean/val/acc"]
