@@ -58,16 +58,6 @@ def cfg(compose):
         ("monitor", "accuracy", r"`monitor` must be a text like .* but got 'accuracy'"),
         ("mode", "up", r"`mode` must be one of auto, min, max but got 'up'"),
         ("trust", "pkg", r"`trust` must be a list but got 'pkg'"),
-        (
-            "logger",
-            {"tensorboard": {"_target_": "x", "norms": 1}},
-            r"`logger\.tensorboard\.norms` must be true or false",
-        ),
-        (
-            "logger",
-            {"tensorboard": {"_target_": "x", "target_acc": 97.0}},
-            r"`logger\.\w+\.target_acc` must be in \(0, 1\]",
-        ),
     ],
 )
 def test_a_value_out_of_range_is_named(cfg, key, value, text):
@@ -110,6 +100,18 @@ def test_an_interpolation_that_leads_nowhere_is_one_line(cfg):
     cfg.optimizer.lr = "${optimizer.rate}"
 
     with pytest.raises(ConfigError, match=r"^the configuration does not resolve: .*rate"):
+        check(cfg)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [("norms", 1, "must be true or false but got 1"), ("target_acc", 97.0, r"must be .*\(0, 1\].* but got 97\.0")],
+)
+def test_a_loggers_keys_are_checked(compose, key, value, text):
+    cfg = compose("logger=tensorboard")
+    cfg.logger.tensorboard[key] = value
+
+    with pytest.raises(ConfigError, match=rf"`logger\.tensorboard\.{key}` {text}"):
         check(cfg)
 
 

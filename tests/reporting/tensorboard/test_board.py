@@ -9,7 +9,6 @@ import signal
 import pytest
 import torch
 from PIL import Image
-from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
 from lightsweep.errors import Interrupted
@@ -136,7 +135,7 @@ def test_the_layout_shows_training_and_validation_in_one_chart(finished, read):
 
 
 def test_the_network_is_a_graph_of_its_modules(finished, read):
-    graph = GraphDef.FromString(read(finished.tensorboard).SerializedGraph())
+    graph = read(finished.tensorboard).Graph()
     nodes = {node.name: list(node.input) for node in graph.node}
     assert nodes == {
         "input_1": [],
