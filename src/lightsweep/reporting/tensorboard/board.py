@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 
+from lightsweep.data.spec import Arrays
 from lightsweep.reporting.tensorboard.events import BY_EPOCH, Value, markdown, scalars, write_events
 from lightsweep.reporting.tensorboard.layout import run_layout
 from lightsweep.reporting.tensorboard.norms import histograms, norms
@@ -136,7 +137,8 @@ class Board(Watcher):
         values.append(drawing.png(f"{split}/confusion_matrix", drawing.confusion_matrix(whole, names)))
         shape = self.run.datamodule.spec.input_shape
         if whole.mistakes and len(shape) == 3 and shape[0] in (1, 3):
-            images = arrays.inputs[torch.tensor([mistake.index for mistake in whole.mistakes])]
+            chosen = arrays.take(torch.tensor([mistake.index for mistake in whole.mistakes]))
+            images = chosen.inputs if isinstance(chosen, Arrays) else chosen.read().inputs
             values.append(drawing.png(f"{split}/mistakes", drawing.mistake_grid(images, whole.mistakes, names)))
         found = first_filters(self._evaluated_net(), shape)
         if found is not None:
