@@ -1,8 +1,10 @@
 """Lists the pages that tell how to do something, each with its first sentence, in place of `<!-- guides -->`."""
 
 import re
+from itertools import pairwise
 from typing import Any
 
+from markdown_it import MarkdownIt
 from mkdocs.structure.files import Files
 
 _MARK = "<!-- guides -->"
@@ -22,8 +24,12 @@ def on_page_markdown(markdown: str, files: Files, **_: Any) -> str:
 
 
 def _opening(text: str) -> tuple[str, str]:
-    """A page's title and the first sentence below it, if a paragraph comes first."""
-    title, _, rest = text.strip().partition("\n")
-    paragraph = " ".join(rest.strip().split("\n\n")[0].split())
-    sentence = re.match(r"[A-Z`].*?[.:](?= |$)", paragraph)
-    return title.removeprefix("# "), sentence[0].rstrip(":") if sentence else ""
+    """A page's title, and the first sentence of its first paragraph."""
+    tokens = MarkdownIt().parse(text)
+    found = {"h1": "", "p": ""}
+    for token, content in pairwise(tokens):
+        if token.type in ("heading_open", "paragraph_open") and token.level == 0:
+            found[token.tag] = found.get(token.tag) or content.content
+    sentence = re.match(r".*?[.:](?=\s|$)", found["p"].replace("\n", " "))
+    words = sentence[0].rstrip(":") if sentence else ""
+    return found["h1"], words[:1].upper() + words[1:]
