@@ -77,3 +77,20 @@ def test_settings_that_an_optimizer_does_not_have_are_the_users_mistake(net, fac
 def test_a_network_without_parameters_cannot_be_trained():
     with pytest.raises(ConfigError, match=r"^`model` has no trainable parameters$"):
         build_optimizers(partial(torch.optim.SGD, lr=0.1), nn.Flatten(), False)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_steps_on_a_machine_without_a_gpu_do_not_look_for_one(run, monkeypatch, optimizer):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    searches = []
+    monkeypatch.setattr(torch.cuda, "_device_count_nvml", lambda: searches.append(1) or -1)
+    counts = []
+    for steps in (1, 9):
+        monkeypatch.setenv("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # as importing lightning leaves it
+        searches.clear()
+        result = run("model=softmax_regression", f"optimizer={optimizer}", f"trainer.max_steps={steps}", "test=false")
+        assert result.steps == steps
+        counts.append(len(searches))
+
+    assert counts[0] == counts[1]

@@ -26,7 +26,7 @@ from lightsweep.training.allocator import keep_freed_memory
 from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
 from lightsweep.training.clock import Clock
 from lightsweep.training.conductor import Conductor
-from lightsweep.training.optimizers import build_optimizers
+from lightsweep.training.optimizers import build_optimizers, stop_looking_for_gpus
 from lightsweep.training.progress import Bar
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.schedulers import Schedule, build_schedule
@@ -94,6 +94,7 @@ def build(
     if cfg.trainer.threads is not None:
         torch.set_num_threads(cfg.trainer.threads)
     keep_freed_memory()
+    stop_looking_for_gpus()
     datamodule = build_data(cfg)
     datamodule.setup("fit")
     model = build_model(cfg, datamodule)

@@ -1,6 +1,7 @@
 """From an optimizer's YAML to torch optimizers over a model's parameter groups."""
 
 import inspect
+import os
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -106,6 +107,18 @@ def build_optimizers(factory: partial, model: nn.Module, decay_bias_and_norm: bo
     except (TypeError, ValueError) as error:
         raise ConfigError(f"`optimizer`: {name} refuses its settings: {error}") from error
     return [found] if isinstance(found, Optimizer) else list(found)
+
+
+def stop_looking_for_gpus() -> None:
+    """Where there is no GPU, spare the steps of Adam and its kin the search for one, a tenth of a small model's step.
+
+    They ask torch whether a GPU is capturing a graph. Importing lightning makes torch answer by NVML (the variable
+    below), and where there is no NVML, each question looks for its library on the disk anew.
+
+    Source: https://docs.pytorch.org/docs/stable/notes/cuda.html, "Environment variables"
+    """
+    if not torch.cuda.is_available():
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
 
 
 def _fusable(groups: Iterable[Group]) -> bool:
