@@ -22,6 +22,7 @@ MEASURES = {
     "S7": "turnaround",
     "S8": "record",
     "S9": "memory",
+    "meter": "meter",
 }
 """The module of each measure; its `measure(options)` gives rows."""
 
@@ -35,7 +36,12 @@ def main() -> None:
     parser.add_argument("--only", metavar="S1,S4", help=f"measures to run, of {', '.join(MEASURES)}")
     parser.add_argument("--all", action="store_true", help=f"run the long ones too: {', '.join(LONG)}")
     parser.add_argument("--pairs", type=int, metavar="N", help="pairs of readings of each measure (default: its own)")
-    parser.add_argument("--epochs", type=int, default=10, metavar="N", help="epochs of S3's commands (default: 10)")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="epochs of S3's commands (default: 10), and of S5's patience (default: 40)",
+    )
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="runs of S5 and S8 (default: 5)")
     parser.add_argument("--json", type=Path, default=Path("outputs/bench.json"), metavar="PATH")
     parser.add_argument("--markdown", type=Path, default=Path("outputs/bench.md"), metavar="PATH")
@@ -44,8 +50,10 @@ def main() -> None:
     for name in chosen:
         if name not in MEASURES:
             parser.error(f"--only must be of {', '.join(MEASURES)} but got {name!r}")
-    if arguments.pairs is not None and arguments.pairs < 1:
-        parser.error(f"--pairs must be at least 1 but got {arguments.pairs}")
+    for option in ("pairs", "epochs", "seeds"):
+        value = getattr(arguments, option)
+        if value is not None and value < 1:
+            parser.error(f"--{option} must be at least 1 but got {value}")
 
     rows: list[Row] = []
     failed: list[str] = []

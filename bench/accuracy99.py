@@ -10,20 +10,19 @@ from bench.options import Options
 
 WANTED = 0.99
 PATIENCE_EPOCHS = 40
-"""Epochs after which the tutorial program gives up."""
+"""Epochs after which the tutorial program gives up by default."""
 
 
 def measure(options: Options) -> Iterator[Row]:
     """One row; the two sides take turns, a seed each."""
+    patience = options.epochs or PATIENCE_EPOCHS
     ours, theirs, accuracies, reached = [], [], [], []
     for seed in range(options.seeds):
         with training("experiment=fast99", f"seed={seed}") as (outcome, folder):
             accuracies.append(json.loads((folder / "result.json").read_text(encoding="utf-8"))["test/acc"])
             ours.append(outcome.seconds)
         if seed < (options.pairs or options.seeds):
-            outcome = baseline(
-                "tutorial", "--epochs", str(PATIENCE_EPOCHS), "--seed", str(seed), "--until", str(WANTED)
-            )
+            outcome = baseline("tutorial", "--epochs", str(patience), "--seed", str(seed), "--until", str(WANTED))
             found = outcome.json_line()
             theirs.append(outcome.seconds - sum(found["test_seconds"][:-1]))
             reached.append((len(found["epoch_seconds"]), found["test_accuracy"]))
@@ -46,7 +45,7 @@ def measure(options: Options) -> Iterator[Row]:
         Goal(12, at_most=False),
         (Sample("tutorial", tuple(theirs), "s"), Sample("ours", tuple(ours), "s")),
         compared="`python train.py experiment=fast99` from process start to end, against the tutorial program until "
-        f"its test accuracy is 99 % (at most {PATIENCE_EPOCHS} epochs); it tests after each epoch, and all but the "
+        f"its test accuracy is 99 % (at most {patience} epochs); it tests after each epoch, and all but the "
         "last test are taken off its time. Different settings on purpose: each side's own way to the same accuracy",
         notes=tuple(notes),
     )

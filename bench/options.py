@@ -9,10 +9,10 @@ class Options:
 
     Attributes:
         pairs: pairs of readings of each measure; None for each measure's own number.
-        epochs: epochs of S3's commands.
+        epochs: epochs of S3's commands, and after which S5's tutorial program gives up; None for their own numbers.
         seeds: runs of S5 and S8.
     """
 
     pairs: int | None = None
-    epochs: int = 10
+    epochs: int | None = None
     seeds: int = 5

@@ -20,6 +20,9 @@ from bench.session import ChunkEnd, Session, session
 MODELS = {"softmax_regression": 25, "mlp": 15, "convnet": 5}
 """Pairs of epochs by default; a short epoch takes more of them."""
 
+LIMITS = {"convnet": ("trainer.limit_train_batches=200",)}
+"""Further overrides; 200 steps of a ConvNet are enough for a reading."""
+
 CHECKED_BATCHES = 100
 
 
@@ -70,7 +73,7 @@ def _row(model: str, num_pairs: int) -> Row:
         raw = RawSide(ours)
         ours.fit(ChunkEnd(raw.follow))
         checked = f"after {CHECKED_BATCHES} steps: {_agreement(ours, raw.net)}"
-    with session(*overrides, f"trainer.max_epochs={num_pairs + 1}") as ours:
+    with session(*overrides, *LIMITS.get(model, ()), f"trainer.max_epochs={num_pairs + 1}") as ours:
         raw = RawSide(ours)
         ours.fit(ChunkEnd(raw.follow))
         steps = len(raw.order)

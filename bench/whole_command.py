@@ -13,7 +13,7 @@ GOAL_EPOCHS = 10
 
 def measure(options: Options) -> Iterator[Row]:
     """One row."""
-    epochs = options.epochs
+    epochs = options.epochs or GOAL_EPOCHS
     checked = agreement("S3")
 
     def ours() -> float:
