@@ -86,4 +86,5 @@ def write_events(path: Path, summaries: Iterable[tuple[int, list[Value]]]) -> No
     for step, values in summaries:
         event = Event(wall_time=now, step=step, summary=Summary(value=values))
         writer.write(event.SerializeToString())
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, content.getvalue())
