@@ -1,0 +1,39 @@
+"""The optimizer comparison from its command to its report: tuned, run again, tested last, reported."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_optimizer_comparison_ends_with_the_report(mnist_root, tmp_path):
+    words = [
+        "-m", "experiment=optimizer_comparison", "model=softmax_regression", "optimizer=sgd,adam", "data.val_size=50",
+        f"data.root={mnist_root}", "data.batch_size=50", "trainer.max_epochs=1", "trainer.limit_train_batches=4",
+        "logger=none", "hydra.sweeper.n_trials=2", "hydra.sweeper.rerun_best.seeds=2", "hydra/launcher=basic",
+        f"hydra.sweep.dir={tmp_path}/c",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    report = tmp_path / "c" / "report"
+    settings = {row["setting"]: row for row in csv.DictReader((report / "settings.csv").read_text().splitlines())}
+    assert set(settings) == {"sgd", "adam"}
+    for name, row in settings.items():
+        results = [
+            json.loads(path.read_text()) for path in sorted((tmp_path / "c" / name / "rerun").glob("*/result.json"))
+        ]
+        assert [result["seed"] for result in results] == [1, 2]
+        assert float(row["test/acc"]) == pytest.approx(sum(result["test/acc"] for result in results) / 2)
+        trials = [json.loads((tmp_path / "c" / name / str(number) / "result.json").read_text()) for number in (0, 1)]
+        assert [trial["test/acc"] for trial in trials] == [None, None]
+    assert "| setting | n completed |" in done.stdout
+    assert f"report in {report / 'report.html'}" in done.stdout
