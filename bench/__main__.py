@@ -22,6 +22,7 @@ MEASURES = {
     "S7": "turnaround",
     "S8": "record",
     "S9": "memory",
+    "board": "board",
     "meter": "meter",
 }
 """The module of each measure; its `measure(options)` gives rows."""
