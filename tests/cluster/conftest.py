@@ -5,10 +5,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
+from optuna.trial import FrozenTrial
+
+from lightsweep.paths import SweepPaths
+from lightsweep.sweeping.storage import open_storage, storage_spec
 
 PROGRAM = """
 import json, os, pathlib, signal, time
@@ -63,3 +69,57 @@ def needs_package() -> Callable[[str], None]:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: the package {name}")
 
     return needed
+
+
+SWEPT = """
+import os, pathlib, socket, sys, time
+import hydra
+
+@hydra.main(version_base="1.3", config_path=None)
+def main(cfg):
+    pathlib.Path(cfg.folder, f"on-{socket.gethostname()}").touch()
+    time.sleep(cfg.sleep_s)
+    return (cfg.x - 1) ** 2
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+class SweptProgram:
+    """A Hydra program whose task sleeps; a sweep over its `x` takes little more than that."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.sweep_dir = folder, folder / "out"
+        (folder / "program.py").write_text(SWEPT)
+
+    def start(self, *overrides: str, environ: Mapping[str, str] = MappingProxyType({})) -> "subprocess.Popen[str]":
+        """Start a sweep and return at once."""
+        given = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(self.folder), **environ}
+        command = [sys.executable, "program.py", "-m", "hydra/sweeper=optuna", f"hydra.sweep.dir={self.sweep_dir}",
+                   "+x=interval(-2,2)", f"+folder={self.folder}", "hydra.sweeper.sampler.seed=0",
+                   *overrides]  # fmt: skip
+        return subprocess.Popen(
+            command, cwd=self.folder, env=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def trials(self) -> list[FrozenTrial]:
+        """The study's trials; none before there is a study."""
+        if not SweepPaths(self.sweep_dir).journal.is_file():
+            return []
+        storage = open_storage(storage_spec(None, self.sweep_dir))
+        names = [study.study_name for study in storage.get_all_studies()]
+        return storage.get_all_trials(storage.get_study_id_from_name(names[0])) if names else []
+
+    def wait_for(self, sweep: "subprocess.Popen[str]", happened: Callable[[], bool]) -> None:
+        """Wait until something has happened while the sweep runs."""
+        end = time.monotonic() + 180
+        while not happened():
+            assert sweep.poll() is None, sweep.communicate()[0]
+            assert time.monotonic() < end, "it did not happen within three minutes"
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def swept(tmp_path: Path) -> SweptProgram:
+    return SweptProgram(tmp_path)

@@ -19,7 +19,9 @@ SETTINGS = ["model=softmax_regression", "optimizer=adam", "logger=none", "traine
 
 
 def start(*arguments: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, str(home() / "train.py"), *SETTINGS, *arguments]
+    flags = [word for word in arguments if word.startswith("-")]
+    words = [word for word in arguments if word not in flags]
+    command = [sys.executable, str(home() / "train.py"), *flags, *SETTINGS, *words]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -34,19 +36,22 @@ def rows(folder: Path) -> list[dict[str, str]]:
 def test_a_killed_trial_goes_on_from_its_checkpoint(ranks, mnist_root, tmp_path, study_of):
     data = [f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=50"]
     data += ["trainer=ddp", "trainer.devices=2"] if ranks == 2 else []
-    sweep = start(*data, "-m", "optimizer.lr=choice(0.001)", "hydra/sweeper=optuna", "hydra/launcher=local",
+    sweep = start("-m", *data, "optimizer.lr=choice(0.001)", "hydra/sweeper=optuna", "hydra/launcher=local",
                   "hydra/sweeper/pruner=median", "hydra.sweeper.direction=maximize", "hydra.launcher.num_workers=1",
                   "hydra.launcher.gpus=null", "hydra.sweeper.n_trials=1", f"hydra.sweep.dir={tmp_path / 'sweep'}",
                   )  # fmt: skip
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240
     while not RunPaths(tmp_path / "sweep" / "0").previous.is_file():  # two epochs are saved
-        assert time.monotonic() < end, sweep.communicate(timeout=5)
+        if time.monotonic() > end or sweep.poll() is not None:
+            sweep.terminate()
+            pytest.fail(sweep.communicate()[0])
         time.sleep(0.01)
     os.kill(study_of(tmp_path / "sweep").trials[0].user_attrs[marks.OWNER]["pid"], signal.SIGKILL)
     output, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, output
     undisturbed = start(*data, "optimizer.lr=0.001", f"hydra.run.dir={tmp_path / 'run'}")
-    assert undisturbed.wait(timeout=300) == 0, undisturbed.communicate()[0]
+    output, _ = undisturbed.communicate(timeout=300)
+    assert undisturbed.returncode == 0, output
 
     trials = study_of(tmp_path / "sweep").trials
     assert [marks.condition(trial) for trial in trials] == ["not_counted", "complete"]

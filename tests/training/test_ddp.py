@@ -1,4 +1,4 @@
-"""Two processes (gloo) give what one gives at the same global batch; they are started once, for all cases."""
+"""Two and four processes (gloo) give what one gives at the same global batch; they are started once, for all cases."""
 
 import csv
 import json
@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lightsweep.paths import RunPaths
+from lightsweep.paths import RunPaths, home
 
 BASE = ("trainer.accelerator=cpu", "trainer.max_epochs=2", "trainer.precision=64-true")
-DDP = ("trainer.strategy=ddp", "trainer.devices=2")
 CASES = {
     "momentum": ("model=mlp", "model.widths=[8]", "optimizer.lr=0.1"),
     "convnet": ("model.filters=[3,4]", "optimizer.lr=0.1"),
@@ -22,6 +21,7 @@ CASES = {
     "limited": ("model=softmax_regression", "trainer.limit_train_batches=3", "trainer.limit_val_batches=2"),
     "accumulated": ("model=softmax_regression", "trainer.accumulate_grad_batches=4", "data.batch_size=30"),
     "clipped": ("model=softmax_regression", "trainer.grad_clip=0.1", "optimizer=adam", "scheduler=cosine"),
+    "scaled": ("model=softmax_regression", "trainer.lr_batch_size=10", "scheduler=onecycle"),
     "gd": ("model=softmax_regression", "optimizer=gd"),
     "lbfgs": ("model=softmax_regression", "optimizer=lbfgs"),
     "ema": ("model=softmax_regression", "trainer.ema_decay=0.9", "trainer.inner_steps=2"),
@@ -39,21 +39,19 @@ def overrides_of(case, mnist_root):
     return [*BASE, *chosen]
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory, mnist_root):
-    """The folder with one run for each case, trained by two processes."""
-    folder = tmp_path_factory.mktemp("ddp")
-    cases = [{"overrides": [*overrides_of(case, mnist_root), *DDP], "folder": str(folder / case)} for case in CASES]
+@pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.slow)])
+def group(request, tmp_path_factory, mnist_root):
+    """The folder with one run for each case, trained by two or four processes."""
+    folder, size = tmp_path_factory.mktemp("ddp"), request.param
+    ddp = ["trainer.strategy=ddp", f"trainer.devices={size}"]
+    cases = [{"overrides": [*overrides_of(case, mnist_root), *ddp], "folder": str(folder / case)} for case in CASES]
     (folder / "cases.json").write_text(json.dumps(cases))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     import lightsweep
 
     shared = {
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "WORLD_SIZE": "2",
+        "MASTER_PORT": _free_port(),
+        "WORLD_SIZE": str(size),
         "NODE_RANK": "0",
         "PYTHONPATH": os.pathsep.join([str(Path(lightsweep.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
     }
@@ -66,7 +64,7 @@ def pair(tmp_path_factory, mnist_root):
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for rank in range(2)
+        for rank in range(size)
     ]
     outputs = []
     try:
@@ -75,20 +73,20 @@ def pair(tmp_path_factory, mnist_root):
     finally:
         for process in processes:
             process.kill()
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
+    assert [process.returncode for process in processes] == [0] * size, "\n".join(outputs)
     return folder
 
 
 @pytest.fixture(params=CASES)
-def both(request, pair, mnist_root, tmp_path):
-    """A case's run by one process and by two."""
+def both(request, group, mnist_root, tmp_path):
+    """A case's run by one process and by several."""
     from lightsweep import compose, train
 
     train(compose(overrides_of(request.param, mnist_root)), tmp_path)
-    return tmp_path, pair / request.param
+    return tmp_path, group / request.param
 
 
-def test_two_processes_give_what_one_gives(both):
+def test_several_processes_give_what_one_gives(both):
     alone, together = (torch.load(RunPaths(folder).last, weights_only=True) for folder in both)
 
     assert alone["global_step"] == together["global_step"]
@@ -116,7 +114,7 @@ def _rows(folder):
     return [{key: float(value) for key, value in row.items() if value and key != "seconds"} for row in rows]
 
 
-def test_one_process_alone_writes_the_board_and_it_tells_of_all_examples(pair, mnist_root, tmp_path):
+def test_one_process_alone_writes_the_board_and_it_tells_of_all_examples(group, mnist_root, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     from lightsweep import compose, train
@@ -124,7 +122,7 @@ def test_one_process_alone_writes_the_board_and_it_tells_of_all_examples(pair, m
     train(compose(overrides_of("board", mnist_root)), tmp_path)
 
     alone, together = (
-        EventAccumulator(str(RunPaths(folder).tensorboard)).Reload() for folder in (tmp_path, pair / "board")
+        EventAccumulator(str(RunPaths(folder).tensorboard)).Reload() for folder in (tmp_path, group / "board")
     )
     for tag in alone.Tags()["scalars"]:
         one, other = alone.Scalars(tag), together.Scalars(tag)
@@ -137,3 +135,38 @@ def test_one_process_alone_writes_the_board_and_it_tells_of_all_examples(pair, m
     for tag in ("test/confusion_matrix", "test/mistakes"):
         (one,), (other,) = alone.Images(tag), together.Images(tag)
         assert other.encoded_image_string == one.encoded_image_string
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("starter", ["torchrun", "nodes"])
+def test_processes_that_others_start_train_one_run_in_one_folder(starter, mnist_root, tmp_path):
+    """By torchrun, and by hand on two nodes: the way of MASTER_ADDR and NODE_RANK."""
+    train = [str(home() / "train.py"), "model=softmax_regression", "logger=none", "trainer.accelerator=cpu",
+             f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=50", "trainer.max_epochs=1",
+             "trainer=ddp"]  # fmt: skip
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "MASTER_ADDR": "127.0.0.1",
+               "MASTER_PORT": _free_port()}  # fmt: skip
+    if starter == "torchrun":
+        run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port", _free_port()]
+        commands = [([*run, *train, "trainer.devices=2"], {})]
+    else:
+        one = [sys.executable, *train, "trainer.devices=1", "trainer.num_nodes=2"]
+        commands = [(one, {"NODE_RANK": str(node)}) for node in range(2)]
+    processes = [
+        subprocess.Popen(command, cwd=tmp_path, env=environ | extra, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for command, extra in commands
+    ]
+    outputs = [process.communicate(timeout=300)[0].decode() for process in processes]
+
+    assert [process.returncode for process in processes] == [0] * len(processes), "\n".join(outputs)
+    (result,) = (tmp_path / "outputs").rglob("result.json")
+    found = json.loads(result.read_text())
+    assert (found["status"], found["steps"]) == ("completed", 11)
+    assert found["test/acc"] > 0.5
+    assert [path.parent for path in (tmp_path / "outputs").rglob(".hydra")] == [result.parent]

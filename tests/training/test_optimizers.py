@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from lightsweep.errors import ConfigError
-from lightsweep.training.optimizers import build_optimizers, muon, parameter_groups
+from lightsweep.training.optimizers import build_optimizers, muon, parameter_groups, scaled
 
 
 @pytest.fixture
@@ -26,6 +26,15 @@ def test_decay_is_for_weights_and_not_for_biases_and_norms(net):
     assert names(net, decayed) == ["0.weight", "3.weight"]
     assert names(net, spared) == ["0.bias", "1.weight", "1.bias", "3.bias", "4.weight", "4.bias"]
     assert spared["weight_decay"] == 0.0
+
+
+def test_rates_are_scaled_with_the_batch_and_nothing_else_is():
+    factory = partial(torch.optim.AdamW, lr=0.1, eps=1e-8, weight_decay=0.3)
+    cycle = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, total_steps="auto", pct_start=0.3)
+
+    assert scaled(factory, 4).keywords == {"lr": 0.4, "eps": 1e-8, "weight_decay": 0.3}
+    assert scaled(cycle, 0.5).keywords == {"max_lr": 0.05, "total_steps": "auto", "pct_start": 0.3}
+    assert scaled(cycle, 0.5).func is torch.optim.lr_scheduler.OneCycleLR
 
 
 def test_decay_is_for_all_where_that_is_asked_for(net):

@@ -87,7 +87,12 @@ def run(cfg: DictConfig) -> Any:
         with paths.RunPaths(folder).log.open("a", encoding="utf-8") as log, redirect_stdout(log):
             return _train_in(cfg, folder, _goes_on(folder))
     try:
-        return _train_in(cfg, folder, _goes_on(folder))
+        value = _train_in(cfg, folder, _goes_on(folder))
+        if (
+            sys.modules["lightning.pytorch.utilities"].rank_zero_only.rank > 0
+        ):  # Hydra made a folder for it, where torchrun or srun started it
+            _discard_untouched(folder)
+        return value
     except UserError:
         _discard_untouched(folder)
         raise

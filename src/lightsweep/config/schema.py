@@ -128,6 +128,9 @@ class Trainer(Strict):
         description="minutes between two checkpoints within an epoch; null: as steps alone ask"
     )
     accumulate_grad_batches: Count = Field(description="batches whose gradients are averaged for one step")
+    lr_batch_size: Count | None = Field(
+        description="batch size that the learning rates are meant for: they are scaled by the step's over it; null: not"
+    )
     grad_clip: Positive | None = Field(description="largest norm of the gradient; null: no limit")
     decay_bias_and_norm: bool = Field(description="apply weight_decay to biases and normalisation gains too")
     print_loss: bool = Field(description="print the running loss at each logging point")
@@ -138,7 +141,9 @@ class Trainer(Strict):
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = Field(description="kind of device")
     devices: int | str | list[int] = Field(description="number of devices or processes, or their indices")
     num_nodes: Count = Field(description="machines")
-    strategy: str = Field(description="Lightning strategy: auto, ddp, ddp_spawn")
+    strategy: Literal["auto", "ddp", "ddp_spawn"] = Field(
+        description="how processes train together; auto: one process, or ddp where there are several devices"
+    )
     deterministic: bool = Field(description="refuse operations whose result can differ between runs")
     threads: Count | None = Field(description="CPU threads for arithmetic; null: torch's choice")
 

@@ -2,13 +2,14 @@
 
 import inspect
 import math
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments import ClusterEnvironment, LightningEnvironment, SLURMEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import Logger
@@ -26,7 +27,7 @@ from lightsweep.training.allocator import keep_freed_memory
 from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
 from lightsweep.training.clock import Clock
 from lightsweep.training.conductor import Conductor
-from lightsweep.training.optimizers import build_optimizers, stop_looking_for_gpus
+from lightsweep.training.optimizers import build_optimizers, scaled, stop_looking_for_gpus
 from lightsweep.training.progress import Bar
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.schedulers import Schedule, build_schedule
@@ -141,7 +142,10 @@ def build_stepper(
 ) -> Stepper:
     """Optimizers, schedules and the loop over them; also tells the DataModule how long a chunk is."""
     options = cfg.trainer
-    optimizers = build_optimizers(instantiate(cfg.optimizer, trust=cfg.trust), model, options.decay_bias_and_norm)
+    step_size = datamodule.batch_size * options.accumulate_grad_batches
+    factor = 1.0 if options.lr_batch_size is None else step_size / options.lr_batch_size
+    optimizer = scaled(instantiate(cfg.optimizer, trust=cfg.trust), factor)
+    optimizers = build_optimizers(optimizer, model, options.decay_bias_and_norm)
     full_batch = any(getattr(optimizer, "full_batch", False) for optimizer in optimizers)
     accumulate = None if full_batch else options.accumulate_grad_batches
     batches = datamodule.num_train_batches
@@ -158,7 +162,7 @@ def build_stepper(
         interval = cfg.scheduler.interval
         length = run_length(options.max_epochs, options.max_steps, steps_per_epoch, interval)
         node = OmegaConf.create({key: value for key, value in cfg.scheduler.items() if key != "interval"})
-        factory: partial = instantiate(node, trust=cfg.trust)
+        factory = scaled(instantiate(node, trust=cfg.trust), factor)
         schedules = [build_schedule(factory, interval, optimizer, length, mode) for optimizer in optimizers]
     return Stepper(model, optimizers, schedules, accumulate, options.grad_clip, options.max_steps, clock, stop)
 
@@ -189,13 +193,24 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) ->
             log_every_n_steps=1,
             logger=build_loggers(cfg, paths),
             callbacks=[checkpoints],
-            plugins=[PlainCheckpointIO()],
+            plugins=[PlainCheckpointIO(), *processes_of_slurm(os.environ)],
             default_root_dir=paths.folder,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
             enable_model_summary=False,
             enable_progress_bar=False,
         )
+
+
+def processes_of_slurm(environ: Mapping[str, str]) -> list[ClusterEnvironment]:
+    """Who starts the processes of a run inside a SLURM job; an empty list leaves it to Lightning.
+
+    Lightning takes SLURM for the one who does, also in a job of one task, where it then refuses several devices; and it
+    would requeue the job at a signal, where a run of ours ends with its state saved.
+    """
+    if not SLURMEnvironment.detect() or "TORCHELASTIC_RUN_ID" in environ:
+        return []
+    return [LightningEnvironment() if environ.get("SLURM_NTASKS", "1") == "1" else SLURMEnvironment(auto_requeue=False)]
 
 
 def build_loggers(cfg: DictConfig, paths: RunPaths) -> list[Logger]:

@@ -12,6 +12,7 @@ from torch.optim import SGD, AdamW, Muon, Optimizer
 
 from lightsweep.errors import ConfigError
 
+_RATES = ("lr", "adamw_lr", "max_lr", "base_lr", "min_lr", "eta_min")
 Group = dict[str, Any]
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
@@ -74,6 +75,15 @@ def parameter_groups(model: nn.Module, decay_bias_and_norm: bool) -> list[Group]
     decayed: Group = {"params": [p for p in trained if decay_bias_and_norm or id(p) not in spared]}
     other: Group = {"params": [p for p in trained if id(p) in spared and not decay_bias_and_norm], "weight_decay": 0.0}
     return [group for group in (decayed, other) if group["params"]]
+
+
+def scaled(factory: partial, factor: float) -> partial:
+    """A factory of an optimizer or a schedule with each learning rate that it is given multiplied.
+
+    The linear scaling rule: Goyal et al., Accurate, Large Minibatch SGD, section 2.1, arXiv 1706.02677.
+    """
+    rates = {key: rate * factor for key, rate in factory.keywords.items() if key in _RATES and rate != "auto"}
+    return partial(factory, **rates) if factor != 1 else factory
 
 
 def build_optimizers(factory: partial, model: nn.Module, decay_bias_and_norm: bool) -> list[Optimizer]:

@@ -170,7 +170,10 @@ def _examine(parts: Parts, paths: RunPaths, result: Result, test: bool) -> None:
     if not test and not (parts.datamodule.val_size and any(watcher.wants_predictions for watcher in parts.watchers)):
         return
     with parts.stepper.clock.part("validation" if test else "logging"):
-        best = load(paths.best if paths.best.is_file() else paths.last)
+        # the first process's: started by torchrun or srun, the others have folders of their own
+        first = parts.trainer.is_global_zero
+        best: Any = load(paths.best if paths.best.is_file() else paths.last) if first else None
+        best = parts.trainer.strategy.broadcast(best)
         if test:
             result.metrics.update(_metrics_of(parts, best))
             return
