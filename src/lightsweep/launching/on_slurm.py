@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lightsweep.errors import ConfigError, Interrupted
+from lightsweep.errors import ConfigError
 from lightsweep.launching.outcome import JobDied, JobFailed, Outcome, read_answer
 from lightsweep.launching.remote import Errand
 from lightsweep.paths import SubmissionPaths
@@ -125,7 +125,7 @@ def _perform(errand: Errand) -> bytes:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise Interrupted(number)
+    raise SystemExit(128 + number)  # no Exception, which libraries would catch and word anew
 
 
 def _one_line(text: Any) -> str:
