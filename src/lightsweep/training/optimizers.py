@@ -83,7 +83,7 @@ def scaled(factory: partial, factor: float) -> partial:
     The linear scaling rule: Goyal et al., Accurate, Large Minibatch SGD, section 2.1, arXiv 1706.02677.
     """
     rates = {key: rate * factor for key, rate in factory.keywords.items() if key in _RATES and rate != "auto"}
-    return partial(factory, **rates) if factor != 1 else factory
+    return partial(factory.func, *factory.args, **{**factory.keywords, **rates})
 
 
 def build_optimizers(factory: partial, model: nn.Module, decay_bias_and_norm: bool) -> list[Optimizer]:
