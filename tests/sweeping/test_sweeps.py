@@ -17,12 +17,12 @@ NAMES = sorted(path.stem for path in SWEEPS.glob("*.yaml") if path.stem != "base
 
 @pytest.fixture
 def plan_of(tmp_path):
-    def make(name: str, *arguments: str):
+    def make(name: str, *arguments: str, swept: str | None = None):
         lines = [f"sweeps={name}", *arguments]
         overrides = [f"hydra.searchpath=[file://{SWEEPS.parent}]", f"hydra.sweep.dir={tmp_path}"]
         config = compose("train", [*overrides, *lines], return_hydra_config=True)
         loader = GlobalHydra.instance().config_loader()
-        return make_plan(config.hydra.sweeper, config, loader, lines)
+        return make_plan(config.hydra.sweeper, config, loader, [*lines, swept] if swept else lines)
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         yield make
@@ -73,3 +73,16 @@ def test_grid_small_counts_its_grid(plan_of):
 def test_what_no_trial_could_use_is_refused_before_any(plan_of, arguments, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         plan_of("lr_momentum", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("swept", "message"),
+    [
+        ("optimizer.momentum=interval(0.5,1.5)", "`optimizer.momentum` must be in [0, 1) but got 1.5"),
+        ("data.batch_size=64,128,0", "`data.batch_size` must be in [1, inf) but got 0"),
+        ("trainer.max_epochs=range(-3,4)", "`trainer.max_epochs` must be"),
+    ],
+)
+def test_no_value_of_the_space_may_be_outside_of_the_schema(plan_of, swept, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        plan_of("lr_momentum", swept=swept)

@@ -14,7 +14,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -64,6 +64,8 @@ def train() -> None:
             sys.argv[1:] = expand_aliases(expand_experiment(sys.argv[1:]))
             try:
                 _compose_for(task)
+            except MissingConfigException:  # an OSError too, but `explain` has a better word for it
+                raise
             except OSError as error:
                 if begun:
                     raise

@@ -1,13 +1,14 @@
 """Does the configuration take what the sweep will set? Asked of Hydra before any trial, with the nearest key named."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
@@ -45,6 +46,8 @@ def check_composition(
 ) -> DictConfig:
     """Compose one trial for each choice of each config group, every other parameter at its first value.
 
+    What the judge takes at the first value it must also take at the others, each tried by itself.
+
     Args:
         space: what is searched.
         config: the sweep's configuration.
@@ -69,7 +72,23 @@ def check_composition(
             judge(composed)
         first = composed if first is None else first
     assert first is not None
+    if judge is not None:
+        for key, value in _other_values(space):
+            other = first.copy()
+            OmegaConf.update(other, key, value)
+            judge(other)
     return first
+
+
+def _other_values(space: Space) -> Iterator[tuple[str, Any]]:
+    """The greatest number of each interval, and every number of each choice; the composed trials have the first."""
+    for parameter in space.parameters:
+        distribution = parameter.distribution
+        if isinstance(distribution, CategoricalDistribution):
+            yield from ((bare(parameter.key), each) for each in distribution.choices if isinstance(each, int | float))
+        else:
+            assert isinstance(distribution, FloatDistribution | IntDistribution)
+            yield bare(parameter.key), distribution.high
 
 
 def group_choices(space: Space, config: DictConfig, loader: ConfigLoader) -> list[str]:
