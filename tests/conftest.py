@@ -114,7 +114,7 @@ def initial(compose: Compose) -> Callable[..., Any]:
         seed_everything(cfg.seed, workers=True, verbose=False)
         datamodule = build_data(cfg)
         datamodule.setup("fit")
-        return datamodule, build_model(cfg, datamodule)
+        return datamodule, build_model(cfg, datamodule.spec)
 
     return built
 

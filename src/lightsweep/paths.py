@@ -23,6 +23,11 @@ def conf_dir() -> Path:
     return home() / "conf"
 
 
+def template_dir() -> Path:
+    """The files of a new project."""
+    return PACKAGE / "template"
+
+
 def project_folders() -> list[Path]:
     """Where a user's own `conf/` and `sweeps/` are looked for: the present folder, and that of the program started."""
     program = Path(sys.argv[0] or ".").absolute().parent
@@ -75,6 +80,21 @@ class RunPaths:
     def config(self) -> Path:
         """`config.yaml`: the configuration with every interpolation resolved."""
         return self.folder / "config.yaml"
+
+    @property
+    def data(self) -> Path:
+        """`data.json`: what the model must know of its data."""
+        return self.folder / "data.json"
+
+    @property
+    def predictions(self) -> Path:
+        """The folder of predictions on image files: a table and a contact sheet."""
+        return self.folder / "predictions"
+
+    @property
+    def exports(self) -> Path:
+        """The folder of the exported networks."""
+        return self.folder / "exports"
 
     @property
     def checkpoints(self) -> Path:
@@ -132,6 +152,23 @@ class RunPaths:
     def session(self) -> Path:
         """The run's entry in TensorBoard's HParams tab."""
         return self.tensorboard / "hparams" / "events.out.tfevents.session"
+
+
+@dataclass(frozen=True)
+class PredictionPaths:
+    """File names inside a folder of predictions."""
+
+    folder: Path
+
+    @property
+    def sheet(self) -> Path:
+        """The contact sheet."""
+        return self.folder / "sheet.png"
+
+    @property
+    def table(self) -> Path:
+        """`predictions.csv`: file, label, probability."""
+        return self.folder / "predictions.csv"
 
 
 @dataclass(frozen=True)

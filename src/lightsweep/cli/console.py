@@ -23,6 +23,9 @@ COMMANDS = {
     "train": Command("training", "train", "one run, a grid (-m) or a search (-m sweeps=…); the default"),
     "evaluate": Command("evaluating", "evaluate", "run=<folder>: a finished run on the test set"),
     "report": Command("reporting", "report", "<folder> …: which of the settings in it is better, and how sure that is"),
+    "predict": Command("predicting", "predict", "run=<folder> <image> …: label and probability of image files"),
+    "export": Command("exporting", "export", "run=<folder> [format=onnx|torch_export]: the network for other programs"),
+    "new": Command("new", "new", "<folder>: a project of your own that runs at once"),
     "info": Command("info", "info", "[topic]: what can be chosen and set, such as optimizers"),
 }
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from lightning.pytorch import LightningDataModule
 
+from lightsweep.data.description import Description
 from lightsweep.data.files import ImageFiles
 from lightsweep.data.loader import Batches, DeviceBatches, EvalLoader, Preparation, TrainLoader, WorkerBatches
 from lightsweep.data.memory import room
@@ -80,6 +81,17 @@ class ArrayDataModule(LightningDataModule):
         self.dtype = torch.float32
         self.splits: dict[str, Arrays | ImageFiles] = {}
         self._on_device: dict[str, Batches] = {}
+
+    picture: str | None = None
+    """How an image file becomes an input, see `Description`; None where the inputs are no images."""
+    transposed = False
+
+    def describe(self) -> Description:
+        """What the model must know of the data to be used without them."""
+        spec = self.spec
+        return Description(
+            spec.input_shape, spec.num_classes, spec.class_names, self.mean, self.std, self.picture, self.transposed
+        )
 
     @property
     def validates(self) -> bool:

@@ -47,6 +47,7 @@ class Images(ArrayDataModule):
         super().__init__(**options)
         if fit not in ("crop", "pad", "stretch"):
             raise ConfigError(f"`data.fit` must be crop, pad or stretch but got {fit!r}")
+        self.picture = fit
         self.root, self.test_size = data_dir(root), test_size
         self.framing = Framing(size[0], size[1], channels, fit)
         divided = (self.root / "train").is_dir()

@@ -40,6 +40,8 @@ class MNIST(ArrayDataModule):
         if name not in _DATASETS:
             raise ConfigError(f"`data.name` must be one of {', '.join(_DATASETS)} but got {name!r}")
         self.root, self.dataset_name, self.split = data_dir(root), name, split
+        self.picture = "digit" if name in ("mnist", "emnist") else "pad"
+        self.transposed = name == "emnist"
         classes = _DATASETS[name].classes if name != "emnist" else _emnist_classes(split)
         self.num_labels = len(classes)
         self.spec = DataSpec((1, 28, 28), len(classes), tuple(classes))

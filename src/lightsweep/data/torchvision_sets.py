@@ -47,7 +47,7 @@ class Torchvision(ArrayDataModule):
         image = self._item(found, 0)[0]
         height, width = size or (image.height, image.width)
         framing = Framing(height, width, channels or (1 if image.mode in ("1", "L") else 3), fit)
-        self.framing = framing
+        self.framing, self.picture = framing, fit
         self._train = self._read(found)
         names = getattr(found, "classes", None) or [str(i) for i in range(int(self._train.targets.max()) + 1)]
         self.spec = DataSpec(framing.shape, len(names), tuple(str(name) for name in names))

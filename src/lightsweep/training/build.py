@@ -18,7 +18,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lightsweep.config import instantiate
-from lightsweep.data import ArrayDataModule
+from lightsweep.data import ArrayDataModule, DataSpec
 from lightsweep.errors import ConfigError
 from lightsweep.models import Model, Wrapped
 from lightsweep.paths import RunPaths
@@ -47,21 +47,21 @@ def build_data(cfg: DictConfig) -> ArrayDataModule:
     return datamodule
 
 
-def build_model(cfg: DictConfig, datamodule: ArrayDataModule) -> Model:
+def build_model(cfg: DictConfig, spec: DataSpec) -> Model:
     """The model, with weights drawn from torch's default generator; a bare nn.Module is wrapped."""
-    found = instantiate(cfg.model, trust=cfg.trust, **_spec_for(cfg, datamodule))
+    found = instantiate(cfg.model, trust=cfg.trust, **_spec_for(cfg, spec))
     if isinstance(found, nn.Module) and not isinstance(found, LightningModule):
-        found = Wrapped(datamodule.spec, found)
+        found = Wrapped(spec, found)
     if not isinstance(found, Model):
         raise ConfigError(f"`model` must be an nn.Module or a lightsweep Model but `{cfg.model._target_}` is neither")
     return found.to(precision.weight_dtype(cfg.trainer.precision))
 
 
-def _spec_for(cfg: DictConfig, datamodule: ArrayDataModule) -> dict[str, Any]:
+def _spec_for(cfg: DictConfig, spec: DataSpec) -> dict[str, Any]:
     from hydra.utils import get_object
 
     takes = inspect.signature(get_object(cfg.model._target_)).parameters
-    return {"spec": datamodule.spec} if "spec" in takes else {}
+    return {"spec": spec} if "spec" in takes else {}
 
 
 def limit(value: int | float) -> int | float | None:
@@ -98,7 +98,7 @@ def build(
     stop_looking_for_gpus()
     datamodule = build_data(cfg)
     datamodule.setup("fit")
-    model = build_model(cfg, datamodule)
+    model = build_model(cfg, datamodule.spec)
     monitor, mode = monitored(cfg, model, datamodule)
     limits = cfg.trainer.checkpoint_every_n_steps, cfg.trainer.checkpoint_every_minutes
     checkpoints = Checkpoints(paths, monitor, mode, clock, *limits)
@@ -155,8 +155,7 @@ def build_stepper(
         inner = math.gcd(inner, options.checkpoint_every_n_steps)
     datamodule.chunk = batches if accumulate is None else inner * accumulate
     if options.ema_decay is not None:
-        model.ema = AveragedModel(model.net, multi_avg_fn=get_ema_multi_avg_fn(options.ema_decay), use_buffers=True)
-        model.ema.requires_grad_(False)
+        model.ema = averaged(model, options.ema_decay)
     schedules: list[Schedule] = []
     if cfg.scheduler._target_ is not None:
         interval = cfg.scheduler.interval
@@ -165,6 +164,12 @@ def build_stepper(
         factory = scaled(instantiate(node, trust=cfg.trust), factor)
         schedules = [build_schedule(factory, interval, optimizer, length, mode) for optimizer in optimizers]
     return Stepper(model, optimizers, schedules, accumulate, options.grad_clip, options.max_steps, clock, stop)
+
+
+def averaged(model: Model, decay: float) -> AveragedModel:
+    """A copy of the network that holds the moving average of its weights."""
+    ema = AveragedModel(model.net, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    return ema.requires_grad_(False)
 
 
 def run_length(max_epochs: int, max_steps: int, steps_per_epoch: int, interval: str) -> int | None:

@@ -141,6 +141,7 @@ def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) ->
     result.monitor = parts.checkpoints.monitor
     if parts.trainer.is_global_zero:
         write_text(paths.config, OmegaConf.to_yaml(resolved))
+        parts.datamodule.describe().save(paths)
         write_json(paths.environment, environment(device))
         result.save(paths)
 

@@ -1,0 +1,61 @@
+"""`lightsweep new <folder>`: a project of one's own that runs at once."""
+
+import keyword
+import string
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from lightsweep.cli.ending import ended_by
+from lightsweep.errors import ConfigError
+from lightsweep.files import write_text
+from lightsweep.paths import template_dir
+
+_PLACES = {"gitignore": ".gitignore", "ci.yml": ".github/workflows/ci.yml"}
+"""Files that lie in the template under another name than in a project."""
+
+
+def new() -> None:
+    """`lightsweep new <folder>`."""
+    ended_by(_new)
+
+
+def _new() -> None:
+    if len(sys.argv) != 2:
+        raise ConfigError("one folder must be named: lightsweep new my_project")
+    folder = Path(sys.argv[1])
+    for path in make_project(folder):
+        print(f"  {path}")
+    print(f"next: cd {folder} && python train.py")
+
+
+def make_project(folder: Path) -> list[Path]:
+    """Write a project into a folder that is new or empty; its package bears the folder's name.
+
+    Returns:
+        The files.
+
+    Raises:
+        ConfigError: a folder that holds something, or whose name cannot be a package's.
+    """
+    name = folder.absolute().name
+    package = name.replace("-", "_")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is there already, and not an empty folder")
+    if not package.isidentifier() or keyword.iskeyword(package):
+        raise ConfigError(f"a project's name must be of letters, digits, - and _ but is {name!r}")
+    if package in sys.stdlib_module_names or package in ("tests", "conf", "sweeps") or _installed(package):
+        raise ConfigError(f"a project's package is named like it, but there is a package {package!r} already")
+    made = []
+    for source in sorted(path for path in template_dir().rglob("*") if path.is_file() and path.suffix != ".pyc"):
+        inside = source.relative_to(template_dir()).as_posix()
+        target = folder / _PLACES.get(inside, inside.replace("package/", f"{package}/"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_text(target, string.Template(source.read_text(encoding="utf-8")).substitute(name=name, package=package))
+        made.append(target)
+    return made
+
+
+def _installed(package: str) -> bool:
+    spec = find_spec(package)
+    return spec is not None and spec.origin is not None  # a mere folder has no origin

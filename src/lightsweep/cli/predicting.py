@@ -1,0 +1,63 @@
+"""`predict.py`: what a finished run's network takes image files for."""
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightsweep.cli.arguments import arguments
+from lightsweep.cli.ending import ended_by
+from lightsweep.cli.trained_run import KEYS, load_run, run_folder
+from lightsweep.errors import ConfigError, DataError
+from lightsweep.files import write_text
+from lightsweep.paths import PredictionPaths, RunPaths
+
+if TYPE_CHECKING:
+    from lightsweep.training.predicting import Prediction
+
+
+def predict() -> None:
+    """`run=<folder> [checkpoint=best|last] [out=<folder>] <image> …`: print label and probability of each image.
+
+    A file that cannot be read is named on stderr, the others go on, and the command ends with exit code 2.
+    """
+    ended_by(_predict)
+
+
+def _predict() -> None:
+    files = [Path(word) for word in sys.argv[1:] if "=" not in word or Path(word).is_file()]
+    options = arguments(KEYS | {"out"}, [word for word in sys.argv[1:] if Path(word) not in files])
+    run = RunPaths(run_folder(options, "predict.py"))
+    if not files:
+        raise ConfigError("no image is named: predict.py run=<folder of a run> images/*.png")
+    trained = load_run(options, "predict.py")
+    from lightsweep.training.predicting import predict as predictions
+
+    found, bad = [], 0
+    for prediction in predictions(trained, files):
+        if isinstance(prediction, DataError):
+            bad += 1
+            print(f"error: {prediction}", file=sys.stderr)
+        else:
+            found.append(prediction)
+            print(f"{prediction.path}  {prediction.label}  {prediction.probability:.4f}")
+    if found:
+        out = Path(str(options["out"])) if options.get("out") is not None else run.predictions
+        _write(found, PredictionPaths(out))
+        print(f"files in {out}")
+    if bad:
+        sys.exit(DataError.exit_code)
+
+
+def _write(found: "Sequence[Prediction]", paths: PredictionPaths) -> None:
+    from lightsweep.reporting.contact_sheet import write_sheet
+
+    paths.folder.mkdir(parents=True, exist_ok=True)
+    write_sheet(paths.sheet, found)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "label", "probability"])
+    writer.writerows((prediction.path, prediction.label, f"{prediction.probability:.6f}") for prediction in found)
+    write_text(paths.table, text.getvalue())

@@ -1,0 +1,56 @@
+"""The arguments that the commands on a finished run share: `run=`, `checkpoint=` and `trust=`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import ListConfig
+
+from lightsweep import paths
+from lightsweep.cli.imports import quiet_imports
+from lightsweep.config.compose import compose
+from lightsweep.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lightsweep.training.trained import Trained
+
+KEYS = {"run", "checkpoint", "trust"}
+
+
+def run_folder(options: dict[str, Any], command: str) -> Path:
+    """The folder that `run=` names.
+
+    Raises:
+        ConfigError: there is none, or it is no run's.
+    """
+    if options.get("run") is None:
+        raise ConfigError(f"`run` is missing: {command} run=<folder of a run>")
+    folder = Path(str(options["run"]))
+    if not paths.RunPaths(folder).config.is_file():
+        raise ConfigError(f"`run` must be the folder of a run but {folder} has no {paths.RunPaths(folder).config.name}")
+    return folder
+
+
+def trusted(options: dict[str, Any]) -> list[str]:
+    """What the command line and the user's own project trust; a run's folder has no say in it."""
+    given = options.get("trust") or []
+    if not isinstance(given, ListConfig | list):
+        raise ConfigError(f"`trust` must be a list like [my_package] but got {given!r}")
+    return list(dict.fromkeys([*map(str, given), *compose().trust]))
+
+
+def chosen_checkpoint(options: dict[str, Any]) -> str:
+    """What `checkpoint=` names, `best` where it is not given."""
+    checkpoint = options.get("checkpoint", "best")
+    if checkpoint not in ("best", "last"):
+        raise ConfigError(f"`checkpoint` must be best or last but got {checkpoint!r}")
+    return str(checkpoint)
+
+
+def load_run(options: dict[str, Any], command: str) -> "Trained":
+    """The network of the run that the command line names."""
+    checkpoint = chosen_checkpoint(options)
+    folder, trust = run_folder(options, command), trusted(options)
+    quiet_imports()
+    from lightsweep.training.trained import load_trained
+
+    return load_trained(folder, checkpoint, trust)

@@ -1,0 +1,83 @@
+"""What a run must remember of its data, so that its model can be used where the data are not: `data.json`."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lightsweep.data.digit import digit
+from lightsweep.data.picture import Framing
+from lightsweep.data.spec import DataSpec
+from lightsweep.data.transform import Normalize
+from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.files import write_json
+from lightsweep.paths import RunPaths
+
+
+@dataclass(frozen=True)
+class Description:
+    """A data set as its model sees it.
+
+    Attributes:
+        input_shape, num_classes, class_names: see `DataSpec`.
+        mean, std: images in [0, 1] become `(x - mean) / std`.
+        picture: how an image file becomes an input: `digit` as MNIST was made, or a `fit` of `Framing`; None where the
+            inputs are no images.
+        transposed: whether the data hold their images with rows and columns exchanged, as EMNIST does.
+    """
+
+    input_shape: tuple[int, ...]
+    num_classes: int | None
+    class_names: tuple[str, ...]
+    mean: float
+    std: float
+    picture: str | None = None
+    transposed: bool = False
+
+    @property
+    def spec(self) -> DataSpec:
+        """For building a model."""
+        return DataSpec(self.input_shape, self.num_classes, self.class_names)
+
+    def normalize(self, dtype: torch.dtype = torch.float32) -> Normalize:
+        """From stored examples to the model's inputs."""
+        return Normalize(self.mean, self.std, dtype)
+
+    def framing(self) -> Callable[[Image.Image], Tensor]:
+        """From an image of any size to a stored example, uint8 `[C, H, W]`.
+
+        Raises:
+            ConfigError: the model's inputs are no images.
+        """
+        if self.picture is None:
+            raise ConfigError(f"the run's inputs are no images: one has shape {self.input_shape}")
+        if self.picture == "digit":
+            frame: Callable[[Image.Image], Tensor] = digit
+        else:
+            channels, height, width = self.input_shape
+            frame = Framing(height, width, channels, self.picture)
+        return (lambda image: frame(image).transpose(1, 2)) if self.transposed else frame
+
+    def save(self, paths: RunPaths) -> None:
+        """Write `data.json`."""
+        write_json(paths.data, asdict(self))
+
+    @classmethod
+    def read(cls, paths: RunPaths) -> "Description":
+        """What a run's `data.json` holds.
+
+        Raises:
+            RunFolderError: no such file, or one that is damaged.
+        """
+        try:
+            values = json.loads(paths.data.read_text(encoding="utf-8"))
+            values["input_shape"] = tuple(int(size) for size in values["input_shape"])
+            values["class_names"] = tuple(str(name) for name in values["class_names"])
+            return cls(**values)
+        except OSError:
+            raise RunFolderError(f"{paths.folder} has no {paths.data.name}: no run started in it") from None
+        except (ValueError, TypeError, KeyError, UnicodeDecodeError) as error:
+            raise RunFolderError(f"{paths.data} is damaged: {error}") from None

@@ -1,0 +1,37 @@
+"""One picture of many: each image as the network sees it, with what it was taken for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+from torchvision.transforms.v2 import functional as F
+
+from lightsweep.files import write_whole
+from lightsweep.training.predicting import Prediction
+
+CELL, TEXT, GAP = 128, 66, 12
+_PAPER, _INK, _FAINT = (250, 250, 248), (20, 20, 20), (110, 110, 110)
+
+
+def write_sheet(path: Path, predictions: Sequence[Prediction]) -> None:
+    """Write a PNG with a cell for each prediction, eight in a row."""
+    columns = min(8, max(1, len(predictions)))
+    rows = -(-len(predictions) // columns)
+    width, height = CELL + GAP, CELL + TEXT + GAP
+    sheet = Image.new("RGB", (columns * width + GAP, rows * height + GAP), _PAPER)
+    draw, large, small = ImageDraw.Draw(sheet), ImageFont.load_default(18), ImageFont.load_default(12)
+    for index, prediction in enumerate(predictions):
+        x, y = GAP + index % columns * width, GAP + index // columns * height
+        image = F.to_pil_image(prediction.pixels).convert("RGB")
+        scale = min(CELL / image.width, CELL / image.height)
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        image = image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR)
+        sheet.paste(image, (x + (CELL - size[0]) // 2, y + (CELL - size[1]) // 2))
+        draw.text((x, y + CELL + 4), _cut(prediction.label, 14), _INK, large)
+        draw.text((x, y + CELL + 28), f"{100 * prediction.probability:.1f} %", _INK, small)
+        draw.text((x, y + CELL + 46), _cut(prediction.path.name, 22), _FAINT, small)
+    write_whole(path, lambda file: sheet.save(file, "PNG"))
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,143 @@
+"""A finished run's network as a file that other programs run, held against the network itself on the whole test set."""
+
+import json
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lightsweep.errors import ConfigError, LightsweepError
+from lightsweep.training.build import build_data
+from lightsweep.training.trained import Trained
+
+FORMATS = {"onnx": ".onnx", "torch_export": ".pt2"}
+LARGEST_DEVIATION = 1e-4
+_METADATA = "lightsweep.json"
+
+Run = Callable[[Tensor], Tensor]
+
+
+class ExportDiffers(LightsweepError):
+    """The exported network does not compute what the network itself does; no file was written."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        path: the file.
+        examples: test examples on which it was compared.
+        deviation: largest absolute difference of any output.
+    """
+
+    path: Path
+    examples: int
+    deviation: float
+
+
+def export(trained: Trained, format: str, path: Path) -> Export:
+    """Write a network's file, after it was compared with the network.
+
+    It maps `input`, normalised float32 `[batch, *input_shape]` for any batch, to `output`, `[batch, K]` logits.
+    Classes, normalisation and the run's name lie in its metadata: in ONNX as properties, in torch.export's archive as
+    the extra file `lightsweep.json`.
+
+    Args:
+        trained: the run's network.
+        format: `onnx` or `torch_export`.
+        path: the file.
+
+    Raises:
+        ConfigError: a format that is none, packages that are missing, or a network that cannot be exported.
+        ExportDiffers: an output differs by more than `LARGEST_DEVIATION`, or a class does.
+    """
+    if format not in FORMATS:
+        raise ConfigError(f"`format` must be one of {', '.join(FORMATS)} but got {format!r}")
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if format == "onnx" and missing:
+        raise ConfigError(f"format=onnx needs {', '.join(missing)}: install lightsweep[onnx]")
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    net = trained.net.float()
+    try:
+        run = (_write_onnx if format == "onnx" else _write_program)(net, part, metadata(trained), trained)
+        found = _compared(trained, net, run, path)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return found
+
+
+def metadata(trained: Trained) -> dict[str, str]:
+    """What a program that runs the file must know, as texts; lists and numbers in JSON."""
+    described = {key: json.dumps(value, ensure_ascii=False) for key, value in asdict(trained.data).items()}
+    return {"run": trained.name, "model": str(trained.cfg.model._target_), **described}
+
+
+def _write_onnx(net: nn.Module, path: Path, properties: dict[str, str], trained: Trained) -> Run:
+    import onnxruntime
+
+    with _quiet():
+        program = torch.onnx.export(
+            net,
+            (_example(trained),),
+            dynamo=True,
+            input_names=["input"],
+            output_names=["output"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+    assert program is not None
+    program.model.metadata_props.update(properties)
+    program.save(path)
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    return lambda inputs: torch.from_numpy(session.run(None, {"input": inputs.numpy()})[0])
+
+
+def _write_program(net: nn.Module, path: Path, properties: dict[str, str], trained: Trained) -> Run:
+    with _quiet():
+        program = torch.export.export(net, (_example(trained),), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        torch.export.save(program, path, extra_files={_METADATA: json.dumps(properties, ensure_ascii=False)})
+        return torch.export.load(path).module()
+
+
+def _example(trained: Trained) -> Tensor:
+    return torch.zeros(2, *trained.data.input_shape)
+
+
+class _quiet(warnings.catch_warnings):  # noqa: N801  (a context manager, used like a function)
+    """The exporters warn of their own insides."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        warnings.simplefilter("ignore")
+
+
+def _compared(trained: Trained, net: nn.Module, run: Run, path: Path) -> Export:
+    trained.cfg.data.loader = "workers" if trained.cfg.data.get("loader") == "auto" else trained.cfg.data.loader
+    datamodule = build_data(trained.cfg)
+    datamodule.dtype = torch.float32
+    datamodule.setup("test")
+    examples, deviation = 0, 0.0
+    for inputs, _ in datamodule.test_dataloader():
+        with torch.no_grad():
+            wanted, found = net(inputs.contiguous()), run(inputs.contiguous())
+        deviation = max(deviation, float((wanted - found).abs().max()))
+        if deviation != deviation or deviation > LARGEST_DEVIATION:
+            raise ExportDiffers(
+                f"an output of {path.name} differs from the network's by {deviation:.3g}, more than {LARGEST_DEVIATION}"
+            )
+        if trained.data.num_classes is not None and not torch.equal(_labels(wanted), _labels(found)):
+            raise ExportDiffers(f"{path.name} tells other classes than the network")
+        examples += len(inputs)
+    return Export(path, examples, deviation)
+
+
+def _labels(outputs: Tensor) -> Tensor:
+    return outputs.argmax(1) if outputs.shape[1] > 1 else outputs[:, 0] > 0

@@ -1,0 +1,97 @@
+"""A finished run's network, ready to be used: built from the run's folder alone, without its data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from lightsweep.config import check
+from lightsweep.config.override_text import override_text
+from lightsweep.config.saved import read_config
+from lightsweep.data.description import Description
+from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.models import Model
+from lightsweep.paths import RunPaths
+from lightsweep.training.build import averaged, build_model
+from lightsweep.training.checkpoints import load
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run's network with the weights of a checkpoint, in evaluation mode, on the CPU, in the weights' precision.
+
+    Attributes:
+        model: the LightningModule.
+        data: what its inputs and classes are.
+        cfg: the run's configuration.
+        name: the run's folder and the checkpoint, to tell it from others.
+    """
+
+    model: Model
+    data: Description
+    cfg: DictConfig
+    name: str
+
+    @property
+    def net(self) -> nn.Module:
+        """The network that maps `[B, *input_shape]` to outputs; the averaged one where the run averaged its weights."""
+        ema = self.model.ema
+        return self.model.net if ema is None else ema.module  # type: ignore[return-value]
+
+    def outputs(self, stored: Tensor) -> Tensor:
+        """The network's outputs for examples as they are stored."""
+        with torch.inference_mode():
+            return self.net(self.data.normalize(self.dtype)(stored))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return next(self.model.net.parameters()).dtype
+
+    def probabilities(self, stored: Tensor) -> Tensor:
+        """`[B, K]`, each row in [0, 1] and summing to 1.
+
+        Raises:
+            ConfigError: the model tells no classes.
+        """
+        if self.data.num_classes is None:
+            raise ConfigError("the run's model tells no classes: it gives one number")
+        outputs = self.outputs(stored)
+        if outputs.shape[1] == 1:  # one logit, of class 1
+            of_second = outputs.sigmoid()
+            return torch.cat([1 - of_second, of_second], 1)
+        return outputs.softmax(1)
+
+
+def load_trained(folder: Path, checkpoint: str = "best", trust: Sequence[str] = ()) -> Trained:
+    """Build a run's network and load its weights.
+
+    Args:
+        folder: the run's folder.
+        checkpoint: `best` or `last`.
+        trust: import prefixes whose targets may be built; the folder has no say in it.
+
+    Raises:
+        RunFolderError: a folder or a checkpoint that is none, is damaged or does not fit.
+        ConfigError: a configuration that names what is not trusted.
+    """
+    paths = RunPaths(folder)
+    cfg = read_config(paths, [f"trust={override_text(list(trust))}", "logger=null", "callbacks=null"])
+    cfg.callbacks = {}
+    if "compile" in cfg.model:
+        cfg.model.compile = False
+    check(cfg)
+    data = Description.read(paths)
+    state = load(paths.best if checkpoint == "best" else paths.last)
+    model = build_model(cfg, data.spec)
+    if cfg.trainer.ema_decay is not None:
+        model.ema = averaged(model, cfg.trainer.ema_decay)
+    try:
+        model.load_state_dict(state["state_dict"])
+    except RuntimeError as error:
+        raise RunFolderError(f"the checkpoint does not fit the model: {str(error).splitlines()[-1].strip()}") from error
+    model.eval().to(memory_format=torch.contiguous_format)
+    return Trained(model, data, cfg, f"{folder.name}/{checkpoint}")

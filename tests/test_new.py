@@ -1,0 +1,65 @@
+"""`lightsweep new`: which folder becomes a project."""
+
+import sys
+
+import pytest
+
+from lightsweep.cli.new import make_project
+from lightsweep.errors import ConfigError
+
+
+def test_a_project_has_its_files_and_no_place_left_open(tmp_path):
+    made = make_project(tmp_path / "my-project")
+
+    names = {path.relative_to(tmp_path / "my-project").as_posix() for path in made}
+    assert {
+        "train.py",
+        "pyproject.toml",
+        ".gitignore",
+        ".github/workflows/ci.yml",
+        "conf/project/default.yaml",
+        "conf/model/my_net.yaml",
+        "sweeps/width.yaml",
+        "my_project/my_net.py",
+        "tests/test_my_net.py",
+    } <= names
+    assert all("$" not in path.read_text() for path in made)
+
+
+def test_its_configuration_composes(tmp_path, monkeypatch):
+    from lightsweep import compose
+
+    make_project(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path / "mine")
+
+    assert compose().model._target_ == "mine.my_net.MyNet"
+    assert compose(["sweeps=width"]).trust == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["1st", "my project", "class", "json", "torch", "tests", "a.b"])
+def test_a_name_that_is_no_packages_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match=r"^a project's "):
+        make_project(tmp_path / name)
+
+    assert not (tmp_path / name).exists()
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    make_project(tmp_path / "mine")
+    (tmp_path / "file").write_text("x")
+
+    for name in ("mine", "file"):
+        with pytest.raises(ConfigError, match=rf"{name} is there already, and not an empty folder$"):
+            make_project(tmp_path / name)
+
+
+def test_the_command_says_what_it_made(tmp_path, monkeypatch, capsys):
+    from lightsweep.cli.new import new
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lightsweep", "mine"])
+
+    new()
+
+    assert capsys.readouterr().out.splitlines()[-1] == "next: cd mine && python train.py"

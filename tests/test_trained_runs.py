@@ -1,0 +1,247 @@
+"""What is done with a finished run: predictions on image files, and exports held against the network."""
+
+import gzip
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+
+from lightsweep.cli.exporting import export
+from lightsweep.cli.predicting import predict
+from lightsweep.data.digit import digit
+from lightsweep.errors import ConfigError, DataError, RunFolderError
+from lightsweep.paths import PredictionPaths, RunPaths
+from lightsweep.training.exporting import ExportDiffers
+from lightsweep.training.exporting import export as write_export
+from lightsweep.training.trained import load_trained
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The first 200 test images of MNIST, uint8 `[200, 28, 28]`, and their labels."""
+    raw = ROOT / "data" / "MNIST" / "raw"
+    with gzip.open(raw / "t10k-images-idx3-ubyte.gz") as file:
+        images = np.frombuffer(file.read(16 + 200 * 784), np.uint8, offset=16)
+    with gzip.open(raw / "t10k-labels-idx1-ubyte.gz") as file:
+        return images.reshape(-1, 28, 28), list(file.read(208)[8:])
+
+
+@pytest.fixture
+def trained_run(run, tmp_path):
+    """The folder of a small ConvNet after some epochs on 550 images."""
+    overrides = ("model=convnet", "model.filters=[8,16]", "optimizer=adam", "optimizer.lr=0.01", "trainer.max_epochs=8")
+    run(*overrides, "test=false", folder=tmp_path / "trained")
+    return tmp_path / "trained"
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs a command; gives exit code, stdout and stderr."""
+
+    def called(function, *words):
+        monkeypatch.setattr(sys, "argv", [f"{function.__name__}.py", *map(str, words)])
+        capsys.readouterr()
+        code = 0
+        try:
+            function()
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return called
+
+
+def test_mnists_own_images_stay_nearly_as_they_are(digits):
+    again = np.stack([digit(Image.fromarray(image)).numpy()[0] for image in digits[0]])
+
+    assert np.abs(again.astype(int) - digits[0]).mean() < 0.1, "seven in eight stay equal to the bit"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: ImageOps.invert(image),
+        lambda image: image.resize((140, 140)),
+        lambda image: ImageOps.expand(image.resize((84, 84)), (150, 10, 5, 90)),
+        lambda image: ImageOps.invert(ImageOps.expand(image, 40)).convert("RGBA"),
+        lambda image: image.point(lambda level: 90 + level // 4),
+    ],
+    ids=["inverted", "large", "off centre", "paper", "faint"],
+)
+def test_a_changed_picture_comes_back_to_its_place(digits, change):
+    distances = []
+    for image in digits[0][:40]:
+        original = digit(Image.fromarray(image)).float()
+        found = digit(change(Image.fromarray(image))).float()
+
+        distances.append(float((found - original).abs().mean()))
+        shape = (found > 0).any(0)
+        sides = shape.any(0).nonzero().flatten(), shape.any(1).nonzero().flatten()
+        assert max(int(side[-1] - side[0]) + 1 for side in sides) in (19, 20)
+    assert sum(distances) / len(distances) < 12, "of 255; scaled strokes differ at their edges"
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_blank_picture_shows_nothing(level):
+    with pytest.raises(DataError, match=r"^nothing in it stands out from the background$"):
+        digit(Image.new("L", (50, 30), level))
+
+
+def test_images_of_any_kind_are_told_and_bad_files_named(command, trained_run, digits, tmp_path):
+    images, labels = digits
+    files = []
+    for index in range(24):
+        image = Image.fromarray(images[index])
+        if index % 3 == 1:
+            image = ImageOps.invert(image.resize((150, 150)))
+        if index % 3 == 2:
+            image = ImageOps.expand(image.resize((90, 90)), (100, 30, 10, 60)).convert("RGBA")
+        files.append(tmp_path / f"image={index}.png")
+        image.save(files[-1])
+    (tmp_path / "bad.png").write_bytes(b"no image")
+
+    code, out, err = command(predict, f"run={trained_run}", *files, tmp_path / "bad.png", tmp_path / "gone.png")
+
+    lines = [line.rsplit("  ", 2) for line in out.splitlines()[:-1]]
+    assert [line[0] for line in lines] == [str(path) for path in files]
+    right = sum(line[1].startswith(str(label)) for line, label in zip(lines, labels, strict=False))
+    assert right >= 18, f"{right} of 24"
+    assert all(0.1 <= float(line[2]) <= 1 for line in lines)
+    assert code == 2
+    assert len(err.splitlines()) == 2
+    assert f"error: {tmp_path / 'bad.png'} is no image that can be read: " in err
+    paths = PredictionPaths(RunPaths(trained_run).predictions)
+    assert len(paths.table.read_text().splitlines()) == 25
+    with Image.open(paths.sheet) as sheet:
+        assert sheet.width > 8 * 128
+
+
+def test_predicting_needs_no_data_and_equals_the_networks_own_answer(trained_run, digits):
+    trained = load_trained(trained_run)
+    state = torch.load(RunPaths(trained_run).best, weights_only=True)["state_dict"]
+    stored = torch.from_numpy(digits[0][:50, None].copy())
+
+    found = trained.probabilities(stored)
+
+    assert torch.allclose(found.sum(1), torch.ones(50))
+    assert torch.equal(trained.model.state_dict()["net.0.weight"], state["net.0.weight"])
+    assert (found.argmax(1) == torch.tensor(digits[1][:50])).float().mean() > 0.6
+
+
+def test_one_logit_and_averaged_weights_are_heeded(run, tmp_path):
+    overrides = ("data=mnist_binary", "data.digits=[3,8]", "data.val_size=20", "model=logistic_regression")
+    run(*overrides, "trainer.ema_decay=0.5", "test=false", folder=tmp_path / "binary")
+
+    trained = load_trained(tmp_path / "binary")
+    found = trained.probabilities(torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8))
+
+    assert found.shape == (5, 2)
+    assert torch.allclose(found.sum(1), torch.ones(5))
+    state = torch.load(RunPaths(tmp_path / "binary").best, weights_only=True)["state_dict"]
+    assert torch.equal(trained.net[1].weight, state["ema.module.1.weight"])
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch_export"])
+def test_an_export_computes_what_the_network_does(command, trained_run, format):
+    code, out, err = command(export, f"run={trained_run}", f"format={format}")
+
+    assert (code, err) == (0, "")
+    path = RunPaths(trained_run).exports / {"onnx": "model.onnx", "torch_export": "model.pt2"}[format]
+    assert out.startswith(f"{path}: equal on 200 test examples, largest deviation ")
+    inputs = torch.rand(7, 1, 28, 28)
+    with torch.no_grad():
+        wanted = load_trained(trained_run).net(inputs)
+    if format == "onnx":
+        import onnx
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(path)
+        found = torch.from_numpy(session.run(None, {"input": inputs.numpy()})[0])
+        written = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    else:
+        extra = {"lightsweep.json": ""}
+        program = torch.export.load(path, extra_files=extra)
+        found, written = program.module()(inputs), json.loads(extra["lightsweep.json"])
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)
+    assert json.loads(written["class_names"])[3] == "3 - three"
+    assert (json.loads(written["mean"]), json.loads(written["std"])) == (0.1307, 0.3081)
+    assert written["run"] == "trained/best"
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_an_export_that_differs_is_not_kept(trained_run, monkeypatch):
+    from lightsweep.training import exporting
+
+    trained = load_trained(trained_run)
+    write = exporting._write_program
+
+    def biased(*arguments):
+        run = write(*arguments)
+        return lambda inputs: run(inputs) + 2e-4
+
+    monkeypatch.setattr(exporting, "_write_program", biased)
+
+    with pytest.raises(ExportDiffers, match=r"^an output of model\.pt2 differs from the network's by 0\.0002"):
+        write_export(trained, "torch_export", trained_run / "model.pt2")
+
+    assert not list(trained_run.glob("*.pt2"))
+
+
+@pytest.mark.parametrize(
+    ("function", "words", "text"),
+    [
+        (predict, [], r"error: `run` is missing: predict\.py run=<folder of a run>"),
+        (
+            predict,
+            ["run=nowhere", "a.png"],
+            r"error: `run` must be the folder of a run but nowhere .*",
+        ),
+        (predict, ["run={run}"], r"error: no image is named: .*"),
+        (
+            predict,
+            ["run={run}", "a.png", "checkpoint=first"],
+            r"error: `checkpoint` must be best or last .*",
+        ),
+        (predict, ["run={run}", "a.png", "ot=x"], r"error: `ot` is no known key; did you mean 'out'\?"),
+        (export, ["run={run}", "format=tflite"], r"error: `format` must be one of onnx, torch_export but got 'tflite'"),
+        (export, ["run={run}", "trust=all"], r"error: `trust` must be a list like \[my_package\] but got 'all'"),
+    ],
+)
+def test_a_mistake_is_one_line(command, trained_run, function, words, text):
+    code, _, err = command(function, *(word.format(run=trained_run) for word in words))
+
+    assert code == 2
+    assert re.fullmatch(text + "\n", err), err
+
+
+def test_a_run_on_numbers_tells_no_images(run, tmp_path):
+    run("data=line", "model=linear_regression", "test=false", folder=tmp_path / "line")
+
+    with pytest.raises(ConfigError, match=r"^the run's inputs are no images: one has shape \(1,\)$"):
+        load_trained(tmp_path / "line").data.framing()
+
+
+def test_a_folder_has_no_say_in_what_is_trusted(trained_run):
+    config = RunPaths(trained_run).config
+    text = (
+        config.read_text()
+        .replace("lightsweep.models.ConvNet", "subprocess.run")
+        .replace("trust: []", "trust: [subprocess]")
+    )
+    config.write_text(text)
+
+    with pytest.raises(ConfigError, match=r"^`_target_: subprocess\.run` is not allowed"):
+        load_trained(trained_run)
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_text('{"mean": 1')])
+def test_a_description_that_is_gone_or_damaged_is_named(trained_run, spoil):
+    spoil(RunPaths(trained_run).data)
+
+    with pytest.raises(RunFolderError, match=r"data\.json"):
+        load_trained(trained_run)
