@@ -58,6 +58,7 @@ def test_a_file_that_is_no_experiment_is_named(tmp_path, text, message):
         ("defaults: [{override /hydra/launcher: joblib}]", "hydra/launcher"),
         ("defaults: [{'model@hydra.callbacks.x': mlp}]", "model@hydra.callbacks.x"),
         ("trust: [os]", "trust"),
+        ("slurm: {setup: ['touch ran']}", "slurm.setup"),
         ("'tags=[] hydra.callbacks.x': {_target_: os.system}", "tags=.*"),
         ("'~trust': 1", "~trust"),
         ("'++hydra.callbacks.x': {_target_: os.system}", r"\+\+hydra.*"),

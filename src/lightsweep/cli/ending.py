@@ -40,6 +40,7 @@ def ended_by_error(error: Exception) -> NoReturn:
 
 
 def leave(line: str, code: int) -> NoReturn:
-    """Print an error's line and end the process."""
-    print(f"error: {line}", file=sys.stderr)
+    """Print an error's line, which stays one line whatever the user wrote, and end the process."""
+    shown = "\\n".join(line.splitlines())
+    print(f"error: {shown}", file=sys.stderr)
     sys.exit(code)

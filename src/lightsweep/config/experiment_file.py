@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from lightsweep.config.aliases import LAUNCHERS
 from lightsweep.config.override_text import override_text
 from lightsweep.config.saved import leads_outside
 from lightsweep.errors import ConfigError
@@ -76,7 +77,8 @@ def overrides_of(path: Path, given: set[str]) -> list[str]:
 
 def _refuse_unless(path: Path, key: str, allowed: bool, given: set[str]) -> None:
     parts = re.split(r"[./@]", key)
-    if not allowed or "hydra" in parts or (parts[0] == "trust" and "trust" not in given):
+    launching = "hydra" in parts or parts[0] in LAUNCHERS  # short for `hydra.launcher`
+    if not allowed or launching or (parts[0] == "trust" and "trust" not in given):
         raise ConfigError(f"`experiment={path}` may not set `{key}`: if that is right, give it on the command line")
 
 

@@ -1,6 +1,7 @@
 """Checkpoints: plain data in whole files; the last one, and the best by the monitored metric."""
 
 import hashlib
+import math
 import os
 import pickle
 import time
@@ -149,7 +150,7 @@ class Checkpoints(Checkpoint):
         every_minutes: the same in minutes.
 
     Attributes:
-        best: value of the metric at the best checkpoint, None before there is one. NaN never counts as better.
+        best: value of the metric at the best checkpoint, None before there is one. NaN and infinity are never best.
         best_metrics: all metrics that were known then.
         resumed_from: the checkpoint that the run goes on from, if any.
     """
@@ -170,14 +171,14 @@ class Checkpoints(Checkpoint):
         self.resumed_from: Path | None = None
         self._is_best = False
         self._validated = True
-        self._saved_step, self._saved_at = 0, 0.0
+        self._saved_step, self._saved_at, self._began = 0, 0.0, False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count from here; a run that was killed between a best checkpoint and its second name gives it that name."""
         if self._is_best and self.resumed_from is not None and trainer.is_global_zero:
             link(self.resumed_from, self.paths.best)
         self._is_best = False
-        self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
+        self._saved_step, self._saved_at, self._began = trainer.global_step, time.monotonic(), True
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         """Save within an epoch when it is due; `build` lets a chunk of steps end there."""
@@ -200,8 +201,8 @@ class Checkpoints(Checkpoint):
         self._validated = self.monitor.startswith("train/")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Save where a signal interrupts the run."""
-        if isinstance(exception, Interrupted) and trainer.state.fn == "fit":
+        """Save where a signal interrupts the run; before its first step there is nothing to save."""
+        if isinstance(exception, Interrupted) and trainer.state.fn == "fit" and self._began:
             self.save(trainer)
 
     def save(self, trainer: Trainer) -> None:
@@ -224,7 +225,7 @@ class Checkpoints(Checkpoint):
     def _beats(self, trainer: Trainer) -> bool:
         metrics = dict(trainer.lightning_module.evaluated)  # type: ignore[arg-type]
         value = metrics.get(self.monitor)
-        if value is None or value != value:
+        if value is None or not math.isfinite(value):
             return False
         if self.best is not None and not (value < self.best if self.mode == "min" else value > self.best):
             return False

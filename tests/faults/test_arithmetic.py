@@ -1,0 +1,59 @@
+"""NaN, infinity, an exploding gradient, epochs without batches, batch norm on one example: what a run does then."""
+
+import json
+import math
+
+import pytest
+
+from lightsweep.errors import ConfigError, Diverged
+from lightsweep.paths import RunPaths
+
+LINE = ("model=linear_regression", "data=line", "optimizer=sgd")
+
+
+@pytest.mark.parametrize("lr", [1e9, 1e30])
+@pytest.mark.parametrize("clip", ["null", "1.0"])
+def test_an_exploding_loss_ends_the_run_at_its_step(run, tmp_path, lr, clip):
+    overrides = [*LINE, f"optimizer.lr={lr}", f"trainer.grad_clip={clip}", "trainer.inner_steps=4"]
+    if clip != "null":
+        overrides += ["data.theta=[1e30,1e30]"]
+
+    with pytest.raises(Diverged, match=r"the training loss became (inf|nan) at step \d+") as stopped:
+        run(*overrides, folder=tmp_path / "run")
+
+    result = json.loads(RunPaths(tmp_path / "run").result.read_text())
+    assert (result["status"], result["steps"]) == ("diverged", stopped.value.step)
+    assert result["reason"] == str(stopped.value)
+
+
+def test_weights_that_explode_in_the_last_step_are_never_the_best(run, tmp_path):
+    result = run(*LINE, "optimizer.lr=1e30", "trainer.max_steps=1", "test=false", folder=tmp_path / "run")
+
+    assert result.status == "completed"
+    assert not math.isfinite(result.metrics["val/loss"])
+    assert result.monitored is None or math.isfinite(result.monitored)
+    assert json.loads(RunPaths(tmp_path / "run").result.read_text())["val/loss"] is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        (["data.batch_size=61"], "550 training examples in batches of 61 leave a last batch of 1 example"),
+        (["data.batch_size=1"], "550 training examples in batches of 1 leave batches of 1 example"),
+    ],
+)
+def test_batch_norm_on_one_example_is_refused_before_training(run, tmp_path, overrides, text):
+    with pytest.raises(ConfigError, match=rf"`data\.batch_size`: {text}, which batch normalisation cannot use"):
+        run("model=mlp", "model.batch_norm=true", *overrides, folder=tmp_path / "run")
+
+
+@pytest.mark.parametrize("overrides", [["model.batch_norm=false"], ["trainer.limit_train_batches=3"]])
+def test_one_example_is_a_batch_like_any_other_elsewhere(run, overrides):
+    given = ["model=mlp", "model.batch_norm=true", "data.batch_size=61", "test=false"]
+    given = [word for word in given if word.partition("=")[0] not in {o.partition("=")[0] for o in overrides}]
+
+    assert run(*given, *overrides).status == "completed"
+
+
+def test_an_epoch_is_never_without_a_batch(run):
+    assert run("model=softmax_regression", "trainer.limit_train_batches=0.0001", "test=false").steps == 1
