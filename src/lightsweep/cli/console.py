@@ -26,6 +26,7 @@ COMMANDS = {
     "predict": Command("predicting", "predict", "run=<folder> <image> …: label and probability of image files"),
     "export": Command("exporting", "export", "run=<folder> [format=onnx|torch_export]: the network for other programs"),
     "new": Command("new", "new", "<folder>: a project of your own that runs at once"),
+    "doctor": Command("doctor", "doctor", "[storage=<URL>]: what this machine lacks for a run, and what to do"),
     "info": Command("info", "info", "[topic]: what can be chosen and set, such as optimizers"),
 }
 

@@ -60,6 +60,10 @@ def train() -> None:
             from lightsweep.cli.info import print_info
 
             print_info(topics[-1])
+        elif sys.argv[1:2] == ["doctor"]:
+            from lightsweep.cli.doctor import print_findings
+
+            print_findings(sys.argv[2:])
         else:
             sys.argv[1:] = expand_aliases(expand_experiment(sys.argv[1:]))
             try:

@@ -54,12 +54,16 @@ class MNIST(ArrayDataModule):
         """The official test images."""
         return self._read(train=False)
 
+    @property
+    def raw(self) -> Path:
+        """The folder of the files."""
+        return self.root / _DATASETS[self.dataset_name].__name__ / "raw"
+
     def _read(self, train: bool) -> Arrays:
         verify_archives(_DATASETS[self.dataset_name], self.root)
-        part = "train" if train else "t10k"
-        if self.dataset_name == "emnist":
-            part = f"emnist-{self.split}-{'train' if train else 'test'}"
-        images, labels = self._file(f"{part}-images-idx3-ubyte"), self._file(f"{part}-labels-idx1-ubyte")
+        if self.missing(train):
+            self._download()
+        images, labels = map(self._file, self._names(train))
         first = 1 if self.split == "letters" else 0
         arrays = read_labelled(images, labels, range(first, first + self.num_labels))
         if arrays.inputs.shape[1:] != self.spec.input_shape:
@@ -68,22 +72,30 @@ class MNIST(ArrayDataModule):
             )
         return arrays
 
-    def _file(self, name: str) -> Path:
-        """An unpacked file, else its archive; downloaded if there is neither."""
-        unpacked = self.root / _DATASETS[self.dataset_name].__name__ / "raw" / name
-        archive = unpacked.with_name(f"{name}.gz")
-        if not unpacked.is_file() and not archive.is_file():
-            self._download(unpacked.parent)
-        return unpacked if unpacked.is_file() else archive
+    def _names(self, train: bool) -> tuple[str, str]:
+        """The files of a part: its images and its labels."""
+        part = "train" if train else "t10k"
+        if self.dataset_name == "emnist":
+            part = f"emnist-{self.split}-{'train' if train else 'test'}"
+        return f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
 
-    def _download(self, raw: Path) -> None:
+    def missing(self, train: bool) -> list[Path]:
+        """The files of a part that lie there neither unpacked nor packed."""
+        return [path for path in map(self._file, self._names(train)) if not path.is_file()]
+
+    def _file(self, name: str) -> Path:
+        """An unpacked file, else its archive."""
+        unpacked = self.raw / name
+        return unpacked if unpacked.is_file() else unpacked.with_name(f"{name}.gz")
+
+    def _download(self) -> None:
         options: dict[str, Any] = {"split": self.split} if self.dataset_name == "emnist" else {}
         try:
             _DATASETS[self.dataset_name](str(self.root), download=True, **options)
         except (OSError, RuntimeError, ValueError, EOFError) as error:
             raise DataError(
                 f"{self.dataset_name} could not be read from {self.root} or downloaded ({error}); "
-                f"put its files by hand into {raw}"
+                f"put its files by hand into {self.raw}"
             ) from error
 
 
