@@ -18,8 +18,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
+from PIL import Image
 
 from lightsweep import paths
+from lightsweep.cli.new import make_project
 from lightsweep.config.aliases import expand_aliases
 from lightsweep.config.check import check
 from lightsweep.config.composition import share_config_store
@@ -39,6 +41,7 @@ OTHER_PROGRAMS = {
     r"uv sync|source": "installs; CI's `uv run` does the same",
     r"pytest|scripts/check": "runs the tests, of which this is one",
     r"scripts/docs": "tests/docs/test_site.py builds the pages",
+    r"lightsweep new": "`put_files` makes the project, in whose folder the page's other lines then run",
     r"python -m bench": "takes minutes, and timings are never tests",
     r"tensorboard|optuna-dashboard": "a server; tests open it by themselves",
     r"python -c": "a server of the reader's; tests/sweeping/test_servers.py starts one",
@@ -59,6 +62,7 @@ STANDS_FOR = {
     r"resume=(outputs/)?<[^>]*>(\|last)?": "resume=outputs/interrupted",
     r"outputs/<[^>]*(multirun|sweep)[^>]*>( \[more…?( folders)?\])?": "outputs/many",
     r"(outputs/)?<[^>]*run>": "outputs/finished",
+    r"postgresql://…": "postgresql://reader@db.example/sweeps",
 }
 """What the reader is to fill in, and the folders of this test."""
 THE_READERS = {
@@ -126,7 +130,11 @@ def composed(words: list[str], folder: Path) -> list[DictConfig]:
 
 
 def put_files(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a folder the present one, with the files that a page has its reader write."""
+    """Make a folder the present one, with the project and the files that a page has its reader make."""
+    if page != "README.md" and any(line.words[:2] == ["lightsweep", "new"] for line in lines_of(page)):
+        made = folder.with_name("new") / "my_project"
+        make_project(made)
+        shutil.copytree(made, folder, dirs_exist_ok=True)
     for name, text in {**THE_READERS, **files(ROOT / page)}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +180,7 @@ def test_a_line_that_does_not_compose_is_seen(tmp_path):
 
 @pytest.fixture(scope="module")
 def template(mnist_root, tmp_path_factory) -> Path:
-    """A folder as a user has it who has worked a little: the data, a finished run, an interrupted one, a multirun."""
+    """A folder as a user has it who has worked a little: data, images, finished and interrupted runs, a multirun."""
     from lightning.pytorch import Callback
 
     from lightsweep import Interrupted, compose, train
@@ -184,6 +192,11 @@ def template(mnist_root, tmp_path_factory) -> Path:
 
     folder = tmp_path_factory.mktemp("template")
     (folder / "data").symlink_to(mnist_root)
+    (folder / "images").mkdir()
+    for width in (40, 60):  # a bar, which might be a one
+        image = Image.new("L", (width, 60), 255)
+        image.paste(0, (width // 2 - 3, 10, width // 2 + 3, 50))
+        image.save(folder / "images" / f"{width}.png")
     settings = ["model=softmax_regression", "data.val_size=50", f"data.root={mnist_root}", *SMALL]
     outputs = folder / "outputs"
     train(compose(settings), outputs / "finished")
@@ -251,7 +264,7 @@ def test_every_line_of_a_page_runs(page, workplace, door):
             continue
         shows_error = line.shown.startswith("error:")
         extra = shortened(line, workplace / "composed") if trains(line) and not shows_error else []
-        code, out, err = door([*line.words[1:], *extra])
+        code, out, err = door([*globbed(line.words[1:]), *extra])
         print(f"ran: {line.text}")
         if shows_error:
             if code != 2 or err.split() != line.shown.split():
@@ -259,6 +272,11 @@ def test_every_line_of_a_page_runs(page, workplace, door):
         elif code != 0 or "error:" in err:
             wrong.append(f"{line.text}\n  ended with {code}: {err}{out[-1000:]}")
     assert not wrong, f"{page}:\n" + "\n".join(wrong)
+
+
+def globbed(words: list[str]) -> list[str]:
+    """Words with the files in the place of a pattern, as a shell has it."""
+    return [found for word in words for found in (sorted(map(str, Path().glob(word))) if "*" in word else [word])]
 
 
 def reason_within(line: ShellLine) -> str | None:
