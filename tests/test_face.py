@@ -10,9 +10,12 @@ import lightsweep
 
 def test_the_members_are_these():
     assert sorted(lightsweep.__all__) == [
+        "Comparison",
         "ConfigError",
         "DataError",
+        "Difference",
         "Diverged",
+        "Estimate",
         "Interrupted",
         "LightsweepError",
         "Result",
@@ -20,6 +23,7 @@ def test_the_members_are_these():
         "Sweep",
         "Trial",
         "UserError",
+        "compare",
         "compose",
         "evaluate",
         "sweep",

@@ -1,6 +1,6 @@
 """Train, sweep and compare small and middling models.
 
-    from lightsweep import compose, sweep, train
+    from lightsweep import compare, compose, sweep, train
 
 `compose` needs neither torch nor lightning; they are imported when one of the others is first used.
 """
@@ -12,13 +12,27 @@ from lightsweep.config.compose import compose
 from lightsweep.errors import ConfigError, DataError, Diverged, Interrupted, LightsweepError, RunFolderError, UserError
 
 if TYPE_CHECKING:
-    from lightsweep.api import Result, Sweep, Trial, evaluate, sweep, train
+    from lightsweep.api import (
+        Comparison,
+        Difference,
+        Estimate,
+        Result,
+        Sweep,
+        Trial,
+        compare,
+        evaluate,
+        sweep,
+        train,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
+    "Comparison",
     "ConfigError",
     "DataError",
+    "Difference",
     "Diverged",
+    "Estimate",
     "Interrupted",
     "LightsweepError",
     "Result",
@@ -26,13 +40,17 @@ __all__ = [
     "Sweep",
     "Trial",
     "UserError",
+    "compare",
     "compose",
     "evaluate",
     "sweep",
     "train",
 ]
 
-_LAZY = {"Result", "Sweep", "Trial", "evaluate", "sweep", "train"}
+_LAZY = {
+    *("Comparison", "Difference", "Estimate", "Result", "Sweep", "Trial"),
+    *("compare", "evaluate", "sweep", "train"),
+}
 
 
 def __getattr__(name: str) -> Any:

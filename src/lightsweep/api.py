@@ -26,9 +26,13 @@ from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.override_text import override_text
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.reporting.comparing import Difference, differences, metrics_of
+from lightsweep.reporting.grouping import group_runs
+from lightsweep.reporting.runs import find_runs
+from lightsweep.statistics import Estimate
 from lightsweep.training import Result, evaluate
 
-__all__ = ["Result", "Sweep", "Trial", "evaluate", "sweep", "train"]
+__all__ = ["Comparison", "Difference", "Estimate", "Result", "Sweep", "Trial", "compare", "evaluate", "sweep", "train"]
 
 
 def train(
@@ -108,6 +112,46 @@ class Sweep:
             best = yaml.safe_load(found.results.read_text(encoding="utf-8"))
         trials = tuple(_trials(found))
         return cls(found.folder, trials, best.get("best_params", {}), best.get("best_value"))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the settings of some runs compare in one metric, as a report says it.
+
+    Attributes:
+        metric: its name.
+        estimates: the metric's mean over the seeds with its 95 % interval, by the setting's name, `adam lr=0.01`.
+        differences: of all pairs of settings, over the seeds that both have.
+    """
+
+    metric: str
+    estimates: Mapping[str, Estimate]
+    differences: tuple[Difference, ...]
+
+
+def compare(folders: Path | str | Sequence[Path | str], metric: str | None = None) -> Comparison:
+    """Compare the settings of finished runs; those that share all but the seed are one setting.
+
+    Trials of a search are left out: each was run once, and the best of them is best partly by luck.
+
+    Args:
+        folders: runs, grids, searches, or folders of them.
+        metric: None for `test/acc`, or where it is missing the first of `test/loss`, `val/acc`, `val/loss`, ….
+
+    Raises:
+        RunFolderError: a folder that is not there, or no run to compare in them.
+        ConfigError: a metric that no completed run has.
+    """
+    given = [folders] if isinstance(folders, Path | str) else folders
+    groups = group_runs(find_runs([Path(folder) for folder in given]))
+    known = metrics_of([run for group in groups for run in group.completed])
+    if not known:
+        raise RunFolderError(f"no completed run to compare in {', '.join(map(str, given))}")
+    chosen = metric if metric is not None else known[0]
+    if chosen not in known:
+        raise ConfigError(f"`metric` must be one of {', '.join(known)} but got {chosen!r}")
+    estimates = {group.name: group.estimate(chosen) for group in groups if group.by_seed(chosen)}
+    return Comparison(chosen, estimates, tuple(differences(groups, chosen)))
 
 
 def sweep(overrides: Sequence[str]) -> Sweep:
