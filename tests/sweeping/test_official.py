@@ -13,7 +13,7 @@ from hydra.plugins.sweeper import Sweeper
 
 from hydra_plugins.lightsweep_optuna.optuna_sweeper import OptunaSweeper
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:hydra")
+pytestmark = pytest.mark.filterwarnings(r"ignore:\s*Future Hydra versions:UserWarning")
 
 TEMPLATE = """
 # @package _global_

@@ -21,15 +21,15 @@ def pool(app):
 
 
 def test_freed_slot_starts_the_next_trial_before_a_slow_one_ends(pool, study_of):
-    """Trial 0 waits for the end of trial 4: a sweeper that waits for a whole batch would never come there."""
+    """Trial 0 waits for the start of trial 5: a sweeper that waits for a whole batch would never come there."""
     task = (pool.folder / "app.py").read_text()
     wait = """
     from hydra.core.hydra_config import HydraConfig
     number = HydraConfig.get().job.num
-    last = pathlib.Path(HydraConfig.get().sweep.dir) / "4" / "ended"
+    last = pathlib.Path(HydraConfig.get().sweep.dir) / "5" / "begun"
     while number == 0 and not last.exists():
         time.sleep(0.02)
-    if number == 4:
+    if number == 5:  # of two workers one is at trial 0, so the other has told the study of trial 4
         last.touch()
 """
     (pool.folder / "app.py").write_text(task.replace("    time.sleep(cfg.sleep_s)\n", wait))
