@@ -16,7 +16,11 @@ CHOICES = sorted(
     for path in conf_dir().rglob("*.yaml")
     if path.parent != conf_dir() and path.stem != "base" and "hydra" not in path.parts
 )
-MANDATORY = {("data", "csv"): ("data.path=table.csv", "data.target=y")}
+MANDATORY = {
+    ("data", "csv"): ("data.path=table.csv", "data.target=y"),
+    ("data", "images"): ("data.root=my_images",),
+    ("data", "torchvision"): ("data.name=CIFAR10",),
+}
 NEEDS = {
     ("model", "linear_regression"): ("data=line",),
     ("model", "logistic_regression"): ("data=mnist_binary",),
