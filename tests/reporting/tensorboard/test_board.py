@@ -171,7 +171,7 @@ def test_the_table_counts_as_the_network_predicts(finished, read, compose):
     cfg = compose(*MLP)
     datamodule = building.build_data(cfg)
     datamodule.setup("fit")
-    model = building.build_model(cfg, datamodule)
+    model = building.build_model(cfg, datamodule.spec)
     model.load_state_dict(load(finished.best)["state_dict"])
     datamodule.setup("test")
     arrays = datamodule.splits["test"]
