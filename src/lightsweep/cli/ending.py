@@ -1,7 +1,5 @@
 """How a command ends: a user's mistake is one line on stderr and an exit code; a bug keeps its traceback."""
 
-import atexit
-import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -15,8 +13,6 @@ from lightsweep.errors import ConfigError, Interrupted, LightsweepError
 def ended_by(command: Callable[[], Any]) -> None:
     """Run a command; end the process with one line and an exit code where it raises on purpose."""
     signal.signal(signal.SIGTERM, _interrupt)
-    # the interpreter's last collection walks through all that torch and lightning made, a fifth of a start's time
-    atexit.register(gc.freeze)
     try:
         command()
     except LightsweepError as error:
