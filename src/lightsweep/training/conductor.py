@@ -66,6 +66,7 @@ class Conductor(Callback):
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the time as validation's."""
         self.clock.enter("validation")
+        self.stepper.show_averages()
 
     def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
         """A signal ends a validation too."""
@@ -82,6 +83,7 @@ class Conductor(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Publish the epoch's metrics, log them, and let plateau schedules see the monitored one."""
+        self.stepper.show_averages()  # for the checkpoint, also where nothing was validated
         metrics = self._metrics(self.stepper.epoch)
         pl_module.log_dict(metrics, logger=False, sync_dist=True)
         self.stepper.model.evaluated.update(metrics)

@@ -77,6 +77,7 @@ class Stepper:
         self._alone = True
         self._one: Tensor | None = None
         self._needs_closure = isinstance(optimizers[0], LBFGS)
+        self._averaging: list[Any] = [o for o in optimizers if hasattr(o, "train") and hasattr(o, "eval")]
         self._by_step = [s for s in schedules if s.interval == "step" and not s.on_plateau]
         self._parameters = [p for o in optimizers for g in o.param_groups for p in g["params"]]
         self._rates: list[float] = []
@@ -129,6 +130,15 @@ class Stepper:
         self.epoch, self.interval = Sums(**state["epoch"]), Sums(**state["interval"])
         self._resumed = True
 
+    def show_averages(self) -> None:
+        """Let optimizers that average as they go, such as schedulefree's, put the averages into the network.
+
+        The next step takes them out again. In a checkpoint between two steps of an epoch they are not: going there and
+        back rounds, and a run that was stopped there would no longer end as one that was not.
+        """
+        for optimizer in self._averaging:
+            optimizer.eval()
+
     def train_chunk(self, chunk: Chunk) -> None:
         """Make the steps of a chunk, and read their losses.
 
@@ -139,6 +149,9 @@ class Stepper:
         before, taken, self._waited = self.clock.enter("arithmetic"), self.steps, 0.0
         self._alone = self.model.trainer.world_size == 1
         try:
+            if chunk.sizes:
+                for optimizer in self._averaging:
+                    optimizer.train()
             for group, sizes in self._groups(chunk):
                 self._step(group, sum(sizes))
                 self.steps += 1

@@ -1,0 +1,88 @@
+"""Optimizers of other packages, by a YAML of the project's own and `trust`."""
+
+import re
+
+import pytest
+import torch
+from schedulefree import SGDScheduleFree
+
+from lightsweep.errors import ConfigError, Interrupted
+from lightsweep.paths import RunPaths
+from lightsweep.training import train
+from tests.training.test_plain_loop import BASE, CLOSE, Plain
+from tests.training.test_resuming import assert_same_end, stop_after  # noqa: F401  (a fixture)
+
+YAML = {
+    "free_sgd": "schedulefree.SGDScheduleFree\nlr: 0.5\nweight_decay: 0.001\nwarmup_steps: 3",
+    "free_adamw": "schedulefree.AdamWScheduleFree\nlr: 0.02\nweight_decay: 0.01",
+    "their_free_adamw": "pytorch_optimizer.ScheduleFreeAdamW\nlr: 0.02\nweight_decay: 0.01",
+    "their_lion": "pytorch_optimizer.Lion\nlr: 0.002\nweight_decay: 0.01",
+}
+TRUST = "trust=[schedulefree,pytorch_optimizer]"
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """The present folder, with the YAMLs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf" / "optimizer").mkdir(parents=True)
+    for name, text in YAML.items():
+        (tmp_path / "conf" / "optimizer" / f"{name}.yaml").write_text(f"_partial_: true\n_target_: {text}\n")
+
+
+@pytest.mark.parametrize("optimizer", YAML)
+def test_one_yaml_and_trust_are_enough(run, optimizer):
+    overrides = ("model=softmax_regression", f"optimizer={optimizer}", "trainer.max_epochs=3")
+    package = YAML[optimizer].partition(".")[0]
+
+    with pytest.raises(ConfigError, match=re.escape(f"if you trust it, add its package: trust=[{package}]")):
+        run(*overrides)
+    assert run(*overrides, TRUST).metrics["test/acc"] > 0.6
+
+
+def test_the_averages_are_validated_and_saved(run, initial, tmp_path):
+    overrides = (
+        *BASE[:1],
+        *BASE[2:],
+        "model.widths=[12,9]",
+        "monitor=val/loss",
+        "optimizer=free_sgd",
+        "optimizer.weight_decay=0.0",
+        TRUST,
+    )
+    result = run(*overrides, folder=tmp_path / "run")
+    datamodule, model = initial(*overrides)
+    plain = Plain(datamodule, model)
+    optimizer = SGDScheduleFree(plain.net.parameters(), lr=0.5, warmup_steps=3)
+    optimizer.train()
+
+    plain.train(optimizer)
+
+    stepped = {name: value.clone() for name, value in plain.net.state_dict().items()}
+    optimizer.eval()
+    state = torch.load(RunPaths(tmp_path / "run").last, weights_only=True)["state_dict"]
+    for name, value in plain.net.state_dict().items():
+        torch.testing.assert_close(state[f"net.{name}"], value, **CLOSE)
+        assert not torch.allclose(state[f"net.{name}"], stepped[name]), (
+            "the averages are others than the stepped weights"
+        )
+    split = datamodule.splits["val"]
+    with torch.no_grad():
+        outputs = plain.net(split.inputs.double() / 255)
+    found = float(torch.nn.functional.cross_entropy(outputs, split.targets))
+    assert result.metrics["val/loss"] == pytest.approx(found, rel=1e-9)
+
+
+@pytest.mark.parametrize("validation", ["data.val_size=50", "data.val_size=0"])
+@pytest.mark.parametrize("steps", [1, 6, 11, 12])
+@pytest.mark.parametrize("optimizer", ["free_sgd", "their_free_adamw"])
+def test_a_run_that_was_stopped_ends_the_same(compose, run, tmp_path, stop_after, optimizer, steps, validation):  # noqa: F811
+    overrides = ("model=softmax_regression", f"optimizer={optimizer}", "trainer.max_epochs=2", validation, TRUST)
+    run(*overrides, folder=tmp_path / "whole")
+    stop_after(steps)
+    with pytest.raises(Interrupted):
+        run(*overrides, folder=tmp_path / "stopped")
+
+    train(compose(*overrides), tmp_path / "stopped", resume=True)
+
+    assert_same_end(tmp_path / "whole", tmp_path / "stopped")
