@@ -8,7 +8,7 @@ LightsweepError
 └── RunStopped              the run ended early, for a reason that result.json names
     ├── Diverged            exit 3: the loss became NaN or infinite
     ├── StorageFailed       exit 4: the run's folder can no longer be written
-    └── Interrupted         exit 130 or 143: SIGINT or SIGTERM
+    └── Interrupted         exit 128 more than the signal's number: 130 for SIGINT, 143 for SIGTERM
 
 Everything else is a bug and keeps its traceback.
 """
@@ -93,7 +93,7 @@ class Interrupted(RunStopped):
     status = "interrupted"
 
     def __init__(self, signal_number: int, hint: str = "") -> None:
-        super().__init__(f"interrupted by signal {signal_number}{hint}")
+        super().__init__(f"interrupted by signal {int(signal_number)}{hint}")
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
 

@@ -47,6 +47,13 @@ def test_batch_norm_on_one_example_is_refused_before_training(run, tmp_path, ove
         run("model=mlp", "model.batch_norm=true", *overrides, folder=tmp_path / "run")
 
 
+def test_batch_norm_on_one_value_of_a_channel_is_one_line(run):
+    filters = "model.filters=[[2],[2],[2],[2]]"  # four poolings leave one pixel of 28 × 28
+
+    with pytest.raises(ConfigError, match=r"^batch normalisation met a batch with one value of a channel"):
+        run("model=convnet", filters, "model.batch_norm=true", "data.batch_size=61", "test=false")
+
+
 @pytest.mark.parametrize("overrides", [["model.batch_norm=false"], ["trainer.limit_train_batches=3"]])
 def test_one_example_is_a_batch_like_any_other_elsewhere(run, overrides):
     given = ["model=mlp", "model.batch_norm=true", "data.batch_size=61", "test=false"]

@@ -1,31 +1,54 @@
 """How a command ends: a user's mistake is one line on stderr and an exit code; a bug keeps its traceback."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from types import FrameType
 from typing import Any, NoReturn
 
 from lightsweep.config.composition import COMPOSITION_ERRORS, explain
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError
 
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
+
 
 def ended_by(command: Callable[[], Any]) -> None:
-    """Run a command; end the process with one line and an exit code where it raises on purpose."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Run a command; end the process with one line and an exit code where it raises on purpose, or a signal came.
+
+    A signal wins over all that is raised after it: libraries make errors of their own of what their code is cut off by.
+    """
+    came: list[int] = []
+    _heed_signals(came)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 may not hinder a run
+            stream.reconfigure(errors="backslashreplace")
     try:
         command()
-    except LightsweepError as error:
-        ended_by_error(error)
-    except COMPOSITION_ERRORS as error:  # the configuration could not be composed
-        leave(explain(error), ConfigError.exit_code)
-    except KeyboardInterrupt:
-        leave("interrupted", 130)
+    except BaseException as error:
+        if came and not isinstance(error, SystemExit):
+            ended_by_error(Interrupted(came[0]))
+        if isinstance(error, COMPOSITION_ERRORS):  # the configuration could not be composed
+            leave(explain(error), ConfigError.exit_code)
+        if isinstance(error, LightsweepError):
+            ended_by_error(error)
+        raise
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Before training there is nothing to save."""
-    raise Interrupted(number)
+def _heed_signals(came: list[int]) -> None:
+    """Before training there is nothing to save: the first signal is noted and raised, a second ends all at once."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        if came:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        came.append(number)
+        raise KeyboardInterrupt if number == signal.SIGINT else Interrupted(number)
+
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt)
 
 
 def ended_by_error(error: Exception) -> NoReturn:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from lightsweep.config import check
 from lightsweep.config.override_text import override_text
 from lightsweep.config.saved import read_config
-from lightsweep.errors import Interrupted, LightsweepError, RunFolderError, StorageFailed
+from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, StorageFailed
 from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.paths import RunPaths
 from lightsweep.training import precision
@@ -152,6 +152,11 @@ def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
     try:
         trainer.fit(parts.model, datamodule=parts.datamodule, ckpt_path=checkpoint, weights_only=True)
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        if str(error).startswith("Expected more than 1 value per channel"):
+            raise ConfigError(
+                "batch normalisation met a batch with one value of a channel, which has no variance: choose another "
+                "data.batch_size or model.filters, or model.batch_norm=false"
+            ) from error
         if checkpoint is None or parts.conductor.started:
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
