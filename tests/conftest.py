@@ -1,6 +1,7 @@
 """Fixtures that all tests share: a composed configuration, small data sets on the disk, and a run of a few steps."""
 
 import gzip
+import logging
 import os
 import shutil
 import sys
@@ -121,10 +122,16 @@ def initial(compose: Compose) -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def _undisturbed() -> Iterator[None]:
-    """A test leaves nothing changed for the next: the environment, Hydra's version base, torch's random state."""
+    """A test leaves nothing changed for the next: the environment, logging, Hydra's version base, torch's random state.
+
+    Hydra points the root logger at the stream of the test that runs it.
+    """
     base = VersionBase.instance().version_base  # Hydra's own suites need the one that it starts with
     environment, state = dict(os.environ), "torch" in sys.modules and sys.modules["torch"].get_rng_state()
+    level, handlers = logging.root.level, list(logging.root.handlers)
     yield
+    logging.root.setLevel(level)
+    logging.root.handlers[:] = handlers
     VersionBase.instance().version_base = base
     os.environ.clear()
     os.environ.update(environment)
