@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lightsweep.files import write_json, write_whole
+from lightsweep.files import link, write_json, write_whole
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path):
@@ -28,3 +28,14 @@ def test_numbers_that_json_does_not_have_become_null(tmp_path):
     write_json(path, {"a": float("nan"), "b": [float("inf"), 0.0], "c": None, "d": 0})
 
     assert json.loads(path.read_text()) == {"a": None, "b": [None, 0.0], "c": None, "d": 0}
+
+
+def test_a_second_name_is_given_again_without_leaving_a_third(tmp_path):
+    source, target = tmp_path / "last", tmp_path / "best"
+    source.write_text("weights")
+
+    link(source, target)
+    link(source, target)
+
+    assert target.read_text() == "weights"
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["best", "last"]

@@ -58,6 +58,7 @@ def link(source: Path, target: Path) -> None:
     except OSError:
         write_whole(part, lambda file: file.write(source.read_bytes()))
     os.replace(part, target)
+    part.unlink(missing_ok=True)  # a rename of two names of one file does nothing
 
 
 def _part(path: Path) -> Path:
