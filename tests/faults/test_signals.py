@@ -146,6 +146,13 @@ ended_by(command)
     assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
 
 
+def test_an_interrupted_run_of_a_sweep_is_one_line():
+    code = "from lightsweep.cli.ending import ended_by\ndef command():\n    raise KeyboardInterrupt\nended_by(command)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (130, "error: interrupted by signal 2\n")
+
+
 def test_what_is_imported_says_nothing_at_the_end():
     code = """
 import atexit

@@ -33,6 +33,8 @@ def ended_by(command: Callable[[], Any]) -> None:
             leave(explain(error), ConfigError.exit_code)
         if isinstance(error, LightsweepError):
             ended_by_error(error)
+        if isinstance(error, KeyboardInterrupt):  # one of a sweep's runs was interrupted
+            ended_by_error(Interrupted(signal.SIGINT))
         raise
 
 
