@@ -32,7 +32,8 @@ def explain(error: Exception) -> str:
         return f"`{group}` must be one of {', '.join(options)} but got {choice!r}{nearest(choice, options)}"
     if isinstance(error, OverrideParseException):
         lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing", "See "))]
-        return f"`{error.override}` is no override like key=value: {' '.join(lines)}"
+        quotes = "" if str(error.override).isascii() else "; Hydra wants letters beyond ASCII in quotes: \"key='…'\""
+        return f"`{error.override}` is no override like key=value: {' '.join(' '.join(lines).split())}{quotes}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
         return _unknown_key(cause)
