@@ -94,10 +94,10 @@ def run(cfg: DictConfig) -> Any:
             return _train_in(cfg, folder, _goes_on(folder))
     try:
         value = _train_in(cfg, folder, _goes_on(folder))
-        if (
-            sys.modules["lightning.pytorch.utilities"].rank_zero_only.rank > 0
-        ):  # Hydra made a folder for it, where torchrun or srun started it
-            _discard_untouched(folder)
+        from lightning.pytorch.utilities import rank_zero_only
+
+        if getattr(rank_zero_only, "rank", 0) > 0:  # Hydra made a folder for it, where torchrun or srun started it
+            _discard_untouched(folder, paths.RunPaths(folder).lock.name)
         return value
     except UserError:
         _discard_untouched(folder)
@@ -171,7 +171,8 @@ def newest_unfinished(outputs: Path) -> Path:
     raise RunFolderError(f"{outputs} holds no run that is unfinished; name a folder: resume=<folder>")
 
 
-def _discard_untouched(folder: Path) -> None:
-    """Remove the folder that Hydra made for a run that never began."""
-    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {paths.RunPaths(folder).hydra.name}:
+def _discard_untouched(folder: Path, *besides: str) -> None:
+    """Remove the folder that Hydra made for a run that never began; files of the names `besides` count for nothing."""
+    names = {paths.RunPaths(folder).hydra.name, *besides}
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= names:
         shutil.rmtree(folder, ignore_errors=True)  # a folder that cannot be written is why the run never began

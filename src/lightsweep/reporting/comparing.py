@@ -30,7 +30,8 @@ class Difference:
 
     Args:
         metric: its name.
-        first, second: the settings' names.
+        first: the name of the one setting.
+        second: the name of the other.
         estimate: of the mean of first − second over the shared seeds, with its own 95 % interval.
         adjusted: p value after Holm's correction over all pairs of this metric; None with fewer than two shared seeds.
     """
