@@ -7,6 +7,14 @@ import pytest
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
+from hydra.version import VersionBase
+from packaging.version import Version
+
+
+@pytest.fixture(autouse=True)
+def version_base_of_the_suites(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suites take Hydra as it is before a program has chosen a version base."""
+    monkeypatch.setattr(VersionBase.instance(), "version_base", Version("1.1"))
 
 
 @pytest.fixture(autouse=True)
