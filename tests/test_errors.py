@@ -10,6 +10,7 @@ from lightsweep.errors import (
     Diverged,
     Interrupted,
     LightsweepError,
+    RankDied,
     RunFolderError,
     RunStopped,
     UserError,
@@ -39,12 +40,27 @@ def test_diverged_survives_pickling(last):
 
 @pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
 def test_interrupted_survives_pickling(number, code):
-    error = Interrupted(number, "; to go on: …")
+    error = Interrupted(number)
+    error.hint = "; to go on: …"
 
     found = pickle.loads(pickle.dumps(error))
 
     assert str(found) == str(error) == f"interrupted by signal {number}; to go on: …"
     assert (found.exit_code, found.signal_number, found.status) == (code, number, "interrupted")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "line"),
+    [
+        (-9, None, "rank 1 was killed by signal 9 (Killed)"),
+        (3, "the loss became nan", "rank 1 ended with exit code 3: the loss became nan"),
+    ],
+)
+def test_rank_died_says_how_and_survives_pickling(code, reason, line):
+    found = pickle.loads(pickle.dumps(RankDied(1, code, reason)))
+
+    assert str(found) == line
+    assert (found.rank, found.code, found.reason, found.exit_code) == (1, code, reason, 5)
 
 
 def test_diverged_names_step_rate_and_last_finite_loss():

@@ -8,10 +8,13 @@ LightsweepError
 └── RunStopped              the run ended early, for a reason that result.json names
     ├── Diverged            exit 3: the loss became NaN or infinite
     ├── StorageFailed       exit 4: the run's folder can no longer be written
+    ├── RankDied            exit 5: one of a run's processes died
     └── Interrupted         exit 128 more than the signal's number: 130 for SIGINT, 143 for SIGTERM
 
 Everything else is a bug and keeps its traceback.
 """
+
+import signal
 
 
 class LightsweepError(Exception):
@@ -40,7 +43,16 @@ class RunFolderError(UserError):
 
 
 class RunStopped(LightsweepError):
-    """The run ended before its time; `status` goes into result.json."""
+    """The run ended before its time; `status` goes into result.json.
+
+    Attributes:
+        hint: what to do now; follows the text.
+    """
+
+    hint = ""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}{self.hint}"
 
 
 class Diverged(RunStopped):
@@ -83,6 +95,29 @@ class StorageFailed(RunStopped):
     status = "failed"
 
 
+class RankDied(RunStopped):
+    """One of the processes that train together died, so that the others cannot go on.
+
+    Args:
+        rank: which one.
+        code: its exit code; negative: the signal that killed it.
+        reason: what it said itself; None where it could not.
+    """
+
+    exit_code = 5
+    status = "failed"
+
+    def __init__(self, rank: int, code: int, reason: str | None) -> None:
+        how = (
+            f"was killed by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"ended with exit code {code}"
+        )
+        super().__init__(f"rank {rank} {how}{f': {reason}' if reason else ''}")
+        self.rank, self.code, self.reason = rank, code, reason
+
+    def __reduce__(self) -> tuple:
+        return RankDied, (self.rank, self.code, self.reason), self.__dict__
+
+
 class Interrupted(RunStopped):
     """A signal asked the run to stop.
 
@@ -92,10 +127,10 @@ class Interrupted(RunStopped):
 
     status = "interrupted"
 
-    def __init__(self, signal_number: int, hint: str = "") -> None:
-        super().__init__(f"interrupted by signal {int(signal_number)}{hint}")
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"interrupted by signal {int(signal_number)}")
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
 
     def __reduce__(self) -> tuple:
-        return Interrupted, (self.signal_number, self.args[0].partition(f"signal {self.signal_number}")[2])
+        return Interrupted, (self.signal_number,), self.__dict__

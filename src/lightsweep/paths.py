@@ -131,6 +131,10 @@ class RunPaths:
         """Held by the process that writes into the folder."""
         return self.folder / ".lock"
 
+    def rank_error(self, rank: int) -> Path:
+        """Why one of several processes ended, for the first of them."""
+        return self.folder / f"rank{rank}.error"
+
     @staticmethod
     def not_carried(folder: str, names: list[str]) -> set[str]:
         """The files of a killed trial's folder that the trial that goes on has of its own; for `shutil.copytree`."""

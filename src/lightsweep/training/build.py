@@ -199,7 +199,7 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) ->
     options = cfg.trainer
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is available but not used.*|.*MPS available.*")
-        return Trainer(
+        trainer = Trainer(
             accelerator=options.accelerator,
             devices=options.devices,
             num_nodes=options.num_nodes,
@@ -218,6 +218,10 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) ->
             enable_model_summary=False,
             enable_progress_bar=False,
         )
+    # Lightning's handler of SIGTERM broadcasts from where the signal fell, also from within a collective operation, and
+    # then all processes wait for ever; signals are StopRequest's
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
 
 
 def processes_of_slurm(environ: Mapping[str, str]) -> list[ClusterEnvironment]:

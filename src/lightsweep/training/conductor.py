@@ -68,13 +68,14 @@ class Conductor(Callback):
         self.clock.enter("validation")
         self.stepper.show_averages()
 
-    def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        """A signal ends a validation too."""
-        self.stepper.stop.raise_if_requested()
+    def on_validation_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+        """A signal ends a validation too; several processes agree on it after the next chunk of training."""
+        if trainer.world_size == 1:
+            self.stepper.stop.raise_if_requested()
 
-    def on_test_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        """A signal ends a test too."""
-        self.stepper.stop.raise_if_requested()
+    def on_test_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+        """A signal ends a test too, where no other process waits for its part."""
+        self.on_validation_batch_end(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let plateau schedules see the monitored metric."""

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,15 @@ from omegaconf import DictConfig, OmegaConf
 from lightsweep.config import check
 from lightsweep.config.override_text import override_text
 from lightsweep.config.saved import read_config
-from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, StorageFailed
+from lightsweep.errors import (
+    ConfigError,
+    Interrupted,
+    LightsweepError,
+    RankDied,
+    RunFolderError,
+    RunStopped,
+    StorageFailed,
+)
 from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.paths import RunPaths
 from lightsweep.training import precision
@@ -23,6 +32,7 @@ from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
 from lightsweep.training.result import Result
 from lightsweep.training.resuming import held, resume_from
+from lightsweep.training.siblings import Siblings
 from lightsweep.training.signals import StopRequest
 
 
@@ -41,7 +51,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
 
     Raises:
         ConfigError, DataError, RunFolderError: before training starts.
-        Diverged, Interrupted: with `result.json` written.
+        Diverged, Interrupted, RankDied: with `result.json` written.
     """
     clock, stop = Clock(seconds_since_process_start()), StopRequest()
     check(cfg)
@@ -54,15 +64,16 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
             seed_everything(cfg.seed, workers=True, verbose=False)
             parts = build(cfg, paths, clock, stop, callbacks)
             _describe(cfg, parts, paths, result)
-            _fit(parts, result, resume_from(parts, paths) if resume else None)
-            result.status = "pruned" if _pruned(callbacks) else "completed"
-            if result.status == "completed":
-                _examine(parts, paths, result, cfg.test)
-            _leave_group()
+            with Siblings(parts.trainer, paths).watched(partial(_bury, cfg, paths, result)):
+                _fit(parts, result, resume_from(parts, paths) if resume else None)
+                result.status = "pruned" if _pruned(callbacks) else "completed"
+                if result.status == "completed":
+                    _examine(parts, paths, result, cfg.test)
+                _leave_group()
         except LightsweepError as error:
             result.status, result.reason = error.status, str(error)
-            if isinstance(error, Interrupted) and paths.last.is_file():
-                raise Interrupted(error.signal_number, f"; to go on: {resume_command(folder, cfg.trust)}") from None
+            if isinstance(error, (Interrupted, RankDied)):
+                _offer_resume(error, cfg, paths, result)
             raise
         except BaseException as error:
             result.status = "pruned" if _pruned(callbacks) else "failed"
@@ -196,6 +207,17 @@ def _metrics_of(parts: Parts, checkpoint: dict[str, Any]) -> dict[str, float]:
     with torch.inference_mode():
         parts.trainer.test(parts.model, datamodule=parts.datamodule, verbose=False)
     return {name: value for name, value in parts.model.evaluated.items() if name.startswith("test/")}
+
+
+def _bury(cfg: DictConfig, paths: RunPaths, result: Result, death: RankDied) -> None:
+    result.status, result.reason = death.status, str(death)
+    result.save(paths)
+    _offer_resume(death, cfg, paths, result)
+
+
+def _offer_resume(error: RunStopped, cfg: DictConfig, paths: RunPaths, result: Result) -> None:
+    if paths.last.is_file():
+        error.hint = f"; to go on: {resume_command(Path(result.folder), cfg.trust)}"
 
 
 def _leave_group() -> None:
