@@ -26,7 +26,7 @@ MOST_FILTERS = 64
 def png(tag: str, picture: Image.Image) -> Value:
     """A picture as a value of an event file."""
     content = io.BytesIO()
-    picture.quantize(128, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
+    picture.quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(content, "PNG")
     return image(tag, content.getvalue(), *picture.size)
 
 
