@@ -19,6 +19,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from optuna.trial import TrialState
 
@@ -29,7 +30,7 @@ import time, hydra
 
 @hydra.main(version_base="1.3", config_path=None)
 def main(cfg):
-    time.sleep(cfg.sleep_s)
+    time.sleep(cfg.unit_s * (1 + int(1e6 * abs(cfg.x)) % cfg.longest))
     return (cfg.x - 1) ** 2
 
 if __name__ == "__main__":
@@ -47,26 +48,36 @@ SLEEP_S = 1.0
 def measure(launcher: str, workers: int, per_worker: int, storage: str | None) -> tuple[float, float, float]:
     """Efficiency in [0, 1], seconds of the command, and CPU seconds a trial."""
     num_trials = workers * per_worker
+    used, began = _cpu_s(), time.perf_counter()
+    trials = sweep(launcher, workers, num_trials, [f"+unit_s={SLEEP_S}", "+longest=1"], storage)
+    seconds = time.perf_counter() - began
+    first = min(trial.datetime_start for trial in trials)
+    span_s = (max(trial.datetime_complete for trial in trials) - first).total_seconds()
+    return num_trials * SLEEP_S / (workers * span_s), seconds, (_cpu_s() - used) / num_trials
+
+
+def sweep(launcher: str, workers: int, num_trials: int, lengths: list[str], storage: str | None = None) -> list[Any]:
+    """Run a sweep of trials that sleep, and give its trials, all of them complete.
+
+    Args:
+        lengths: overrides of `unit_s` and `longest`: a trial sleeps one to `longest` units, by what it drew.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "program.py").write_text(PROGRAM)
         study = f"scale-{launcher}-{workers}-{time.time_ns()}"
         overrides = [*LAUNCHERS[launcher](workers), "hydra/sweeper=optuna", f"hydra.sweeper.n_trials={num_trials}",
                      "hydra.sweeper.sampler.seed=0", f"hydra.sweeper.study_name={study}", "+x=interval(-2,2)",
-                     f"+sleep_s={SLEEP_S}", f"hydra.sweep.dir={folder}", "hydra.output_subdir=null"]  # fmt: skip
+                     *lengths, f"hydra.sweep.dir={folder}", "hydra.output_subdir=null"]  # fmt: skip
         overrides += [] if storage is None else [f"hydra.sweeper.storage={storage}"]
-        used, began = _cpu_s(), time.perf_counter()
         command = [sys.executable, "program.py", "-m", *overrides]
         done = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True)
-        seconds = time.perf_counter() - began
         if done.returncode != 0:
             raise RuntimeError(f"{launcher} with {workers} workers failed:\n{done.stdout}\n{done.stderr}")
         opened = open_storage(storage_spec(storage, folder))
         trials = opened.get_all_trials(opened.get_study_id_from_name(study))
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * num_trials, "not every trial completed once"
-    first = min(trial.datetime_start for trial in trials)
-    span_s = (max(trial.datetime_complete for trial in trials) - first).total_seconds()
-    return num_trials * SLEEP_S / (workers * span_s), seconds, (_cpu_s() - used) / num_trials
+    return trials
 
 
 def _environment() -> dict[str, str]:
