@@ -3,35 +3,16 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from lightsweep.paths import RunPaths
-from tests.faults.nursery import ROOT
+from tests.faults.conftest import DEADLINE_S, until
 from tests.launching.processes import marked, wait_until_dead
 
-ENDLESS = (
-    "model=mlp",
-    "trainer.devices=2",
-    "trainer.strategy=ddp",
-    "trainer.accelerator=cpu",
-    "trainer.max_epochs=-1",
-    "trainer.max_steps=1000000",
-    "data.val_size=50",
-    "data.batch_size=40",
-    "logger=none",
-    "hydra.run.dir=run",
-)
-DEADLINE_S = 120.0
-"""Far beyond the promised 30 s, since the machine may be busy; a hang would be caught by it."""
-
-pytestmark = pytest.mark.slow
-
-
+PAIR = ("trainer.devices=2", "trainer.strategy=ddp")
 FAULTS = """
 import os, time
 from lightning.pytorch import Callback
@@ -48,50 +29,18 @@ class Hangs(Callback):
         time.sleep(3600)
 """
 
-
-@pytest.fixture
-def start(mnist_root, tmp_path):
-    """Starts a run by two processes, whose environments hold a mark, and gives the first."""
-    mark, started = f"FAULTS_{os.getpid()}_{tmp_path.name}", []
-    (tmp_path / "faults.py").write_text(FAULTS)
-
-    def starting(*overrides):
-        process = subprocess.Popen(
-            [sys.executable, str(ROOT / "train.py"), *ENDLESS, f"data.root={mnist_root}", *overrides],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{tmp_path}", mark: "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process, mark
-
-    yield starting
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stderr.close()
-    for pid in marked(mark):
-        os.kill(pid, signal.SIGKILL)
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def pair(start, tmp_path):
     """A run by two processes that has written its first checkpoint: the process started, and both process ids."""
-    process, mark = start()
+    process, mark = start(*PAIR)
     until(lambda: RunPaths(tmp_path / "run").last.is_file() or process.poll() is not None)
     assert process.poll() is None, process.stderr.read()
     pids = [pid for pid in marked(mark) if b"train.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     assert len(pids) == 2
     return process, [process.pid, next(pid for pid in pids if pid != process.pid)]
-
-
-def until(happened):
-    end = time.monotonic() + DEADLINE_S
-    while not happened():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_the_first_process_says_which_other_died_and_ends(pair, tmp_path):
@@ -151,7 +100,9 @@ def test_a_signal_to_the_first_process_stops_both_with_a_checkpoint(pair, tmp_pa
     ],
 )
 def test_a_rank_that_fails_ends_the_run_with_its_reason(start, tmp_path, fault, line):
-    process, mark = start(f"+callbacks.fault._target_=faults.{fault}", "trust=[faults]")
+    (tmp_path / "faults.py").write_text(FAULTS)
+
+    process, mark = start(*PAIR, f"+callbacks.fault._target_=faults.{fault}", "trust=[faults]")
 
     _, err = process.communicate(timeout=DEADLINE_S)
 

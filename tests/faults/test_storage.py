@@ -13,6 +13,7 @@ from lightsweep.paths import RunPaths
 from lightsweep.training import train
 from lightsweep.training.checkpoints import load
 from lightsweep.training.stepper import Stepper
+from tests.faults.conftest import DEADLINE_S, ENDLESS, until
 from tests.training.test_resuming import assert_same_end
 
 CASE = (
@@ -158,3 +159,20 @@ def test_a_half_written_file_is_named_or_written_anew(
     else:
         train(compose(*CASE), tmp_path / "run", resume=True)
         assert_same_end(tmp_path / "whole", tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_a_second_process_on_a_runs_folder_is_refused_and_the_first_goes_on(start, tmp_path):
+    first, _ = start()
+    last = RunPaths(tmp_path / "run").last
+    until(lambda: last.is_file() or first.poll() is not None)
+
+    for command in (ENDLESS, (f"resume={tmp_path / 'run'}",)):
+        second, _ = start(base=command)
+        _, err = second.communicate(timeout=DEADLINE_S)
+        assert second.returncode == 2
+        assert err == f"error: {tmp_path / 'run'} is being written by another process; wait for it, or end it\n"
+
+    age = last.stat().st_mtime_ns
+    until(lambda: last.stat().st_mtime_ns > age)
+    assert first.poll() is None
