@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from lightsweep.sweeping import marks
@@ -47,6 +49,22 @@ def server_of(needs_program) -> Callable[[str], Server]:
         return running(kind)
 
     return server
+
+
+@pytest.fixture(autouse=True)
+def connections_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Closes what this process opened: what the garbage collector finds open fails whichever test is on."""
+    opened: list[RDBStorage] = []
+    begin = RDBStorage.__init__
+
+    def remember(self: RDBStorage, *args: Any, **kwargs: Any) -> None:
+        begin(self, *args, **kwargs)
+        opened.append(self)
+
+    monkeypatch.setattr(RDBStorage, "__init__", remember)
+    yield
+    for storage in opened:
+        storage.engine.dispose()
 
 
 @pytest.fixture
