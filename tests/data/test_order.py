@@ -69,9 +69,11 @@ def test_evaluation_shards_cover_each_example_once(size, limit, world_size):
     assert seen == list(range(size if limit is None else 10 * limit))
 
 
-@pytest.mark.parametrize(("size", "limit"), [(5, None), (3, None), (95, 1), (25, None)])
-def test_every_process_has_something_to_evaluate(size, limit):
+@pytest.mark.parametrize(("size", "limit"), [(5, None), (3, None), (95, 1), (25, None), (95, None), (95, 5)])
+def test_every_process_has_something_to_evaluate_and_equally_many_batches(size, limit):
     parts = [list(shard(size, 10, rank, 3, limit)) for rank in range(3)]
+
+    assert len({len(slices) for slices in parts}) == 1
 
     assert all(part.stop > part.start for slices in parts for part in slices)
     assert all(parts)

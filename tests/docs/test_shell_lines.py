@@ -50,7 +50,7 @@ OTHER_PROGRAMS = {
 """Commands that are no door of this project, and why they are not run here."""
 COMPOSED_ONLY = {
     r"gpus=|gpus_per_node=": "names GPUs",
-    r"trainer\.devices=|trainer=(ddp|fsdp)": "takes several devices; tests/training/test_ddp.py has processes for them",
+    r"trainer\.devices=|trainer=(ddp|fsdp)": "takes several devices; tests/training has processes for them",
     r"data=(fashion_mnist|kmnist|emnist)": "downloads its files",
     r"data=(images|csv|torchvision)": "reads data of the reader's",
     r"hydra/launcher=(ray|slurm)": "a cluster; tests/cluster starts one",

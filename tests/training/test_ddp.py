@@ -3,15 +3,14 @@
 import csv
 import json
 import os
-import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from lightsweep.paths import RunPaths, home
+from tests.training.ddp_process import free_port, train_together
 
 BASE = ("trainer.accelerator=cpu", "trainer.max_epochs=2", "trainer.precision=64-true")
 CASES = {
@@ -45,35 +44,7 @@ def group(request, tmp_path_factory, mnist_root):
     folder, size = tmp_path_factory.mktemp("ddp"), request.param
     ddp = ["trainer.strategy=ddp", f"trainer.devices={size}"]
     cases = [{"overrides": [*overrides_of(case, mnist_root), *ddp], "folder": str(folder / case)} for case in CASES]
-    (folder / "cases.json").write_text(json.dumps(cases))
-    import lightsweep
-
-    shared = {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": _free_port(),
-        "WORLD_SIZE": str(size),
-        "NODE_RANK": "0",
-        "PYTHONPATH": os.pathsep.join([str(Path(lightsweep.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
-    }
-    command = [sys.executable, str(Path(__file__).with_name("ddp_process.py")), str(folder / "cases.json")]
-    processes = [
-        subprocess.Popen(
-            command,
-            env={**os.environ, **shared, "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(size)
-    ]
-    outputs = []
-    try:
-        for process in processes:
-            outputs.append(process.communicate(timeout=300)[0])
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0] * size, "\n".join(outputs)
+    train_together(cases, size, folder)
     return folder
 
 
@@ -87,6 +58,11 @@ def both(request, group, mnist_root, tmp_path):
 
 
 def test_several_processes_give_what_one_gives(both):
+    assert_same_run(*both)
+
+
+def assert_same_run(*both):
+    """Two runs end with the same weights, results and rows of metrics."""
     alone, together = (torch.load(RunPaths(folder).last, weights_only=True) for folder in both)
 
     assert alone["global_step"] == together["global_step"]
@@ -115,15 +91,19 @@ def _rows(folder):
 
 
 def test_one_process_alone_writes_the_board_and_it_tells_of_all_examples(group, mnist_root, tmp_path):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
     from lightsweep import compose, train
 
     train(compose(overrides_of("board", mnist_root)), tmp_path)
 
-    alone, together = (
-        EventAccumulator(str(RunPaths(folder).tensorboard)).Reload() for folder in (tmp_path, group / "board")
-    )
+    assert_same_board(tmp_path, group / "board")
+
+
+def assert_same_board(*both):
+    """Two runs' event files hold the same, but for times."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    alone, together = (EventAccumulator(str(RunPaths(folder).tensorboard)).Reload() for folder in both)
+    assert alone.Tags() == together.Tags()
     for tag in alone.Tags()["scalars"]:
         one, other = alone.Scalars(tag), together.Scalars(tag)
         assert [event.step for event in other] == [event.step for event in one], tag
@@ -137,12 +117,6 @@ def test_one_process_alone_writes_the_board_and_it_tells_of_all_examples(group, 
         assert other.encoded_image_string == one.encoded_image_string
 
 
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("starter", ["torchrun", "nodes"])
 def test_processes_that_others_start_train_one_run_in_one_folder(starter, mnist_root, tmp_path):
@@ -151,9 +125,9 @@ def test_processes_that_others_start_train_one_run_in_one_folder(starter, mnist_
              f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=50", "trainer.max_epochs=1",
              "trainer=ddp"]  # fmt: skip
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "MASTER_ADDR": "127.0.0.1",
-               "MASTER_PORT": _free_port()}  # fmt: skip
+               "MASTER_PORT": free_port()}  # fmt: skip
     if starter == "torchrun":
-        run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port", _free_port()]
+        run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port", free_port()]
         commands = [([*run, *train, "trainer.devices=2"], {})]
     else:
         one = [sys.executable, *train, "trainer.devices=1", "trainer.num_nodes=2"]

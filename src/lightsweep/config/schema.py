@@ -141,8 +141,9 @@ class Trainer(Strict):
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = Field(description="kind of device")
     devices: int | str | list[int] = Field(description="number of devices or processes, or their indices")
     num_nodes: Count = Field(description="machines")
-    strategy: Literal["auto", "ddp", "ddp_spawn"] = Field(
-        description="how processes train together; auto: one process, or ddp where there are several devices"
+    strategy: Literal["auto", "ddp", "ddp_spawn", "fsdp"] = Field(
+        description="how processes train together; auto: one process, or ddp where there are several devices; "
+        "fsdp: each holds a part of every parameter"
     )
     deterministic: bool = Field(description="refuse operations whose result can differ between runs")
     threads: Count | None = Field(description="CPU threads for arithmetic; null: torch's choice")

@@ -49,16 +49,17 @@ class BatchOrder:
 def shard(num_examples: int, batch_size: int, rank: int, world_size: int, limit: int | float | None) -> Iterator[slice]:
     """Contiguous evaluation batches of one process; together the processes cover each example once.
 
-    `limit` counts batches over all processes, as for one. With fewer batches than processes, the batches are made
-    smaller, since Lightning asks every process for at least one.
+    `limit` counts batches over all processes, as for one. All processes have equally many batches, since the parts of a
+    network that is cut up come together for each: what is left for less than one each is divided among them, and a
+    process may get an empty batch.
     """
     num_batches = limited(-(-num_examples // batch_size), limit)
-    if num_batches < world_size:
-        used = min(num_examples, num_batches * batch_size)
-        yield slice(rank * used // world_size, (rank + 1) * used // world_size)
-        return
-    for index in range(rank, num_batches, world_size):
+    whole = num_batches - num_batches % world_size
+    for index in range(rank, whole, world_size):
         yield slice(index * batch_size, min((index + 1) * batch_size, num_examples))
+    if whole < num_batches:
+        start, stop = whole * batch_size, min(num_examples, num_batches * batch_size)
+        yield slice(*(start + part * (stop - start) // world_size for part in (rank, rank + 1)))
 
 
 def limited(num_batches: int, limit: int | float | None) -> int:

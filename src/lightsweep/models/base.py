@@ -111,10 +111,12 @@ class Model(LightningModule):
         inputs, targets = batch
         outputs = self.predict(inputs)
         size = len(targets)
+        total = self._sums.setdefault(split, torch.zeros(3, dtype=torch.float64, device=outputs.device))
+        if not size:  # one process of several; a mean over nothing is NaN
+            return outputs
         sums = torch.stack(
             [self.task.loss(outputs, targets).double() * size, self.task.correct(outputs, targets).double()]
         )
-        total = self._sums.setdefault(split, torch.zeros(3, dtype=torch.float64, device=sums.device))
         total[:2] += sums
         total[2] += size
         return outputs

@@ -31,6 +31,7 @@ from lightsweep.training.optimizers import build_optimizers, scaled, stop_lookin
 from lightsweep.training.progress import Bar
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.schedulers import Schedule, build_schedule
+from lightsweep.training.sharding import Sharded, refuse_unsharded
 from lightsweep.training.signals import StopRequest
 from lightsweep.training.stepper import Stepper
 from lightsweep.training.watching import Watched, Watcher, WatchingLogger
@@ -122,6 +123,8 @@ def build(
     model.autocast_dtype = precision.autocast_dtype(precision.resolve(cfg.trainer.precision, model, device))
     stepper = build_stepper(cfg, datamodule, model, mode, clock, stop)
     model.stepper = stepper
+    if isinstance(trainer.strategy, Sharded):
+        refuse_unsharded(stepper.optimizers()[0], datamodule.order.sizes, trainer.world_size)
     for callback in callbacks:
         if getattr(callback, "monitor", None) == "auto":
             callback.monitor = monitor  # type: ignore[attr-defined]
@@ -158,7 +161,7 @@ def build_stepper(
     step_size = datamodule.batch_size * options.accumulate_grad_batches
     factor = 1.0 if options.lr_batch_size is None else step_size / options.lr_batch_size
     optimizer = scaled(instantiate(cfg.optimizer, trust=cfg.trust), factor)
-    optimizers = build_optimizers(optimizer, model, options.decay_bias_and_norm)
+    optimizers = build_optimizers(optimizer, model, options.decay_bias_and_norm, fuse=options.strategy != "fsdp")
     full_batch = any(getattr(optimizer, "full_batch", False) for optimizer in optimizers)
     accumulate = None if full_batch else options.accumulate_grad_batches
     batches = datamodule.num_train_batches
@@ -203,7 +206,8 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) ->
             accelerator=options.accelerator,
             devices=options.devices,
             num_nodes=options.num_nodes,
-            strategy=options.strategy,
+            strategy=Sharded() if options.strategy == "fsdp" else options.strategy,
+            inference_mode=options.strategy != "fsdp",  # parts are gathered into tensors that training uses too
             deterministic=options.deterministic,
             max_epochs=options.max_epochs,
             max_steps=options.max_steps,

@@ -86,15 +86,17 @@ def scaled(factory: partial, factor: float) -> partial:
     return partial(factory.func, *factory.args, **{**factory.keywords, **rates})
 
 
-def build_optimizers(factory: partial, model: nn.Module, decay_bias_and_norm: bool) -> list[Optimizer]:
+def build_optimizers(
+    factory: partial, model: nn.Module, decay_bias_and_norm: bool, fuse: bool = True
+) -> list[Optimizer]:
     """Call an optimizer's factory with a model's parameter groups.
 
-    Torch's fused implementation is chosen where the optimizer has one for the parameters' device.
 
     Args:
         factory: what an optimizer's YAML builds; takes the groups, gives an optimizer or a list of them.
         model: its trainable parameters are taken.
         decay_bias_and_norm: see `parameter_groups`.
+        fuse: choose torch's fused implementation where the optimizer has one for the parameters' device.
 
     Raises:
         ConfigError: a key that the optimizer does not have, or a value that it refuses.
@@ -111,7 +113,8 @@ def build_optimizers(factory: partial, model: nn.Module, decay_bias_and_norm: bo
         raise ConfigError("`model` has no trainable parameters")
     if factory.func is torch.optim.LBFGS:  # it takes a single group
         groups = [{"params": [p for group in groups for p in group["params"]]}]
-    extra = {"fused": True} if "fused" in takes and "fused" not in factory.keywords and _fusable(groups) else {}
+    fuse = fuse and "fused" in takes and "fused" not in factory.keywords and _fusable(groups)
+    extra = {"fused": True} if fuse else {}
     try:
         found = factory(groups, **extra)
     except (TypeError, ValueError) as error:

@@ -25,7 +25,7 @@ class Recorder:
         loggers: Lightning loggers.
         clock: gives the column `seconds`, and is told what the writing takes.
         active: False on all processes but the first, which then write nothing.
-        watchers: told each row.
+        watchers: told each row, on all processes.
     """
 
     def __init__(
@@ -44,7 +44,10 @@ class Recorder:
             epoch: passes over the training split made, with the fraction of the present one.
             metrics: finite or not, they are written as they are.
         """
-        if not self.active or not metrics:
+        if not metrics:
+            return
+        if not self.active:
+            self._show(step, epoch, metrics)
             return
         with self.clock.part("logging"):
             row = {"step": step, "epoch": round(epoch, 6), "seconds": round(self.clock.total, 3), **metrics}
@@ -53,8 +56,7 @@ class Recorder:
             self._logged_step = step
             for logger in self.loggers:
                 logger.log_metrics(values, step)
-            for watcher in self.watchers:
-                watcher.on_row(step, epoch, metrics)
+            self._show(step, epoch, metrics)
 
     def state_dict(self) -> dict[str, Any]:
         """How much is written, after seeing to it that all of it is; for `rewind`."""
@@ -78,6 +80,10 @@ class Recorder:
         self._rows = len(rows)
         if self.columns:
             self._rewrite(rows)
+
+    def _show(self, step: int, epoch: float, metrics: Mapping[str, float]) -> None:
+        for watcher in self.watchers:
+            watcher.on_row(step, epoch, metrics)
 
     def _write(self, row: Mapping[str, float]) -> None:
         new = [name for name in row if name not in self.columns]

@@ -32,6 +32,7 @@ from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
 from lightsweep.training.result import Result
 from lightsweep.training.resuming import held, resume_from
+from lightsweep.training.sharding import Sharded, load_weights
 from lightsweep.training.siblings import Siblings
 from lightsweep.training.signals import StopRequest
 
@@ -194,17 +195,17 @@ def _examine(parts: Parts, paths: RunPaths, result: Result, test: bool) -> None:
         if test:
             result.metrics.update(_metrics_of(parts, best))
             return
-        parts.model.load_state_dict(best["state_dict"])
-        with torch.inference_mode():
+        load_weights(parts.model, best["state_dict"])
+        with torch.inference_mode(not isinstance(parts.trainer.strategy, Sharded)):
             parts.trainer.validate(parts.model, datamodule=parts.datamodule, verbose=False)
 
 
 def _metrics_of(parts: Parts, checkpoint: dict[str, Any]) -> dict[str, float]:
     try:
-        parts.model.load_state_dict(checkpoint["state_dict"])
+        load_weights(parts.model, checkpoint["state_dict"])
     except RuntimeError as error:
         raise RunFolderError(f"the checkpoint does not fit the model: {str(error).splitlines()[-1].strip()}") from error
-    with torch.inference_mode():
+    with torch.inference_mode(not isinstance(parts.trainer.strategy, Sharded)):
         parts.trainer.test(parts.model, datamodule=parts.datamodule, verbose=False)
     return {name: value for name, value in parts.model.evaluated.items() if name.startswith("test/")}
 

@@ -23,6 +23,7 @@ from lightsweep.errors import Diverged
 from lightsweep.models.base import Model
 from lightsweep.training.clock import Clock
 from lightsweep.training.schedulers import Schedule
+from lightsweep.training.sharding import Sharded
 from lightsweep.training.signals import StopRequest
 from lightsweep.training.tally import Sums, Tally
 
@@ -74,12 +75,12 @@ class Stepper:
         self.on_tick: Any = lambda: None
         self._next_tick = self._waited = 0.0
         self._ended = self._resumed = False
-        self._alone = True
+        self._alone, self._sharded = True, False
         self._one: Tensor | None = None
         self._needs_closure = isinstance(optimizers[0], LBFGS)
         self._averaging: list[Any] = [o for o in optimizers if hasattr(o, "train") and hasattr(o, "eval")]
         self._by_step = [s for s in schedules if s.interval == "step" and not s.on_plateau]
-        self._parameters = [p for o in optimizers for g in o.param_groups for p in g["params"]]
+        self._parameters: list[Tensor] = []
         self._rates: list[float] = []
         self._tally = Tally(model.task)
 
@@ -148,6 +149,8 @@ class Stepper:
         """
         before, taken, self._waited = self.clock.enter("arithmetic"), self.steps, 0.0
         self._alone = self.model.trainer.world_size == 1
+        self._sharded = isinstance(self.model.trainer.strategy, Sharded)
+        self._parameters = [p for o in self._optimizers for g in o.param_groups for p in g["params"]]
         try:
             if chunk.sizes:
                 for optimizer in self._averaging:
@@ -246,7 +249,13 @@ class Stepper:
         return value
 
     def _sum_over_processes(self, value: Tensor) -> Tensor:
-        """Sum gradients and loss: each process weighs its examples by the global batch, so the sum is the mean."""
+        """Sum gradients and loss: each process weighs its examples by the global batch, so the sum is the mean.
+
+        Where the network is cut up, its gradients are summed already.
+        """
+        if self._sharded:
+            torch.distributed.all_reduce(value)
+            return value
         grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self._parameters]
         flat = torch.cat([value.reshape(1), *(grad.reshape(-1) for grad in grads)])
         torch.distributed.all_reduce(flat)

@@ -43,7 +43,7 @@ class Watcher(Callback):
     wants_predictions = False
 
     def on_row(self, step: int, epoch: float, metrics: Mapping[str, float]) -> None:
-        """A row of metrics was logged; on the first process alone."""
+        """A row of metrics was logged; on all processes, of which the first alone writes."""
 
     def conclude(self, result: Result) -> None:
         """The run has ended, well or not, and `result.json` is written; on the first process alone."""

@@ -1,4 +1,4 @@
-"""The watcher that fills TensorBoard with what plain metrics do not tell; on the first process alone.
+"""The watcher that fills TensorBoard with what plain metrics do not tell; the first process alone writes.
 
 At each logging point: norms. At each epoch: the metrics once more by epochs, where the time went, histograms. At the
 end: what the best checkpoint gets wrong, and the run's entry in the HParams tab.
@@ -18,6 +18,7 @@ from lightsweep.reporting.tensorboard.events import BY_EPOCH, Value, markdown, s
 from lightsweep.reporting.tensorboard.layout import run_layout
 from lightsweep.reporting.tensorboard.norms import histograms, norms
 from lightsweep.training.result import Result
+from lightsweep.training.sharding import Sharded, whole
 from lightsweep.training.watching import Watched, Watcher
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Board(Watcher):
     def on_row(self, step: int, epoch: float, metrics: Mapping[str, float]) -> None:
         """Log norms with the training metrics, and an epoch's metrics by its number, counted from 1."""
         if "lr" in metrics:
-            if self.logger.norms:
+            if self.logger.norms and self._takes_part(self.run.model.trainer):
                 self.logger.write(scalars(norms(self.run.model.net)), step)
             return
         by_epoch = {BY_EPOCH + name.removesuffix("_epoch"): value for name, value in metrics.items()}
@@ -62,15 +63,19 @@ class Board(Watcher):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Log an epoch's histograms at its last batch: Lightning drops the gradients before it validates."""
-        if self.logger.histograms and trainer.is_last_batch and trainer.is_global_zero:
+        if self.logger.histograms and trainer.is_last_batch and self._takes_part(trainer):
             with self.run.clock.part("logging"):
                 self.logger.write(histograms(self.run.model.net), trainer.global_step)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the network's graph; only now, since it would delay the first step."""
-        if trainer.is_global_zero and self.logger.graph:
-            with self.run.clock.part("logging"):
-                self._draw_graph(trainer)
+        if not isinstance(trainer.strategy, Sharded):
+            self._draw_graph(trainer)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Draw the graph of a network that is about to be cut up, for the first process could not do so later."""
+        if stage == "fit" and isinstance(trainer.strategy, Sharded):
+            self._draw_graph(trainer)
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *args: Any, **kwargs: Any
@@ -130,46 +135,53 @@ class Board(Watcher):
         if trainer.world_size > 1:
             parts = [own] * trainer.world_size
             torch.distributed.all_gather_object(parts, own)
+        shape = self.run.datamodule.spec.input_shape
+        found = first_filters(self._evaluated_net(), shape)
         if not trainer.is_global_zero:
             return []
-        whole = Predictions.merged(parts)
-        values = [markdown(f"{split}/classes", table(whole, names, split))]
-        values.append(drawing.png(f"{split}/confusion_matrix", drawing.confusion_matrix(whole, names)))
-        shape = self.run.datamodule.spec.input_shape
-        if whole.mistakes and len(shape) == 3 and shape[0] in (1, 3):
-            chosen = arrays.take(torch.tensor([mistake.index for mistake in whole.mistakes]))
+        merged = Predictions.merged(parts)
+        values = [markdown(f"{split}/classes", table(merged, names, split))]
+        values.append(drawing.png(f"{split}/confusion_matrix", drawing.confusion_matrix(merged, names)))
+        if merged.mistakes and len(shape) == 3 and shape[0] in (1, 3):
+            chosen = arrays.take(torch.tensor([mistake.index for mistake in merged.mistakes]))
             images = chosen.inputs if isinstance(chosen, Arrays) else chosen.read().inputs
-            values.append(drawing.png(f"{split}/mistakes", drawing.mistake_grid(images, whole.mistakes, names)))
-        found = first_filters(self._evaluated_net(), shape)
+            values.append(drawing.png(f"{split}/mistakes", drawing.mistake_grid(images, merged.mistakes, names)))
         if found is not None:
             values.append(drawing.png("network/first_layer", drawing.filter_grid(*found)))
         return values
 
+    def _takes_part(self, trainer: Trainer) -> bool:
+        """Whether this process looks at the weights: the first one, and all where each holds a part of them."""
+        return trainer.is_global_zero or isinstance(trainer.strategy, Sharded)
+
     def _draw_graph(self, trainer: Trainer) -> None:
         from lightsweep.reporting.tensorboard.graph import network_graph
 
+        if not trainer.is_global_zero or not self.logger.graph:
+            return
         net, device = self.run.model.net, self.run.model.device
         example = torch.zeros(2, *self.run.datamodule.spec.input_shape, dtype=self.run.datamodule.dtype, device=device)
-        try:
-            self.logger.write_graph(network_graph(net, example))
-        except Exception as error:  # a network may do anything, and not all of it can be traced
-            reason = f"The network's graph could not be traced: {type(error).__name__}: {error}"
-            self.logger.write([markdown("network/graph", reason)], trainer.global_step)
+        with self.run.clock.part("logging"):
+            try:
+                self.logger.write_graph(network_graph(net, example))
+            except Exception as error:  # a network may do anything, and not all of it can be traced
+                reason = f"The network's graph could not be traced: {type(error).__name__}: {error}"
+                self.logger.write([markdown("network/graph", reason)], trainer.global_step)
 
     def _evaluated_net(self) -> nn.Module:
         return self.run.model.net if self.run.model.ema is None else self.run.model.ema
 
 
 def first_filters(net: nn.Module, input_shape: tuple[int, ...]) -> tuple[Tensor, str] | None:
-    """Weights `[F, C, H, W]` on the CPU and the name of the first layer, if it looks at images.
+    """Weights `[F, C, H, W]` on the CPU and the name of the first layer, if it looks at images; see `whole`.
 
     That is a 2-d convolution, or a linear layer over all pixels, whose weights then have the image's shape.
     """
     for name, module in net.named_modules():
         if isinstance(module, nn.Conv2d):
-            return module.weight.detach().cpu(), name
+            return whole(module.weight.detach()).cpu(), name
         if isinstance(module, nn.Linear):
             if len(input_shape) == 3 and module.in_features == math.prod(input_shape):
-                return module.weight.detach().cpu().reshape(-1, *input_shape), name
+                return whole(module.weight.detach()).cpu().reshape(-1, *input_shape), name
             return None
     return None

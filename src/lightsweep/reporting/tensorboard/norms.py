@@ -1,4 +1,7 @@
-"""How large a network's weights and gradients are, as numbers and as histograms; each read off the device in one go."""
+"""How large a network's weights and gradients are, as numbers and as histograms; each read off the device in one go.
+
+Of a network that is cut up, all processes ask together.
+"""
 
 import math
 
@@ -6,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lightsweep.reporting.tensorboard.events import Value, histogram
+from lightsweep.training.sharding import whole
 
 BINS = 30
 
@@ -21,7 +25,7 @@ def norms(net: nn.Module) -> dict[str, float]:
     """
     tensors = {"weights": _weights(net), "gradient": _gradients(net)}
     sizes = [size for found in tensors.values() for size in _norms(list(found.values()))]
-    values = torch.stack(sizes).tolist() if sizes else []
+    values = whole(torch.stack(sizes)).tolist() if sizes else []
     result: dict[str, float] = {}
     for kind, found in tensors.items():
         own, values = values[: len(found)], values[len(found) :]
@@ -39,7 +43,7 @@ def histograms(net: nn.Module) -> list[Value]:
 
 
 def _histogram(tag: str, tensor: Tensor) -> Value | None:
-    values = tensor.float().flatten()
+    values = whole(tensor).float().flatten()
     values = values[values.isfinite()]
     if not len(values):
         return None
