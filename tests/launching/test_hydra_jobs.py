@@ -1,9 +1,16 @@
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
 
 from lightsweep.errors import ConfigError
 from lightsweep.launching import Outcome
-from lightsweep.launching.hydra_jobs import LauncherConfigError, hydra_errors, job_return, single_run_argv
+from lightsweep.launching.hydra_jobs import (
+    LauncherConfigError,
+    devices_per_job,
+    hydra_errors,
+    job_return,
+    single_run_argv,
+)
 from lightsweep.launching.outcome import pack_error
 
 
@@ -49,3 +56,28 @@ def test_errors_in_settings_are_both_ours_and_hydras() -> None:
     with pytest.raises(LauncherConfigError, match="wrong"), hydra_errors():
         raise ConfigError("wrong")
     assert issubclass(LauncherConfigError, ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("given", "devices", "lines", "expected"),
+    [
+        (None, 2, [], 2),
+        (None, "2", [], 2),
+        (None, "auto", [], 1),
+        (None, -1, [], 1),
+        (None, [0, 1], [], 1),
+        (None, None, [], 1),
+        (4, 2, [], 4),
+        (2, "auto", ["trainer.devices=2", "lr=3"], 2),
+    ],
+)
+def test_a_slot_has_the_devices_that_a_job_trains_on(given, devices, lines, expected) -> None:
+    config = OmegaConf.create({} if devices is None else {"trainer": {"devices": devices}})
+    assert devices_per_job(given, config, [lines, []]) == expected
+
+
+@pytest.mark.parametrize(("given", "devices", "lines"), [(1, 2, []), (None, 1, ["+trainer.devices=2"])])
+def test_a_slot_with_fewer_devices_than_a_job_is_refused(given, devices, lines) -> None:
+    config = OmegaConf.create({"trainer": {"devices": devices}})
+    with pytest.raises(LauncherConfigError, match=r"must be at least trainer\.devices, which is 2, but got 1$"):
+        devices_per_job(given, config, [["lr=3"], lines])

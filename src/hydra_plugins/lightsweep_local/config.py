@@ -21,8 +21,8 @@ class LocalLauncherConf:
     # CPU workers when no GPU is used; null: one a core, as far as memory reaches
     num_workers: int | None = None
 
-    # GPUs, or CPU workers, that one job takes
-    devices_per_job: int = 1
+    # GPUs, or CPU workers, that one job takes; null: as many as trainer.devices where that is a number, else one
+    devices_per_job: int | None = None
 
     # modules that are imported once for all jobs; those that are not installed are left out
     preload: list[str] = field(

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ class LocalLauncher(Launcher):
     """Runs each job in a fresh warm-forked process, one job at a time in each device slot.
 
     Args:
-        gpus, slots_per_gpu, num_workers, devices_per_job: see `SlotSettings`.
+        gpus, slots_per_gpu, num_workers: see `SlotSettings`.
+        devices_per_job: see `devices_per_job`.
         preload: modules that the warm server imports once for all jobs.
         grace_s: how long jobs may take to end after Ctrl-C or SIGTERM, in seconds.
     """
@@ -35,7 +37,7 @@ class LocalLauncher(Launcher):
         gpus: Any,
         slots_per_gpu: int,
         num_workers: int | None,
-        devices_per_job: int,
+        devices_per_job: int | None,
         preload: Sequence[str],
         grace_s: float,
     ) -> None:
@@ -44,7 +46,8 @@ class LocalLauncher(Launcher):
 
         if OmegaConf.is_config(gpus):
             gpus = OmegaConf.to_container(gpus, resolve=True)
-        self.settings = SlotSettings(gpus, slots_per_gpu, num_workers, devices_per_job)
+        self.settings = SlotSettings(gpus, slots_per_gpu, num_workers)
+        self.devices_per_job = devices_per_job
         self.preload = (*preload, *PRELOAD)
         self.grace_s = grace_s
 
@@ -55,7 +58,7 @@ class LocalLauncher(Launcher):
             ConfigError: a setting is impossible on this machine.
         """
         from lightsweep.launching import Machine, plan_slots
-        from lightsweep.launching.hydra_jobs import LauncherConfigError, hydra_errors
+        from lightsweep.launching.hydra_jobs import LauncherConfigError, devices_per_job, hydra_errors
         from lightsweep.launching.warm_server import shared_server
 
         if sys.platform != "linux":
@@ -65,6 +68,7 @@ class LocalLauncher(Launcher):
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config
+        self.settings = replace(self.settings, devices_per_job=devices_per_job(self.devices_per_job, config))
         with hydra_errors():
             self.machine = Machine.look()
             plan_slots(self.settings, self.machine)
@@ -77,8 +81,9 @@ class LocalLauncher(Launcher):
             KeyboardInterrupt, SystemExit: a signal asked for an end; the jobs that ran have ended.
         """
         from lightsweep.launching import Pool, plan_slots
-        from lightsweep.launching.hydra_jobs import HydraApp, hydra_errors, hydra_jobs, job_return
+        from lightsweep.launching.hydra_jobs import HydraApp, devices_per_job, hydra_errors, hydra_jobs, job_return
 
+        devices_per_job(self.settings.devices_per_job, self.config, job_overrides)
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, filter_overrides, run_job, setup_globals
 from hydra.errors import CompactHydraException
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lightsweep.errors import ConfigError
 from lightsweep.launching.job import Job
@@ -99,6 +99,34 @@ def hydra_jobs(app: HydraApp, job_overrides: Sequence[Sequence[str]], initial_jo
         Job(number, function, (list(overrides), number), label=" ".join(filter_overrides(overrides)))
         for number, overrides in enumerate(job_overrides, initial_job_idx)
     ]
+
+
+def devices_per_job(given: int | None, config: DictConfig, job_overrides: Sequence[Sequence[str]] = ()) -> int:
+    """How many devices a job takes: as many as Lightning's `trainer.devices` says where that is a number, else one.
+
+    Args:
+        given: the launcher's setting; None leaves it to the configuration.
+        config: the launch's configuration.
+        job_overrides: those of the jobs, which may vary it.
+
+    Raises:
+        LauncherConfigError: a job would train on more devices than its slot has.
+    """
+    wanted = max([_count(OmegaConf.select(config, "trainer.devices", default=1)), 1])
+    size = wanted if given is None else given
+    lines = [line.lstrip("+").partition("=") for overrides in job_overrides for line in overrides]
+    most = max([wanted, *(_count(value) for name, _, value in lines if name == "trainer.devices")])
+    if most > size:
+        raise LauncherConfigError(
+            f"`hydra.launcher.devices_per_job` must be at least trainer.devices, which is {most}, but got {size}"
+        )
+    return size
+
+
+def _count(devices: Any) -> int:
+    """A number of devices; 0 where it is no number, such as `auto`, -1 or a list, which names single ones."""
+    text = str(devices)
+    return int(text) if text.isdecimal() else 0
 
 
 def job_return(outcome: Outcome, overrides: Sequence[str]) -> JobReturn:
