@@ -1,0 +1,1 @@
+"""What the launchers for Ray and SLURM have in common."""
