@@ -10,6 +10,7 @@ from typing import Any
 from lightsweep.errors import ConfigError
 from lightsweep.launching.outcome import JobDied, Outcome, read_answer
 from lightsweep.launching.remote import Errand
+from lightsweep.launching.work_order import SECRET
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class RayCarrier:
             if errand.function not in self._functions:
                 self._functions[errand.function] = self._ray.put(errand.function)
             light = Errand(**{**errand.__dict__, "function": b""})
-            handles.append(self._task.remote(light, self._functions[errand.function]))
+            handles.append(self._task.remote(light, self._functions[errand.function], os.environ.get(SECRET)))
         return handles
 
     def ended(self, handles: Sequence[Any]) -> Mapping[Any, Outcome]:
@@ -111,8 +112,10 @@ class RayCarrier:
             return Outcome(error=JobDied(f"was lost: {_first_line(error)}"))
 
 
-def _run(errand: Errand, function: bytes) -> bytes:
+def _run(errand: Errand, function: bytes, secret: str | None) -> bytes:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if secret is not None:  # a cluster's processes have an environment of their own
+        os.environ[SECRET] = secret
     return Errand(**{**errand.__dict__, "function": function})()
 
 

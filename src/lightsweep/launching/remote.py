@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lightsweep.errors import Interrupted
+from lightsweep.launching.hydra_jobs import single_run_argv
 from lightsweep.launching.job import Job
 from lightsweep.launching.outcome import JobDied, Outcome, pack_answer, pack_error
 from lightsweep.launching.stop_signals import StopSignals, obey
@@ -33,7 +34,8 @@ class Errand:
         number: the job's.
         function: a callable pickled with cloudpickle, or a file that holds one.
         args: its arguments; plain values.
-        argv, path, folder, main: those of the launching process. The folder is entered where it exists.
+        argv, path, folder, main: those of the launching process, without overrides. The folder is entered where it
+            exists.
         attempt: how often the job was lost before.
     """
 
@@ -50,7 +52,8 @@ class Errand:
     def of(cls, job: Job) -> "Errand":
         """The errand of a job, from this process's surroundings."""
         path = tuple(os.path.abspath(entry) for entry in sys.path)
-        return cls(job.number, job.function, job.args, tuple(sys.argv), path, os.getcwd(), MainModule.current())
+        argv = tuple(single_run_argv(sys.argv, []))  # a job has overrides of its own, and the rest may hold a password
+        return cls(job.number, job.function, job.args, argv, path, os.getcwd(), MainModule.current())
 
     def __call__(self) -> bytes:
         """Run the job; returns its packed value, or its packed error, which is a JobDied if a signal ended it."""

@@ -10,6 +10,9 @@ from typing import Any
 
 from lightsweep.launching.slots import Slot
 
+SECRET = "LIGHTSWEEP_SECRET"
+"""Environment variable with what jobs must know and no file may hold; handed to them with the environment."""
+
 SLOT = "LIGHTSWEEP_SLOT"
 """Environment variable that tells a job the number of its slot."""
 

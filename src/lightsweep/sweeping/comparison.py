@@ -20,7 +20,7 @@ from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.rerun_report import rerun_lines
 from lightsweep.sweeping.results import task_part
 from lightsweep.sweeping.space import build_space
-from lightsweep.sweeping.sweep import Sweep, write_multirun
+from lightsweep.sweeping.sweep import Sweep, without_password, write_multirun
 
 _BUDGET = ("sampler", "pruner", "direction", "retry_failed")
 """Settings of the sweeper that must not change within a comparison, beside the space, which each study keeps."""
@@ -54,7 +54,7 @@ def run_comparison(
         own = {**settings, "study_name": _study_name(settings, name)}
         inner = _in_folder(config, folder / name)
         sweeps[line] = Sweep(own, context, task_function, inner, [*arguments, line])
-    write_multirun(config, folder)
+    write_multirun(without_password(config), folder)
     for number, (line, sweep) in enumerate(sweeps.items(), 1):
         print(f"\n{number} of {len(sweeps)}: {line}", flush=True)
         sweep.tune()

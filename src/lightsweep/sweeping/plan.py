@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightsweep.sweeping.space import Space
-from lightsweep.sweeping.storage import StorageSpec
+from lightsweep.sweeping.storage import StorageSpec, packed, unpacked
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,11 @@ class Plan:
     rerun: RerunSettings = RerunSettings()
     live: bool = True
     seed: int | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: all but a password, which launchers that write jobs into files would leave there."""
+        return {**self.__dict__, "storage": packed(self.storage)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up a pickle, with the storage that is in the environment."""
+        self.__dict__.update(state, storage=unpacked(state["storage"]))

@@ -1,6 +1,7 @@
 """Where a study is kept: a journal file in the sweep's folder, or any storage that Optuna has a URL for."""
 
 import functools
+import json
 import os
 import re
 import sqlite3
@@ -12,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 
 from lightsweep.errors import ConfigError
+from lightsweep.launching.work_order import SECRET
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.journal import SnapshotBackend, SweepJournal
 from lightsweep.sweeping.journal_lock import FlockLock
@@ -19,6 +21,7 @@ from lightsweep.sweeping.patience import PATIENCE_S, PatientStorage, waited_for
 from lightsweep.sweeping.server import open_server
 
 SQLITE_TIMEOUT_S = 60
+_IN_ENVIRONMENT = "in_environment"
 StorageSpec = str | Mapping[str, Any]
 
 
@@ -58,6 +61,34 @@ def masked(text: str, spec: StorageSpec | None = None) -> str:
             text = text.replace(written, "***")
     text = re.sub(r"([?&]password=)[^&\s]*", r"\1***", text)
     return re.sub(r"(\w[\w+.-]*://[^/\s:@]*:)[^/\s]*@", r"\1***@", text)
+
+
+def packed(spec: StorageSpec) -> StorageSpec:
+    """`spec` as it may be written into a file: one that may hold a password goes into this process's environment.
+
+    Launchers hand the environment down to their jobs, but some write the jobs themselves into files.
+    """
+    if isinstance(spec, str) and _password(spec) is None:
+        return spec
+    os.environ[SECRET] = json.dumps(spec)
+    return {_IN_ENVIRONMENT: SECRET}
+
+
+def unpacked(spec: StorageSpec) -> StorageSpec:
+    """What `packed` was given.
+
+    Raises:
+        ConfigError: the environment did not come along.
+    """
+    if not isinstance(spec, Mapping) or _IN_ENVIRONMENT not in spec:
+        return spec
+    if spec[_IN_ENVIRONMENT] not in os.environ:
+        raise ConfigError(
+            f"a job was started without {spec[_IN_ENVIRONMENT]} in its environment, which says how "
+            "`hydra.sweeper.storage` is reached: let the launcher hand the environment down"
+        )
+    found: StorageSpec = json.loads(os.environ[spec[_IN_ENVIRONMENT]])
+    return found
 
 
 def open_storage(spec: StorageSpec, for_sweep: bool = False) -> BaseStorage:

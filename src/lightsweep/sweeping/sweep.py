@@ -13,6 +13,7 @@ from typing import Any
 
 import optuna
 from hydra._internal.callbacks import Callbacks
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
@@ -91,6 +92,8 @@ class Sweep:
         arguments: list[str],
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        config = without_password(config)
+        HydraConfig.instance().set_config(config)  # jobs take it with them
         _launcher(config, context, task_function)  # checks its settings; a local one begins to import meanwhile
         plan = make_plan(settings, config, context.config_loader, arguments)
         max_jobs, trials_per_job = job_shares(settings)
@@ -251,11 +254,16 @@ def _trials(plan: Plan) -> list[optuna.trial.FrozenTrial]:
 
 
 def write_multirun(config: DictConfig, folder: Path) -> None:
-    """Write the sweep's configuration into its folder, without the storage's password."""
+    """Write the sweep's configuration, which holds no password, into its folder."""
+    write_text(SweepPaths(folder).multirun, OmegaConf.to_yaml(config))
+
+
+def without_password(config: DictConfig) -> DictConfig:
+    """A copy of the sweep's configuration without the storage's password; the plan alone has it."""
     shown = config.copy()
     with read_write(shown), open_dict(shown):
         mask_storage(shown)
-    write_text(SweepPaths(folder).multirun, OmegaConf.to_yaml(shown))
+    return shown
 
 
 class _quiet:  # noqa: N801  (a context manager, used like a function)

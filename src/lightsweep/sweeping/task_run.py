@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, configure_log, run_job
@@ -88,11 +88,19 @@ def mask_storage(config: DictConfig) -> None:
     """Take the password out of a storage URL that stands literally in the configuration, before it is written down."""
     sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
     assert isinstance(sweeper, dict)
-    if isinstance(sweeper.get("storage"), str):
-        config.hydra.sweeper.storage = masked(sweeper["storage"])
+    if "storage" in sweeper:
+        config.hydra.sweeper.storage = _masked_tree(sweeper["storage"])
     overrides = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
     assert isinstance(overrides, list)
     config.hydra.overrides.hydra = [masked(str(line)) for line in overrides]
+
+
+def _masked_tree(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {key: _masked_tree(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_masked_tree(value) for value in values]
+    return masked(values) if isinstance(values, str) else values
 
 
 def _folder(config: DictConfig) -> Path:
