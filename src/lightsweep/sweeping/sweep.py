@@ -103,7 +103,9 @@ class Sweep:
         enqueue(self.study, self.plan, queued)
         note_seed(self.study, self.plan)
         write_multirun(config, self.plan.folder)
-        command = Command.here([str(line) for line in config.hydra.overrides.hydra])
+        lines = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)  # the environment is the job's
+        assert isinstance(lines, list)
+        command = Command.here([str(line) for line in lines])
         composer = Composer(self.plan.space, config, context.config_loader, [f"++{self.plan.rerun.seed_key}"])
         self._task = TaskRun(context, task_function, config, command, self.plan.folder, composer)
         self._config, self._loader = config, context.config_loader
