@@ -89,7 +89,7 @@ def test_an_errand_finds_the_launching_programs_surroundings_and_leaves_main_alo
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     main = sys.modules["__main__"]
-    monkeypatch.setattr(sys, "argv", ["program.py", "lr=1,2"])
+    monkeypatch.setattr(sys, "argv", ["program.py", "-cn", "other", "hydra.sweeper.storage=mysql://me:secret@db/x"])
     monkeypatch.chdir(tmp_path)
     errand = Errand.of(job(0, lambda: (list(sys.argv), os.getcwd(), sys.modules["__main__"].__file__)))
     monkeypatch.chdir("/")
@@ -97,7 +97,7 @@ def test_an_errand_finds_the_launching_programs_surroundings_and_leaves_main_alo
 
     argv, folder, file = read_answer(errand()).value
 
-    assert (argv, folder, file) == (["program.py", "lr=1,2"], str(tmp_path), main.__file__)
+    assert (argv, folder, file) == (["program.py", "-cn", "other"], str(tmp_path), main.__file__)
     assert sys.modules["__main__"] is main
 
 
