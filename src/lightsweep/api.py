@@ -24,6 +24,7 @@ from lightsweep.config.compose import compose
 from lightsweep.config.composition import COMPOSITION_ERRORS, explain, share_config_store
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.override_text import override_text
+from lightsweep.config.renamed import renew_words
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
@@ -166,7 +167,7 @@ def sweep(overrides: Sequence[str]) -> Sweep:
         SweepFailed: more trials failed than the sweep allows.
     """
     quiet_imports()
-    given = expand_experiment(overrides)
+    given = renew_words(expand_experiment(overrides))
     with _hydra() as hydra:
         cfg = hydra.compose_config("train", given, RunMode.MULTIRUN, with_log_configuration=False)
         folder = Path(str(cfg.hydra.sweep.dir)).absolute()

@@ -26,6 +26,7 @@ from lightsweep.config.aliases import expand_aliases
 from lightsweep.config.check import check
 from lightsweep.config.composition import share_config_store
 from lightsweep.config.experiment_file import expand_experiment
+from lightsweep.config.renamed import renew_words
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError
 from lightsweep.sweeping.trial import killed_trial, within_sweep, within_trial
@@ -65,7 +66,7 @@ def train() -> None:
 
             print_findings(sys.argv[2:])
         else:
-            sys.argv[1:] = expand_aliases(expand_experiment(sys.argv[1:]))
+            sys.argv[1:] = renew_words(expand_aliases(expand_experiment(sys.argv[1:])))
             try:
                 _compose_for(task)
             except MissingConfigException:  # an OSError too, but `explain` has a better word for it

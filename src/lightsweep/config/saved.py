@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep.config.composition import explain
 from lightsweep.config.override_text import override_text
+from lightsweep.config.renamed import renew_config, renew_words
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.paths import RunPaths
 
@@ -39,6 +40,8 @@ def read_config(paths: RunPaths, changes: Sequence[str] = ()) -> DictConfig:
         raise RunFolderError(f"{paths.config} is damaged: {reason}") from None
     if not isinstance(cfg, DictConfig):
         raise RunFolderError(f"{paths.config} is damaged: it holds no keys")
+    renew_config(cfg)
+    changes = renew_words(changes)
     given = tuple(change.partition("=")[0] + "." for change in changes)
     for key, value in leaves(OmegaConf.to_container(cfg)):
         if isinstance(value, str) and "${" in value:
