@@ -38,6 +38,15 @@ def test_places_of_one_run_only_are_interpolated_in_the_other(make_run, tmp_path
     assert found.mean == pytest.approx([0.0, (0.2 + 0.5) / 2, (0.4 + 1) / 2])
 
 
+def test_a_seed_that_was_run_twice_counts_once(make_run, tmp_path):
+    for name, seed, curve in (("a", 0, [0.1]), ("b", 0, [0.3]), ("c", 1, [0.6])):
+        make_run(name, seed=seed, curve=curve)
+    found = mean_curve(find_runs([tmp_path]), "val/acc", "step")
+    estimate = Estimate.of([0.2, 0.6])
+    assert (found.n, found.mean[0]) == (2, pytest.approx(0.4))
+    assert found.half_width[0] == pytest.approx(estimate.half_width)
+
+
 def test_one_run_has_no_band_and_no_run_no_curve(make_run, tmp_path):
     make_run("a", curve=[0.1, 0.2])
     runs = find_runs([tmp_path])

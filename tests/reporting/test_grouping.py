@@ -40,15 +40,27 @@ def test_trials_are_in_no_group_but_the_reruns_of_the_best_are(make_run, make_sw
     make_run("s/rerun/0-1", seed=1, lr=1.0)
     make_run("s/rerun/0-2", seed=2, lr=1.0)
     assert groups_of(tmp_path) == {"mlp sgd": [1, 2]}
+    with_trials = group_runs(find_runs([tmp_path]), trials=True)
+    assert {group.name: len(group.runs) for group in with_trials} == {
+        "lr=1": 2,
+        "trials lr=1": 1,
+        "trials lr=0.1": 1,
+    }
 
 
 def test_unreadable_configurations_are_groups_of_their_own(make_run, tmp_path):
     for name in ("a", "b"):
         (make_run(name) / "config.yaml").unlink()
     make_run("c", seed=5)
-    names = groups_of(tmp_path)
-    assert len(names) == 3
-    assert {"a", "b"} < set(names)
+    assert set(groups_of(tmp_path)) == {"a", "b", "mlp sgd"}
+
+
+def test_an_unreadable_configuration_makes_no_choice_differ(make_run, tmp_path):
+    for name, lr in (("a", 0.1), ("b", 0.2), ("c", 0.3)):
+        make_run(name, lr=lr)
+    for name in ("config.yaml", ".hydra/hydra.yaml"):
+        (tmp_path / "outputs" / "c" / name).unlink()
+    assert set(groups_of(tmp_path)) == {"lr=0.1", "lr=0.2", "c"}
 
 
 def test_settings_that_round_to_one_name_stay_apart(make_run, tmp_path):

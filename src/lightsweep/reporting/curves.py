@@ -15,7 +15,7 @@ class Curve:
     """A mean curve.
 
     Args:
-        n: how many runs it is the mean of.
+        n: how many seeds it is the mean of.
         x: places, rising, of shape [points].
         mean: of shape [points].
         half_width: half the 95 % interval of the mean (Student's t), of shape [points]; None with one run.
@@ -31,20 +31,25 @@ def mean_curve(runs: Sequence[Run], metric: str, axis: str) -> Curve | None:
     """The mean over runs at every place where any of them has a value and all have begun and none has ended.
 
     Between its own places a run is interpolated linearly, which at common places, as epochs and steps are, changes
-    nothing.
+    nothing. A seed that was run several times counts once, with the mean of its runs.
 
     Returns:
         None where no run has the metric, or the runs have no place in common.
     """
-    curves = [np.array(points) for run in runs if (points := run.curve(metric, axis))]
-    if not curves:
+    found = [(run.seed, np.array(points)) for run in runs if (points := run.curve(metric, axis))]
+    if not found:
         return None
+    curves = [curve for _, curve in found]
     first, last = max(curve[0, 0] for curve in curves), min(curve[-1, 0] for curve in curves)
     places = np.unique(np.concatenate([curve[:, 0] for curve in curves]))
     x = places[(places >= first) & (places <= last)]
     if not len(x):
         return None
-    values = np.stack([np.interp(x, curve[:, 0], curve[:, 1]) for curve in curves])
-    n = len(curves)
+    seeds: dict[int, list[NDArray[np.float64]]] = {}
+    for seed, curve in found:
+        one = seed if seed is not None else -1 - len(seeds)  # not known: no other run's
+        seeds.setdefault(one, []).append(np.interp(x, curve[:, 0], curve[:, 1]))
+    values = np.stack([np.mean(repeats, axis=0) for repeats in seeds.values()])
+    n = len(values)
     spread = None if n == 1 else t_quantile(n - 1) * values.std(axis=0, ddof=1) / np.sqrt(n)
     return Curve(n, x, values.mean(axis=0), spread)

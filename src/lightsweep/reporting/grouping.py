@@ -1,5 +1,6 @@
 """Runs of one setting together, whatever their seed; and a short name for each setting by what tells it from others."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,22 +48,24 @@ class Group:
         return Estimate.of(list(self.by_seed(metric).values()))
 
 
-def group_runs(runs: Sequence[Run]) -> list[Group]:
+def group_runs(runs: Sequence[Run], trials: bool = False) -> list[Group]:
     """Group runs by their configuration, the seed apart; runs without one that can be read are one group each.
 
-    Runs that a sweep tried are left out: each was made once, and the best of them is best partly by luck.
+    Args:
+        runs: in the order in which the groups shall come.
+        trials: whether the runs that a sweep tried are taken too, in groups of their own; else they are left out: most
+            were made once, and the best of them is best partly by luck.
     """
     members: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
-        if run.kind != "trial":
-            members.setdefault(_identity(run), []).append(run)
+        if trials or run.kind != "trial":
+            members.setdefault((run.kind == "trial", *_identity(run)), []).append(run)
     differing = _differing([found[0] for found in members.values()])
-    named = _named([found[0] for found in members.values()], differing)
-    groups = [
+    named = distinct(_named([found[0] for found in members.values()], differing))
+    return [
         Group(name, tuple(found), {key: _settings(found[0]).get(key, _ABSENT) for key in differing})
         for name, found in zip(named, members.values(), strict=True)
     ]
-    return _distinct(groups)
 
 
 def _settings(run: Run) -> dict[str, Any]:
@@ -94,7 +97,8 @@ def _choice(run: Run, group: str) -> str:
 
 def _named(runs: Sequence[Run], differing: Sequence[str]) -> list[str]:
     """`adam lr=0.01`: the choices that differ, then the values that differ within one choice."""
-    chosen = [group for group in _GROUPS if len({_choice(run, group) for run in runs}) > 1]
+    known = [run for run in runs if run.settings is not None]
+    chosen = [group for group in _GROUPS if len({_choice(run, group) for run in known}) > 1]
     within = [key for key in differing if not key.endswith("._target_") and _differs_within(key, runs, chosen)]
     ends = [key.rpartition(".")[2] for key in within]
     short = {key: end if ends.count(end) == 1 else key for key, end in zip(within, ends, strict=True)}
@@ -105,7 +109,8 @@ def _named(runs: Sequence[Run], differing: Sequence[str]) -> list[str]:
         words += [f"{short[key]}={_short(settings[key])}" for key in within if key in settings]
         if run.settings is None:
             words = [run.folder.name]
-        names.append(" ".join(words) or _alone(run))
+        name = " ".join(words) or _alone(run)
+        names.append(f"trials {name}" if run.kind == "trial" else name)
     return names
 
 
@@ -130,12 +135,10 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _distinct(groups: Sequence[Group]) -> list[Group]:
+def distinct(names: Sequence[str]) -> list[str]:
     """No two settings under one name: rounding, or damaged configurations, can make them look alike."""
-    count: dict[str, int] = {}
-    found = []
-    for group in groups:
-        count[group.name] = count.get(group.name, 0) + 1
-        name = group.name if count[group.name] == 1 else f"{group.name} ({count[group.name]})"
-        found.append(Group(name, group.runs, group.settings))
+    found: list[str] = []
+    for name in names:
+        tries = (name if count == 1 else f"{name} ({count})" for count in itertools.count(1))
+        found.append(next(word for word in tries if word not in found))
     return found

@@ -9,7 +9,7 @@ import pytest
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
 from lightsweep.paths import RunPaths, SweepPaths
-from lightsweep.reporting.tensorboard.multirun import labels, means, write_board
+from lightsweep.reporting.tensorboard.multirun import folder_names, write_board
 
 BASE = ("model=softmax_regression", "logger=tensorboard", "trainer.max_epochs=2", "test=false")
 
@@ -84,7 +84,35 @@ def test_a_seed_that_failed_is_left_out_and_named(copied, read):
     assert boards(copied) == ["lr=0.01, 3 seeds", "lr=0.1, 2 seeds"]
     (text,) = read(SweepPaths(copied).tensorboard / "lr=0.1, 2 seeds").Tensors("seeds")
     about = text.tensor_proto.string_val[0].decode()
-    assert about == "Means over 2 runs, seeds 0, 2\n- left out: seed 1, diverged: the loss became nan"
+    assert about == "Means over 2 seeds: 0, 2\n- left out: seed 1, diverged: the loss became nan"
+
+
+def test_half_written_result_is_left_out_and_named(copied, read):
+    path = RunPaths(copied / "4").result
+    path.write_text(path.read_text()[:40])
+
+    write_board(copied)
+
+    assert boards(copied) == ["lr=0.01, 3 seeds", "lr=0.1, 2 seeds"]
+    (text,) = read(SweepPaths(copied).tensorboard / "lr=0.1, 2 seeds").Tensors("seeds")
+    assert "- left out: seed 1, damaged: " in text.tensor_proto.string_val[0].decode()
+
+
+def test_metrics_that_are_cut_in_a_line_count_as_far_as_they_are_whole(copied, curves):
+    write_board(copied)
+    whole = curves(SweepPaths(copied).tensorboard / "lr=0.1, 3 seeds")["mean/val/loss"]
+    path = RunPaths(copied / "4").metrics
+    lines = path.read_text().splitlines(keepends=True)
+    place = max(number for number, row in enumerate(csv.DictReader(lines), 1) if row["val/loss"])
+    column = lines[0].strip().split(",").index("val/loss")
+    cut = ",".join(lines[place].split(",")[: column + 1])[:-4]  # within the number
+    path.write_text("".join([*lines[:place], cut]))
+
+    write_board(copied)
+
+    found = curves(SweepPaths(copied).tensorboard / "lr=0.1, 3 seeds")
+    assert found["mean/val/loss"] == whole[:-1]
+    assert all(step <= whole[-1][0] for points in found.values() for step, _ in points)
 
 
 def test_a_run_that_was_killed_is_registered_as_such(copied, hparams_tab):
@@ -136,43 +164,40 @@ def test_without_tensorboard_no_board_is_written(run, tmp_path):
 
 
 def test_trials_and_re_runs_are_not_averaged_together(copied):
-    target = SweepPaths(copied).rerun(3, 1)
-    target.parent.mkdir()
-    (copied / "4").rename(target)
-    (copied / "5").rename(SweepPaths(copied).rerun(3, 2))
+    SweepPaths(copied).trials.touch()
+    SweepPaths(copied).reruns.mkdir()
+    for number, seed in ((4, 1), (5, 2)):
+        (copied / str(number)).rename(SweepPaths(copied).rerun(3, seed))
 
     write_board(copied)
 
-    assert boards(copied) == ["lr=0.01, 3 seeds", "lr=0.1, 2 seeds"]
+    assert boards(copied) == ["lr=0.1, 2 seeds", "trials lr=0.01, 3 seeds"]
 
 
-def test_means_are_over_the_steps_that_all_runs_have():
-    tables = [
-        [{"step": "1", "val/loss": "1.0", "lr": "0.1"}, {"step": "2", "val/loss": "0.5", "lr": "0.1"}],
-        [{"step": "1", "val/loss": "3.0", "lr": "0.1"}, {"step": "2", "val/loss": "", "lr": "0.1"}],
+def test_seeds_in_folders_of_their_own_are_one_setting(copied):
+    for number in ("3", "4", "5"):
+        (copied / f"seed{number}").mkdir()
+        (copied / number).rename(copied / f"seed{number}" / number)
+
+    write_board(copied)
+
+    assert boards(copied) == ["lr=0.01, 3 seeds", "lr=0.1, 3 seeds"]
+
+
+def test_a_folder_without_a_run_gets_no_board(tmp_path):
+    write_board(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_are_fit_for_folders_and_unique():
+    assert folder_names(["sgd lr=0.1", "path=a/b", "path=a_b", "path=../c", "x" * 200]) == [
+        "sgd lr=0.1",
+        "path=a_b",
+        "path=a_b (2)",
+        "path=.._c",
+        "x" * 120,
     ]
-
-    found = means(tables)
-
-    assert list(found) == ["val/loss"]
-    ((step, mean, lower, upper),) = found["val/loss"]
-    assert (step, mean) == (1, 2.0)
-    assert upper - mean == mean - lower == pytest.approx(12.7062)  # t with 1 degree of freedom, times sqrt(2) / sqrt(2)
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ([{"optimizer.lr": 0.1}], ["one setting"]),
-        ([{"optimizer.lr": 0.1, "x": 1.0}, {"optimizer.lr": 0.01, "x": 1.0}], ["lr=0.1", "lr=0.01"]),
-        ([{"optimizer": "SGD"}, {"optimizer": "Adam", "eps": 1e-8}], ["optimizer=SGD", "optimizer=Adam eps=1e-08"]),
-        ([{"a.lr": 1.0, "b.lr": 1.0}, {"a.lr": 2.0, "b.lr": 3.0}], ["a.lr=1 b.lr=1", "a.lr=2 b.lr=3"]),
-        ([{"model.path": "a/b"}, {"model.path": "../c"}], ["path=a_b", "path=.._c"]),
-        ([{"x": 0.123456}, {"x": 0.1234567}], ["x=0.1235 (1)", "x=0.1235 (2)"]),
-    ],
-)
-def test_labels_name_what_differs(settings, words):
-    assert labels(settings, settings) == words
 
 
 @pytest.mark.slow
@@ -188,5 +213,5 @@ def test_a_multirun_of_the_command_line_ends_with_its_board(mnist_root, tmp_path
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=500)
 
     assert done.returncode == 0, done.stderr
-    assert boards(tmp_path) == ["one setting, 2 seeds"]
-    assert curves(SweepPaths(tmp_path).tensorboard / "one setting, 2 seeds")["mean/val/acc"]
+    assert boards(tmp_path) == ["softmax_regression sgd, 2 seeds"]
+    assert curves(SweepPaths(tmp_path).tensorboard / "softmax_regression sgd, 2 seeds")["mean/val/acc"]
