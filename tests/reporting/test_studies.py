@@ -1,14 +1,19 @@
 """Sweeps read back, and the tuning-budget curve."""
 
 import itertools
+import shutil
 
 import numpy as np
+import optuna
 import pytest
+import yaml
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
-from lightsweep.reporting.runs import find_runs
+from lightsweep.reporting.runs import find_runs, is_sweep
 from lightsweep.reporting.studies import at_edge, budget_band, budget_values, expected_best, find_sweeps, importances
+from lightsweep.sweeping import storage as storage_module
+from lightsweep.sweeping.storage import open_storage
 
 
 def sweep_of(folder):
@@ -74,10 +79,133 @@ def test_journal_that_cannot_be_read_is_said(make_sweep, content):
     assert "study" in sweep.note
 
 
-def test_sweep_in_another_storage_says_where_its_trials_are(make_sweep):
+def in_storage(folder, storage, cwd=None, **sweeper):
+    """Moves a sweep's study out of its folder, as if its configuration had named the storage."""
+    (folder / "study.journal").rename(folder / "trials.csv")
+    sweeper = {
+        "_target_": "hydra_plugins.lightsweep_optuna.optuna_sweeper.OptunaSweeper",
+        "storage": storage,
+        **sweeper,
+    }
+    hydra = {"sweeper": sweeper, "runtime": {"cwd": str(cwd or folder)}}
+    (folder / "multirun.yaml").write_text(yaml.safe_dump({"hydra": hydra}))
+
+
+def test_study_in_a_journal_elsewhere_is_read(make_sweep, tmp_path):
+    folder = make_sweep("s", [0.5, 0.6])
+    shutil.copy(folder / "study.journal", tmp_path / "other.journal")
+    in_storage(folder, "journal:other.journal", tmp_path, study_name="s")
+    assert [trial.value for trial in sweep_of(folder).trials] == [0.5, 0.6]
+
+
+@pytest.fixture
+def make_sqlite(make_sweep):
+    """Writes a sweep of which the study is in `studies.db` beside its folder, with another's."""
+
+    def made(values, **sweeper):
+        folder = make_sweep("s", values)
+        before = sweep_of(folder).study
+        storage = open_storage(f"sqlite:///{folder.parent / 'studies.db'}")
+        optuna.create_study(study_name="another", storage=storage)
+        optuna.copy_study(from_study_name="s", from_storage=before._storage, to_storage=storage)
+        in_storage(folder, "sqlite:///studies.db", folder.parent, **{"study_name": "s", **sweeper})
+        return folder, storage
+
+    return made
+
+
+def close(storage):
+    storage._backend.remove_session()
+    storage._backend.engine.dispose()
+    storage_module._open_once.cache_clear()
+
+
+def test_study_in_sqlite_is_read_as_from_a_journal_and_nothing_is_changed(make_sqlite):
+    folder, storage = make_sqlite([0.5, None, "failed", 0.1])
+    close(storage)
+    before = {path: path.read_bytes() for path in folder.parent.rglob("*") if path.is_file()}
+    sweep = sweep_of(folder)
+    assert sweep.note == ""
+    assert sweep.study.study_name == "s"
+    assert budget_values(sweep) == [0.5, 0.3, 0.1, 0.1]
+    assert [trial.number for trial in sweep.ranked()] == [0, 3]
+    assert sweep.trials[2].user_attrs["lightsweep:reason"] == "it burst"
+    assert {path: path.read_bytes() for path in folder.parent.rglob("*") if path.is_file()} == before
+
+
+def test_study_in_sqlite_that_is_being_written_is_read_to_its_last_trial(make_sqlite):
+    folder, storage = make_sqlite([0.5])
+    optuna.load_study(study_name="s", storage=storage).add_trial(create_trial(value=0.7))
+    assert (folder.parent / "studies.db-wal").stat().st_size > 0
+    assert [trial.value for trial in sweep_of(folder).trials] == [0.5, 0.7]
+    close(storage)
+
+
+def test_comparisons_study_is_named_by_its_choice(make_sqlite):
+    folder, storage = make_sqlite([0.5], study_name="mine", compare="optimizer")
+    optuna.copy_study(
+        from_study_name="s", from_storage=storage, to_storage=storage, to_study_name=f"mine-{folder.name}"
+    )
+    close(storage)
+    assert sweep_of(folder).study.study_name == "mine-s"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("gone.db", None, "gone.db, which is not there; its trials are in trials.csv"),
+        ("torn.db", b"SQLite format 3\0" + b"x" * 5000, "its study cannot be read: "),
+        ("text.db", b"no database\n", "its study cannot be read: "),
+        ("empty.db", b"", "its study cannot be read: it holds no study"),
+    ],
+)
+def test_sqlite_file_that_cannot_be_read_is_said_and_left_as_it_is(make_sweep, name, content, reason):
+    folder = make_sweep("s", [0.5])
+    in_storage(folder, f"sqlite:///{name}")
+    if content is not None:
+        (folder / name).write_bytes(content)
+    sweep = sweep_of(folder)
+    assert (sweep.study, sweep.trials) == (None, [])
+    assert reason in sweep.note
+    assert (folder / name).exists() == (content is not None)
+    assert not content or (folder / name).read_bytes() == content
+
+
+def test_other_studies_are_not_taken_for_a_sweeps(make_sqlite):
+    folder, storage = make_sqlite([0.5], study_name="third")
+    close(storage)
+    assert "of the studies another, s it is not known which is this sweep's" in sweep_of(folder).note
+
+
+@pytest.mark.parametrize(
+    ("storage", "shown"),
+    [
+        ("postgresql://me:secret@db.example/x", "postgresql://me:***@db.example/x"),
+        ("mysql://db.example/x?password=secret", "mysql://db.example/x?password=***"),
+        ("${oc.env:secret}", "${oc.env:secret}"),
+        ({"_target_": "optuna.storages.InMemoryStorage", "token": "secret"}, "a storage made by a class"),
+    ],
+)
+def test_study_that_is_in_no_file_is_left_out_and_said_without_its_password(make_sweep, storage, shown):
+    folder = make_sweep("s", [0.5])
+    in_storage(folder, storage)
+    note = sweep_of(folder).note
+    assert note == f"its study is in {shown}; a report reads studies in files only, and its trials are in trials.csv"
+
+
+def test_sweep_without_its_configuration_says_where_its_trials_are(make_sweep):
     folder = make_sweep("s", [0.5])
     (folder / "study.journal").rename(folder / "trials.csv")
-    assert "trials.csv" in sweep_of(folder).note
+    assert sweep_of(folder).note == "its study is not in its folder; its trials are in trials.csv"
+
+
+def test_sweep_that_has_only_begun_is_one_but_a_comparison_of_sweeps_is_none(make_sweep):
+    folder = make_sweep("all/s", [0.5])
+    in_storage(folder, "sqlite:///studies.db")
+    (folder / "trials.csv").unlink()
+    shutil.copy(folder / "multirun.yaml", folder.parent)
+    assert is_sweep(folder)
+    assert not is_sweep(folder.parent)
 
 
 def test_importances_are_shares_and_none_with_few_trials(make_sweep):

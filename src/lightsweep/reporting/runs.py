@@ -80,16 +80,25 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
 
 
 def is_sweep(folder: Path) -> bool:
-    """Whether a folder is a sweep's of the Optuna sweeper."""
+    """Whether a folder is a sweep's of the Optuna sweeper: it holds its study or its results, or at first its settings.
+
+    A comparison's folder holds sweeps, and is none.
+    """
     paths = SweepPaths(folder)
-    return paths.trials.is_file() or paths.journal.is_file()
+    if paths.trials.is_file() or paths.journal.is_file():
+        return True
+    try:
+        ours = "_target_: hydra_plugins.lightsweep_optuna." in paths.multirun.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return ours and not any(folder.glob(f"*/{paths.multirun.name}"))
 
 
 def read_run(folder: Path) -> Run:
     """A run's folder; what is missing or damaged becomes its status and reason."""
     paths, kind = RunPaths(folder), _kind(folder)
     settings, choices = _settings(paths), _choices(paths)
-    hardware = _mapping(paths.environment)
+    hardware = read_mapping(paths.environment)
     seed = (settings or {}).get("seed")
     common: dict[str, Any] = {"settings": settings, "choices": choices, "hardware": hardware}
     if not paths.result.is_file():
@@ -138,7 +147,7 @@ def _kind(folder: Path) -> str:
 
 
 def _settings(paths: RunPaths) -> dict[str, Any] | None:
-    tree = _mapping(paths.config)
+    tree = read_mapping(paths.config)
     return dict(flat(tree)) if tree else None
 
 
@@ -153,14 +162,14 @@ def flat(tree: Any, above: str = "") -> Iterator[tuple[str, Any]]:
 
 def _choices(paths: RunPaths) -> dict[str, str]:
     """Hydra's own note of the groups' choices; without it nothing."""
-    hydra = _mapping(paths.hydra / "hydra.yaml").get("hydra")
+    hydra = read_mapping(paths.hydra / "hydra.yaml").get("hydra")
     runtime = hydra.get("runtime") if isinstance(hydra, dict) else None
     choices = runtime.get("choices") if isinstance(runtime, dict) else None
     return {str(k): str(v) for k, v in choices.items()} if isinstance(choices, dict) else {}
 
 
-def _mapping(path: Path) -> dict[str, Any]:
-    """A YAML or JSON file that may be missing or damaged: it only adds words to a report."""
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A YAML or JSON file that may be missing or damaged, and is empty then: it only adds words to a report."""
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):

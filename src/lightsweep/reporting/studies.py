@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.exceptions import ExperimentalWarning, OptunaError
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.exceptions import ExperimentalWarning
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from lightsweep.paths import SweepPaths
+from lightsweep.errors import RunFolderError
 from lightsweep.reporting.runs import Run, is_sweep
+from lightsweep.reporting.saved_study import open_saved_study
 from lightsweep.sweeping import marks
 
 RESAMPLES = 2000
@@ -85,22 +84,10 @@ def find_sweeps(folders: Sequence[Path], runs: Sequence[Run]) -> list[Sweep]:
 
 
 def _read(folder: Path, name: str) -> Sweep:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    journal = SweepPaths(folder).journal
-    if not journal.is_file():
-        return Sweep(
-            folder, name, None, f"its study is not in its folder; its trials are in {SweepPaths(folder).trials.name}"
-        )
     try:
-        storage: BaseStorage = JournalStorage(JournalFileBackend(str(journal)))
-        studies = storage.get_all_studies()
-        if not studies:
-            return Sweep(folder, name, None, "its journal holds no study")
-        study = optuna.load_study(study_name=studies[-1].study_name, storage=storage)
-    except (OSError, ValueError, KeyError, AssertionError, OptunaError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return Sweep(folder, name, None, f"its study cannot be read: {reason}")
-    return Sweep(folder, name, study)
+        return Sweep(folder, name, open_saved_study(folder))
+    except RunFolderError as error:
+        return Sweep(folder, name, None, str(error))
 
 
 def importances(sweep: Sweep) -> dict[str, float]:

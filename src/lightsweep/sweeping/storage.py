@@ -25,13 +25,14 @@ _IN_ENVIRONMENT = "in_environment"
 StorageSpec = str | Mapping[str, Any]
 
 
-def storage_spec(given: str | Mapping[str, Any] | None, folder: Path) -> StorageSpec:
+def storage_spec(given: str | Mapping[str, Any] | None, folder: Path, start: Path = Path()) -> StorageSpec:
     """The setting `storage` in a form that every process reads alike: paths are absolute.
 
     Args:
         given: None for a journal in `folder`, `journal:PATH`, the path of a `.journal` or `.log` file, a URL, or a
             mapping with a `_target_`.
         folder: the sweep's folder.
+        start: the folder that relative paths start from.
     """
     if given is None:
         return f"journal:{SweepPaths(folder).journal.absolute()}"
@@ -41,11 +42,11 @@ def storage_spec(given: str | Mapping[str, Any] | None, folder: Path) -> Storage
         return dict(given)
     if given.startswith("journal:"):
         path = re.sub(r"^//(?=/)", "", given.removeprefix("journal:"))
-        return f"journal:{Path(path).absolute()}"
+        return f"journal:{(start / path).absolute()}"
     if "://" not in given and Path(given).suffix in (".journal", ".log"):
-        return f"journal:{Path(given).absolute()}"
+        return f"journal:{(start / given).absolute()}"
     relative = re.fullmatch(r"sqlite:///(?!/)(?!:memory:)(.+)", given)
-    return f"sqlite:///{Path(relative[1]).absolute()}" if relative else given
+    return f"sqlite:///{(start / relative[1]).absolute()}" if relative else given
 
 
 def lock_path(spec: StorageSpec, folder: Path) -> Path:
