@@ -1,5 +1,6 @@
 """Executes the notebooks and saves what they show: `python docs/notebooks/execute.py`; runs go below `outputs/`."""
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -19,6 +20,9 @@ def executed(path: Path, folder: Path) -> NotebookNode:
     NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": str(folder)}}).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times, which differ each time
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                output.text = output.text.replace(f"{folder}{os.sep}", "")  # where it ran is nobody's business
     return notebook
 
 

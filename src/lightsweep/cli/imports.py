@@ -4,5 +4,6 @@ import warnings
 
 
 def quiet_imports() -> None:
-    """Lightning uses a name that torch has deprecated; nobody but Lightning can mend that."""
+    """Lightning uses a name that torch has deprecated, and Optuna imports bars that nobody sees in a notebook."""
     warnings.filterwarnings("ignore", message=r".*LeafSpec.*is deprecated")
+    warnings.filterwarnings("ignore", message="IProgress not found")
