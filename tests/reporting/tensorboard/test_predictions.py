@@ -79,6 +79,15 @@ def test_confusion_matrices_of_any_size_are_drawn(classes):
     assert max(picture.size) < 1400
 
 
+@pytest.mark.parametrize("name", ["0", "a very long name of a class"])
+def test_no_word_of_a_confusion_matrix_is_cut_at_the_edges(predictions, name):
+    picture = confusion_matrix(predictions, [name] * 3)
+
+    width, height = picture.size
+    for box in ((0, 0, 4, height), (width - 4, 0, width, height), (0, 0, width, 4), (0, height - 4, width, height)):
+        assert picture.crop(box).getcolors() == [((box[2] - box[0]) * (box[3] - box[1]), (255, 255, 255))]
+
+
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 5)])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_mistakes_of_any_image_are_drawn(shape, dtype):

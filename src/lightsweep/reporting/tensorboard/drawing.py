@@ -39,7 +39,8 @@ def confusion_matrix(predictions: Predictions, names: Sequence[str]) -> Image.Im
     classes, cell = len(counts), 46 if len(counts) <= _LEGIBLE else 18
     numbers = classes <= _LEGIBLE
     small, plain = _font(12 if numbers else 11), _font(14)
-    left = 46 + max(round(small.getlength(_short(name))) for name in names)
+    words = [*(_short(name) for name in names), *(["precision"] if numbers else [])]
+    left = 22 + max(round(small.getlength(word)) for word in words)
     top, margin = 62, 64
     picture = Image.new("RGB", (left + classes * cell + margin + 8, top + classes * cell + 56), _WHITE)
     draw = ImageDraw.Draw(picture)
