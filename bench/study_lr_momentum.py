@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -25,6 +26,11 @@ NAME, SEEDS = "study-lr-momentum", 5
 # fp32: an AMD EPYC without bf16 instructions made 1,432 samples/s in fp32, 130 in bf16-mixed (150 steps, one thread)
 COMMON = ("trainer.max_epochs=5", "trainer.precision=32-true")
 ARTICLE = ("optimizer.lr=0.01", "optimizer.momentum=0.9")
+FIGURES = {
+    "means-test-acc": "Test accuracy of the article's settings and the winner's on five seeds",
+    f"sweep-{NAME}-map": "Validation accuracy over learning rate and momentum; crosses are pruned trials",
+    "tuning-budget": "Expected best validation accuracy against the number of trials",
+}
 METRICS = {"test/acc": "test accuracy", "val/acc": "validation accuracy"}
 
 
@@ -141,6 +147,11 @@ def page(num_workers: int) -> str:
         "|---|---|---|---|",
         *pairs,
         "",
+        "The pictures are from the report of both folders:",
+        "",
+        f"    python report.py outputs/sweeps/{NAME} outputs/sweeps/{NAME}-article",
+        "",
+        *(f"![{words}](images/{NAME}/{name}.png)\n" for name, words in FIGURES.items()),
         "## Trials",
         "",
         f"{len(trials)} trials: {states['complete']} complete, {states['pruned']} pruned by the median,",
@@ -153,6 +164,16 @@ def page(num_workers: int) -> str:
     ])  # fmt: skip
 
 
+def draw() -> None:
+    """Copy the report's figures beside the page."""
+    folders = [f"outputs/sweeps/{NAME}{end}" for end in ("", "-article")]
+    subprocess.run([sys.executable, "report.py", *folders], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    target = PAGE.parent / "images" / NAME
+    target.mkdir(parents=True, exist_ok=True)
+    for name in FIGURES:
+        shutil.copy(ROOT / folders[0] / "report" / "figures" / f"{name}.png", target)
+
+
 def main() -> None:
     """Make what is missing, then write the page."""
     num_workers = int(sys.argv[1]) if len(sys.argv) > 1 else 2
@@ -162,6 +183,7 @@ def main() -> None:
     missing = [seed for seed in seeds if not result(ROOT / "outputs" / "sweeps" / f"{NAME}-article" / str(seed))]
     if missing:
         train(article_command(num_workers, missing))
+    draw()
     PAGE.write_text(page(num_workers), encoding="utf-8")
     print(f"wrote {PAGE.relative_to(ROOT)}")
 

@@ -165,9 +165,12 @@ def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawin
         both = [trial for trial in done if {horizontal, vertical} <= trial.params.keys()]
         values = [trial.values[0] * scale(objective) for trial in both]
         xs, ys = zip(*places(both), strict=True)
-        points = axes.scatter(xs, ys, c=values, cmap="viridis", s=36)
+        low, high = _fences(values)
+        points = axes.scatter(xs, ys, c=values, cmap="viridis", s=36, vmin=low, vmax=high)
         assert axes.figure is not None
-        axes.figure.colorbar(points, ax=axes, label=f"{objective}{unit(objective)}")
+        beyond = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
+        extend = beyond[min(values) < low, max(values) > high]
+        axes.figure.colorbar(points, ax=axes, label=f"{objective}{unit(objective)}", extend=extend)
         best = sweep.ranked()[0]
         axes.plot(*places([best])[0], "o", markersize=11, fillstyle="none", color=INK, label="best")
         for name, axis in ((horizontal, axes.xaxis), (vertical, axes.yaxis)):
@@ -179,6 +182,13 @@ def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawin
 
     title = f"{sweep.name}: {short(horizontal)} × {short(vertical)}"
     return draw(_name(sweep, "map"), title, _trial_counts(sweep), paint, (5.2, 4))
+
+
+def _fences(values: Sequence[float]) -> tuple[float, float]:
+    """The range that colours tell apart: Tukey's fences, so that one failure does not make all others look alike."""
+    first, third = np.quantile(values, [0.25, 0.75])
+    reach = 1.5 * (third - first)
+    return max(min(values), first - reach), min(max(values), third + reach)
 
 
 def _trial_curves(sweep: Sweep, objective: str, runs: Sequence[Run]) -> Drawing | None:
