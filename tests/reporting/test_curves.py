@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from lightsweep.reporting.curves import mean_curve
+from lightsweep.reporting.figures import curve_figures
+from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.runs import find_runs
 from lightsweep.statistics import Estimate
 
@@ -55,3 +57,16 @@ def test_one_run_has_no_band_and_no_run_no_curve(make_run, tmp_path):
     assert np.array_equal(found.mean, [0.1, 0.2])
     assert mean_curve(runs, "val/loss", "step") is None
     assert mean_curve([], "val/acc", "step") is None
+
+
+def test_a_setting_that_cannot_be_drawn_is_named_below_the_figure(make_run, tmp_path):
+    for seed in (0, 1):
+        make_run(f"a{seed}", seed=seed, lr=0.1, curve=[0.1, 0.2])
+        folder = make_run(f"b{seed}", seed=seed, lr=0.2)
+        start = 100 * seed
+        (folder / "metrics.csv").write_text(
+            f"step,epoch,seconds,val/acc\n100,1,{start + 1},0.1\n200,2,{start + 2},0.2\n"
+        )
+    figures = list(curve_figures(group_runs(find_runs([tmp_path])), "val/acc", "val/acc"))
+    said = ["Without lr=0.2, whose runs have no part in common." in figure.caption for figure in figures]
+    assert said == [False, False, True]

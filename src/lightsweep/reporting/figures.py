@@ -63,13 +63,15 @@ def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[
     shown = ranked[:MOST_CURVES]
     for axis, name in _AXES.items():
         curves = {group.name: mean_curve(group.completed, metric, axis) for group in shown}
-        present = {group: curve for group, curve in curves.items() if curve is not None}
-        if not present:
+        absent = [group for group, curve in curves.items() if curve is None]
+        if len(absent) == len(curves):
             continue
 
-        def paint(axes: Axes, present: dict = present, name: str = name) -> None:
+        def paint(axes: Axes, curves: dict = curves, name: str = name) -> None:
             with legend_beside(axes):
-                for (group, curve), (colour, line) in zip(present.items(), styles(), strict=False):
+                for (group, curve), (colour, line) in zip(curves.items(), styles(), strict=False):
+                    if curve is None:
+                        continue
                     marker = "o" if len(curve.x) < 3 else None
                     mean = curve.mean * scale(metric)
                     axes.plot(curve.x, mean, line, color=colour, marker=marker, markersize=3, label=group)
@@ -83,6 +85,7 @@ def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[
         some = f" The best {len(shown)} of {len(ranked)} settings by {order}." if len(ranked) > len(shown) else ""
         band = "Mean over the completed runs; band: 95 % interval (Student's t), over the part that all reach."
         caption = f"{band} {_counts(shown)}.{some}"
+        caption += f" Without {', '.join(absent)}, whose runs have no part in common." if absent else ""
         yield draw(f"{_file(metric)}-by-{axis}", f"{metric} against {name}", caption, paint, (5.8, 3.4))
 
 

@@ -93,9 +93,10 @@ def _facts(runs: Sequence[Run], groups: Sequence[Group]) -> list[str]:
         many = "1 setting" if len(groups) == 1 else f"{len(groups)} settings"
         lines.append(f"{many}, told apart by everything but the seed.")
     devices = sorted({str(run.hardware["device"]) for run in runs if run.hardware.get("device")})
-    versions = {text for run in runs if (text := _versions(run))}
+    versions = sorted({text for run in runs if (text := _versions(run))})
+    commits = sorted({text for run in runs if (text := _commit(run))})
     if devices:
-        lines.append(f"Hardware: {'; '.join(devices)}. Versions: {'; '.join(sorted(versions)) or 'not noted'}.")
+        lines.append(f"Hardware: {'; '.join(devices)}. Versions: {'; '.join([*versions, *commits]) or 'not noted'}.")
     return lines
 
 
@@ -103,12 +104,14 @@ def _versions(run: Run) -> str:
     packages = run.hardware.get("packages")
     if not isinstance(packages, dict):
         return ""
-    names = [f"{name} {packages[name]}" for name in ("torch", "lightning", "optuna") if packages.get(name)]
+    return ", ".join(f"{name} {packages[name]}" for name in ("torch", "lightning", "optuna") if packages.get(name))
+
+
+def _commit(run: Run) -> str:
     git = run.hardware.get("git")
-    commit = (
-        str(git.get("commit"))[:10] + (" with changes" if git.get("dirty") else "") if isinstance(git, dict) else ""
-    )
-    return ", ".join([*names, *([f"commit {commit}"] if commit else [])])
+    if not isinstance(git, dict) or not git.get("commit"):
+        return ""
+    return f"commit {str(git['commit'])[:10]}" + (" with changes" if git.get("dirty") else "")
 
 
 def _write(paths: ReportPaths, title: str, lines: Sequence[str], parts: Sequence[Section]) -> None:
