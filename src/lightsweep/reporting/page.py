@@ -24,8 +24,7 @@ p { margin: .4rem 0; max-width: 48rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
-th[scope=row], th:first-child { text-align: left; font-weight: 600; position: sticky; left: 0;
-  background: var(--paper); }
+th[scope=row], th:first-child { text-align: left; font-weight: 600; }
 td.words { text-align: left; white-space: normal; min-width: 16rem; }
 thead th { color: var(--quiet); font-weight: 500; }
 tbody tr:hover { background: var(--soft); }
