@@ -25,6 +25,8 @@ CASES = {
     "lbfgs": ("model=softmax_regression", "optimizer=lbfgs"),
     "ema": ("model=softmax_regression", "trainer.ema_decay=0.9", "trainer.inner_steps=2"),
     "board": ("model=softmax_regression", "logger=tensorboard"),
+    "metrics": ("model=softmax_regression", "metrics=[f1,auroc]", "monitor=val/f1"),
+    "metrics_short": ("model=softmax_regression", "metrics=[auroc]", "data.eval_batch_size=49"),  # val: 49 and 1
     "line": ("model=linear_regression", "data=line"),
 }
 
@@ -32,7 +34,8 @@ CASES = {
 def overrides_of(case, mnist_root):
     chosen = list(CASES[case])
     if case != "line":
-        chosen += [f"data.root={mnist_root}", "data.val_size=50", "data.eval_batch_size=20"]
+        chosen += [f"data.root={mnist_root}", "data.val_size=50"]
+        chosen += [] if any(word.startswith("data.eval_batch") for word in chosen) else ["data.eval_batch_size=20"]
         chosen += [] if any(word.startswith("data.batch_size") for word in chosen) else ["data.batch_size=50"]
     chosen += [] if any(word.startswith("logger=") for word in chosen) else ["logger=none"]
     return [*BASE, *chosen]
@@ -75,6 +78,9 @@ def assert_same_run(*both):
             assert results[1][name] is None
         else:
             assert results[1][name] == pytest.approx(results[0][name], rel=1e-9), name
+    own = {name for result in results for name in result if name.endswith(("/f1", "/auroc"))}
+    for name in own:  # in float32
+        assert results[1][name] == pytest.approx(results[0][name], rel=1e-6), name
     for name in ("status", "steps", "epochs", "monitor"):
         assert results[1][name] == results[0][name], name
 

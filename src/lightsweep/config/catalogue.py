@@ -24,6 +24,7 @@ TOPICS = {
     "trainers": "trainer",
     "loggers": "logger",
     "callbacks": "callbacks",
+    "metrics": "metrics",
     "experiments": "experiment",
     "sweeps": "sweeps",
     "launchers": "hydra/launcher",
@@ -33,7 +34,19 @@ TOPICS = {
 }
 """The words of `info=` and the Hydra groups that they stand for; `run` stands for the keys outside of groups."""
 
-_GIVEN_BY_US = {"params", "groups", "optimizer", "spec", "net", "task", "seed", "save_dir", "last_epoch", "options"}
+_GIVEN_BY_US = {
+    "params",
+    "groups",
+    "optimizer",
+    "spec",
+    "net",
+    "task",
+    "seed",
+    "save_dir",
+    "last_epoch",
+    "options",
+    "num_classes",
+}
 _WORDS: dict[Any, str] = {float: "number", int: "whole number", bool: "true or false", str: "text", Any: "anything"}
 
 
@@ -129,7 +142,7 @@ def _type_words(annotation: Any) -> str:
 def _member(group: str, name: str, node: dict[str, Any]) -> Member:
     inner = next(iter(node.values()), None)
     if len(node) == 1 and isinstance(inner, dict):
-        node = inner  # loggers and callbacks stand under a name of their own
+        node = inner  # loggers, callbacks and metrics stand under a name of their own
     target = node.get("_target_")
     callee = source.read(target) if target is not None else None
     arguments = {argument.name: argument for argument in callee.arguments} if callee is not None else {}

@@ -10,7 +10,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from lightsweep.config.schema import GROUPS, Config, Logger
+from lightsweep.config.schema import GROUPS, Config, Logger, Metric
 from lightsweep.errors import ConfigError
 
 _TYPES = {
@@ -66,6 +66,8 @@ def _check_together(values: dict[str, Any]) -> None:
     for limit in ("max_epochs", "max_steps"):
         if trainer[limit] == 0:
             raise ConfigError(f"`trainer.{limit}` must be at least 1, or -1 for no limit, but got 0")
+    for name in {"loss", "acc"} & values.get("metrics", {}).keys():
+        raise ConfigError(f"`metrics.{name}` is the name of a metric that every run has: choose another")
     fold, num_folds = values["data"].get("fold"), values["data"].get("num_folds", 5)
     if fold is not None and fold >= num_folds:
         raise ConfigError(f"`data.fold` must be below `data.num_folds={num_folds}`, counted from 0, but got {fold}")
@@ -109,8 +111,8 @@ def _path_words(values: Any, loc: Sequence[Any]) -> set[str]:
 def _model(keys: Sequence[str]) -> type[BaseModel] | None:
     if not keys:
         return Config
-    if len(keys) == 2 and keys[0] == "logger":
-        return Logger
+    if len(keys) == 2 and keys[0] in ("logger", "metrics"):
+        return Logger if keys[0] == "logger" else Metric
     return GROUPS.get(keys[0]) if len(keys) == 1 else None
 
 

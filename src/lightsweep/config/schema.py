@@ -170,6 +170,10 @@ class Logger(Open):
     )
 
 
+class Metric(Open):
+    """`metrics.<name>`: a metric over the validation and the test split; further keys are its constructor's."""
+
+
 class Config(Strict):
     """The whole configuration of a run."""
 
@@ -181,6 +185,9 @@ class Config(Strict):
     early_stopping: EarlyStopping
     logger: dict[str, Logger] | None = Field(description="loggers by name, each with its `_target_`; null: none")
     callbacks: dict[str, Any] = Field(description="further Lightning callbacks by name, each with its `_target_`")
+    metrics: dict[Annotated[str, Field(pattern=r"^\w+$")], Metric] = Field(
+        {}, description="further metrics by name, each with its `_target_`: logged as val/<name> and test/<name>"
+    )
     seed: Index = Field(description="seed of weights, batch order and dropout")
     monitor: str = Field(
         pattern=r"^(auto|(train|val)/\w+)$",

@@ -24,6 +24,8 @@ ALLOWED = (  # prefixes of what may be built without `trust`, if it is a part of
     "torchvision.",
     "lightning.pytorch.callbacks.",
     "lightning.pytorch.loggers.",
+    "torchmetrics.classification.",  # not all of torchmetrics: its text and image metrics load networks by name
+    "torchmetrics.regression.",
 )
 _FACTORIES = ("lightsweep.training.optimizers.", "lightsweep.training.schedulers.", "torchvision.models.")
 
@@ -95,8 +97,8 @@ def refuse_foreign(target: str, trust: Iterable[str] = ()) -> None:
         raise outside
     if not home.startswith(trusted or "\0") and not _is_part_of_a_run(found, home):
         raise ConfigError(
-            f"`_target_: {target}` is not allowed: it is no model, optimizer, scheduler, data module, callback, logger "
-            f"or transform; {advice.replace(target.partition('.')[0], target.rpartition('.')[0])}"
+            f"`_target_: {target}` is not allowed: it is no model, optimizer, scheduler, data module, callback, "
+            f"logger, metric or transform; {advice.replace(target.partition('.')[0], target.rpartition('.')[0])}"
         )
 
 

@@ -21,12 +21,17 @@ def print_summary(result: Result, loader: str = "device", augmented: bool = Fals
     """
     console = Console(soft_wrap=True, highlight=False)
     table = Table(title=None, box=None, pad_edge=False)
-    for name in ("", "loss", "accuracy"):
+    own = list(dict.fromkeys(name.partition("/")[2] for name in result.metrics))
+    own = [name for name in own if name not in ("loss", "acc")]
+    for name in ("", "loss", "accuracy", *own):
         table.add_column(name, justify="right" if name else "left")
     for split, note in (("train", "last epoch"), ("val", f"best {result.monitor}"), ("test", "best checkpoint")):
         loss, accuracy = result.metrics.get(f"{split}/loss"), result.metrics.get(f"{split}/acc")
         if loss is not None:
-            table.add_row(f"{split} ({note})", f"{loss:.4f}", "" if accuracy is None else f"{100 * accuracy:.2f} %")
+            more = [result.metrics.get(f"{split}/{name}") for name in own]
+            shown = ["" if value is None else f"{value:.4f}" for value in more]
+            percent = "" if accuracy is None else f"{100 * accuracy:.2f} %"
+            table.add_row(f"{split} ({note})", f"{loss:.4f}", percent, *shown)
     console.print(table)
     console.print(
         f"{result.epochs} epochs, {result.steps:,} steps in {result.seconds:.1f} s   "

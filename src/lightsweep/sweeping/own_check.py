@@ -36,11 +36,14 @@ def check_own(composed: DictConfig, directions: Sequence[str]) -> None:
     with open_dict(task):
         task.pop("hydra", None)
     check(task)
+    metrics = [*METRICS, *(f"val/{name}" for name in task.get("metrics") or {})]
     for key, names in (("monitor", [task.monitor]), ("objectives", OmegaConf.to_container(task.objectives))):
         assert isinstance(names, list)
         for name in names:
-            if "/" in str(name) and name not in METRICS:
-                raise ConfigError(f"`{key}` names {name}, which no model logs{nearest(str(name), METRICS)}")
+            if "/" in str(name) and name not in metrics:
+                raise ConfigError(f"`{key}` names {name}, which no model logs{nearest(str(name), metrics)}")
+    if task.mode == "auto" and task.monitor in metrics[len(METRICS) :]:
+        raise ConfigError(f"`monitor={task.monitor}` in a sweep needs mode=max or mode=min")
     for name, direction in zip(task.objectives, directions, strict=False):
         best = _best(str(name), task)
         if best is not None and best != direction:

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torchmetrics import Metric
 
 from lightsweep.config import instantiate
 from lightsweep.data import ArrayDataModule, DataSpec
@@ -27,6 +28,7 @@ from lightsweep.training.allocator import keep_freed_memory
 from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
 from lightsweep.training.clock import Clock
 from lightsweep.training.conductor import Conductor
+from lightsweep.training.metrics import Metrics, build_metrics, direction
 from lightsweep.training.optimizers import build_optimizers, scaled, stop_looking_for_gpus
 from lightsweep.training.progress import Bar
 from lightsweep.training.recorder import Recorder
@@ -113,7 +115,8 @@ def build(
     datamodule.setup("fit")
     model = build_model(cfg, datamodule.spec)
     refuse_single_examples(model, datamodule)
-    monitor, mode = monitored(cfg, model, datamodule)
+    metrics = build_metrics(cfg, model)
+    monitor, mode = monitored(cfg, model, datamodule, metrics)
     limits = cfg.trainer.checkpoint_every_n_steps, cfg.trainer.checkpoint_every_minutes
     checkpoints = Checkpoints(paths, monitor, mode, clock, *limits)
     trainer = build_trainer(cfg, paths, checkpoints)
@@ -133,12 +136,15 @@ def build(
     recorder = Recorder(paths.metrics, list(trainer.loggers), clock, trainer.is_global_zero, watchers)
     bar = Bar(stepper, cfg.trainer.print_loss)
     conductor = Conductor(stepper, recorder, clock, bar, cfg.trainer.log_every_n_steps, monitor)
-    own: list[Callback] = [conductor, *watchers, bar, *trainer_callbacks(cfg, monitor, mode), *callbacks]
+    added = [Metrics(metrics)] if metrics else []
+    own: list[Callback] = [conductor, *added, *watchers, bar, *trainer_callbacks(cfg, monitor, mode), *callbacks]
     trainer.callbacks = [*own, *trainer.callbacks]  # type: ignore[attr-defined]
     return Parts(datamodule, model, trainer, stepper, checkpoints, conductor, recorder, watchers, bar)
 
 
-def monitored(cfg: DictConfig, model: Model, datamodule: ArrayDataModule) -> tuple[str, str]:
+def monitored(
+    cfg: DictConfig, model: Model, datamodule: ArrayDataModule, metrics: Mapping[str, Metric]
+) -> tuple[str, str]:
     """Name and direction of the metric that picks the best checkpoint."""
     name = cfg.monitor
     if name == "auto":
@@ -146,11 +152,15 @@ def monitored(cfg: DictConfig, model: Model, datamodule: ArrayDataModule) -> tup
             "/acc" if model.task.counts and datamodule.validates else "/loss"
         )
     known = {f"{split}/{metric}" for split in ("train", "val") for metric in ("loss", "acc")[: 1 + model.task.counts]}
+    known |= {f"val/{metric}" for metric in metrics}
     if name not in known:
         raise ConfigError(f"`monitor` must be one of {', '.join(sorted(known))} but got {name!r}")
     if name.startswith("val/") and not datamodule.validates:
         raise ConfigError(f"`monitor={name}` needs a validation split, but `data.val_size` is 0")
-    return name, cfg.mode if cfg.mode != "auto" else "max" if name.endswith("/acc") else "min"
+    if cfg.mode != "auto":
+        return name, cfg.mode
+    own = metrics.get(name.partition("/")[2])
+    return name, direction(name, own) if own is not None else "max" if name.endswith("/acc") else "min"
 
 
 def build_stepper(

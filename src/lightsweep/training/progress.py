@@ -133,4 +133,5 @@ def described(split: str, metrics: dict[str, float]) -> list[str]:
     text = f"{split} loss {metrics[f'{split}/loss']:.4f}"
     if f"{split}/acc" in metrics:
         text += f" acc {100 * metrics[f'{split}/acc']:.2f} %"
-    return [text]
+    named = [name for name in metrics if name.startswith(f"{split}/") and name.partition("/")[2] not in ("loss", "acc")]
+    return [text + "".join(f" {name.partition('/')[2]} {metrics[name]:.4f}" for name in named)]

@@ -97,7 +97,8 @@ def write_session(paths: RunPaths, cfg: DictConfig, result: Mapping[str, Any], t
         kind = "bool_value" if isinstance(value, bool) else "string_value" if isinstance(value, str) else "number_value"
         setattr(start.hparams[name], kind, value)
     end = SessionEndInfo(status=_STATUS.get(result["status"], Status.STATUS_FAILURE), end_time_secs=now)
-    values = {name: result.get(name) for name in METRICS}
+    own = [f"{split}/{name}" for name in cfg.get("metrics") or {} for split in ("test", "val")]
+    values = {name: result.get(name) for name in (*METRICS, *own)}
     if values["test/acc"] is None:
         values["test/loss"] = result.get("test/loss")
     if target_acc is not None:

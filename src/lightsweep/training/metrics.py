@@ -1,0 +1,146 @@
+"""Metrics that a configuration adds: torchmetrics' and others of its kind, over the validation and the test split.
+
+They are a callback's business, so that training steps know nothing of them, and no module's, so that a checkpoint has
+the same keys with and without them.
+"""
+
+import inspect
+import warnings
+from typing import Any
+
+import torch
+from hydra.utils import get_object
+from lightning.pytorch import Callback, LightningModule, Trainer
+from omegaconf import DictConfig
+from torch import Tensor
+from torchmetrics import Metric
+
+from lightsweep.config import instantiate
+from lightsweep.config.targets import refuse_foreign
+from lightsweep.data import DataSpec
+from lightsweep.errors import ConfigError
+from lightsweep.models import Model
+
+
+class Metrics(Callback):
+    """Computes metrics over a whole split, over all processes, and adds them to the model's `evaluated`.
+
+    Args:
+        found: metrics by name; `val/<name>` and `test/<name>` are logged.
+    """
+
+    def __init__(self, found: dict[str, Metric]) -> None:
+        self.found = found
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin anew, on the model's device."""
+        for metric in self.found.values():
+            metric.to(pl_module.device).reset()
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        """Add a batch."""
+        predictions, targets = as_metrics_take_it(pl_module.spec, outputs, batch[1])  # type: ignore[arg-type]
+        if not len(targets):  # a process's part of a last batch may be empty, which some metrics do not bear
+            return
+        for metric in self.found.values():
+            metric.update(predictions, targets)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log `val/<name>`."""
+        self._log("val", pl_module)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin anew."""
+        self.on_validation_start(trainer, pl_module)
+
+    def on_test_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        """Add a batch."""
+        self.on_validation_batch_end(*args, **kwargs)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log `test/<name>`."""
+        self._log("test", pl_module)
+
+    def _log(self, split: str, model: Any) -> None:
+        with warnings.catch_warnings():  # a process may have no part of a small split; a class may be absent
+            warnings.filterwarnings("ignore", category=UserWarning, module="torchmetrics")
+            values = {f"{split}/{name}": float(metric.compute()) for name, metric in self.found.items()}
+        model.evaluated.update(values)
+        model.log_dict(values, logger=False, sync_dist=True)  # equal on all processes: for Lightning's callbacks
+
+
+def build_metrics(cfg: DictConfig, model: Model) -> dict[str, Metric]:
+    """The metrics of a configuration by name; each is tried on a batch of the model's shapes.
+
+    One that takes a `task` or `num_classes` is told the data's, where the configuration does not say.
+
+    Raises:
+        ConfigError: one that is no metric, does not fit the task, or gives no single number.
+    """
+    return {str(name): _built(f"metrics.{name}", node, cfg, model) for name, node in (cfg.get("metrics") or {}).items()}
+
+
+def direction(name: str, metric: Metric) -> str:
+    """`max` or `min`, as the metric says of itself.
+
+    Raises:
+        ConfigError: it says nothing.
+    """
+    if metric.higher_is_better is None:
+        raise ConfigError(f"`monitor={name}` does not tell whether more is better: add mode=max or mode=min")
+    return "max" if metric.higher_is_better else "min"
+
+
+def as_metrics_take_it(spec: DataSpec, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Predictions and targets in torchmetrics' shapes.
+
+    Args:
+        spec: the data.
+        outputs: a network's, `[B, K]`.
+        targets: `[B]` for classes, `[B, 1]` for regression.
+
+    Returns:
+        Probabilities `[B, K]`, or `[B]` of class 1 where there is one logit, and classes `[B]`; for regression numbers
+        `[B]` and `[B]`. Logits would be taken for probabilities where they happen to lie in [0, 1].
+    """
+    if spec.num_classes is None:
+        return outputs.squeeze(1), targets.squeeze(1)
+    return (outputs.squeeze(1).sigmoid() if outputs.shape[1] == 1 else outputs.softmax(1)), targets
+
+
+def _built(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> Metric:
+    metric = instantiate(node, trust=cfg.trust, **_told(key, node, cfg, model))
+    if not isinstance(metric, Metric):
+        raise ConfigError(f"`{key}` must be a torchmetrics Metric but `{node._target_}` is none")
+    outputs = torch.zeros(4, model.task.num_outputs(model.spec))
+    if model.spec.num_classes is None:
+        targets = torch.arange(4.0).unsqueeze(1)
+    else:
+        targets = torch.arange(4) % model.spec.num_classes
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # four equal predictions have no correlation, no curve, …
+            metric.update(*as_metrics_take_it(model.spec, outputs, targets))
+            found = metric.compute()
+    except (RuntimeError, ValueError, TypeError, LookupError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"`{key}`: `{node._target_}` does not fit what the model predicts: {reason}") from error
+    if not isinstance(found, Tensor) or found.numel() != 1:
+        raise ConfigError(f"`{key}` must give a single number, but `{node._target_}` as it is set gives more")
+    metric.reset()
+    return metric
+
+
+def _told(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> dict[str, Any]:
+    """What a metric takes of the data that its configuration does not say."""
+    target = str(node._target_)
+    refuse_foreign(target, cfg.trust)  # before it is imported
+    takes = inspect.signature(get_object(target)).parameters
+    num_classes = model.spec.num_classes
+    if "task" in takes and num_classes is None and "task" not in node:
+        raise ConfigError(f"`{key}`: `{target}` is for classes, and `data` has none")
+    kind = "binary" if model.task.num_outputs(model.spec) == 1 else "multiclass"
+    given = {"task": kind, "num_classes": num_classes}
+    return {name: value for name, value in given.items() if name in takes and name not in node}

@@ -1,0 +1,131 @@
+"""Metrics that a configuration adds, over validation and test."""
+
+import csv
+import json
+import re
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from lightsweep.errors import ConfigError
+from lightsweep.paths import RunPaths
+from lightsweep.sweeping.own_check import check_own
+from lightsweep.training import evaluate
+
+SOFTMAX = "model=softmax_regression"
+T = "torchmetrics.classification"
+
+
+def macro_f1(predicted, targets, num_classes):
+    """The mean over classes of 2·hits / (predicted + actual)."""
+    scores = []
+    for kind in range(num_classes):
+        hits = ((predicted == kind) & (targets == kind)).sum()
+        scores.append(2 * hits / ((predicted == kind).sum() + (targets == kind).sum()))
+    return float(torch.stack(scores).mean())
+
+
+def test_a_metric_is_what_its_formula_gives_over_the_whole_split(run, initial, tmp_path):
+    overrides = (SOFTMAX, "metrics=f1", "data.eval_batch_size=30", "trainer.max_epochs=2")
+    result = run(*overrides, folder=tmp_path / "run")
+
+    datamodule, model = initial(*overrides)
+    model.load_state_dict(torch.load(RunPaths(tmp_path / "run").best, weights_only=True)["state_dict"])
+    datamodule.setup("test")
+    with torch.no_grad():
+        batches = [(model.eval()(inputs).argmax(1), targets) for inputs, targets in datamodule.test_dataloader()]
+    predicted, targets = (torch.cat(part) for part in zip(*batches, strict=True))
+    assert len(targets) == 200
+    assert result.metrics["test/f1"] == pytest.approx(macro_f1(predicted, targets, 10), rel=1e-5)
+    assert evaluate(tmp_path / "run")["test/f1"] == result.metrics["test/f1"]
+
+
+def test_a_metric_picks_the_best_checkpoint_and_is_logged(run, tmp_path):
+    result = run(SOFTMAX, "metrics=[auroc,f1]", "monitor=val/auroc", "trainer.max_epochs=3", "logger=tensorboard",
+                 folder=tmp_path / "run")  # fmt: skip
+
+    paths = RunPaths(tmp_path / "run")
+    with paths.metrics.open() as file:
+        rows = [row for row in csv.DictReader(file) if row["val/auroc"]]
+    assert len(rows) == 3
+    assert result.monitored == pytest.approx(max(float(row["val/auroc"]) for row in rows))
+    assert all(row["val/f1"] for row in rows)
+    saved = json.loads(paths.result.read_text())
+    assert saved["monitor"] == "val/auroc"
+    assert saved["val/auroc"] == result.monitored
+    assert 0.5 < saved["test/auroc"] <= 1
+    tags = set()
+    for path in paths.folder.rglob("events.out.*"):
+        events = EventAccumulator(str(path))
+        events.Reload()
+        tags |= set(events.Tags()["scalars"])
+    assert {"val/f1", "val/auroc", "test/f1", "test/auroc"} <= tags
+
+
+def test_training_is_the_same_with_metrics_and_without(run, tmp_path):
+    run(SOFTMAX, folder=tmp_path / "plain")
+    run(SOFTMAX, "metrics=[f1,calibration]", folder=tmp_path / "measured")
+
+    plain, measured = (
+        torch.load(RunPaths(tmp_path / name).last, weights_only=True)["state_dict"] for name in ("plain", "measured")
+    )
+    assert plain.keys() == measured.keys()
+    assert all(torch.equal(plain[name], measured[name]) for name in plain)
+
+
+def test_metrics_of_regression(run):
+    metrics = run("model=linear_regression", "data=line", "metrics=[mae,r2]", "trainer.max_epochs=5").metrics
+    assert metrics["test/mae"] < (2 * metrics["test/loss"]) ** 0.5  # Jensen: the loss is half the mean square
+    assert 0 < metrics["val/r2"] <= 1
+
+
+def test_a_lower_mae_is_better_without_being_said(run, tmp_path):
+    overrides = ("model=linear_regression", "data=line", "metrics=mae", "monitor=val/mae", "trainer.max_epochs=3")
+    result = run(*overrides, "optimizer.lr=0.01", folder=tmp_path / "run")
+    with RunPaths(tmp_path / "run").metrics.open() as file:
+        rows = [float(row["val/mae"]) for row in csv.DictReader(file) if row["val/mae"]]
+    assert len(set(rows)) > 1
+    assert result.monitored == pytest.approx(min(rows))
+
+
+def test_one_logit_is_the_probability_of_class_one(run):
+    metrics = run("model=logistic_regression", "data=mnist_binary", "metrics=[f1,auroc]", "data.val_size=20").metrics
+    assert metrics["test/auroc"] > 0.9
+    assert metrics["test/f1"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ((SOFTMAX, "metrics=r2"), "`metrics.r2`: `torchmetrics.regression.R2Score` does not fit what the model"),
+        (("model=linear_regression", "data=line", "metrics=f1"), "is for classes, and `data` has none"),
+        ((SOFTMAX, "metrics=f1", "metrics.f1.average=none"), "must give a single number"),
+        ((SOFTMAX, f"+metrics.all._target_={T}.ConfusionMatrix"), "`metrics.all` must give a single number"),
+        ((SOFTMAX, "+metrics.own._target_=torch.nn.ReLU"), "`metrics.own` must be a torchmetrics Metric but"),
+        ((SOFTMAX, "+metrics.own._target_=torchmetrics.text.BLEUScore"), "is not allowed: it must lie under one of"),
+        ((SOFTMAX, f"+metrics.acc._target_={T}.Accuracy"), "is the name of a metric that every run has"),
+        ((SOFTMAX, "+metrics.own.average=macro"), "`metrics.own._target_` is missing"),
+        ((SOFTMAX, "metrics=f1", "metrics.f1.average=mean"), "`average`"),
+        ((SOFTMAX, "metrics=f1", "+metrics.f1.beter=1"), "`torchmetrics.classification.F1Score` could not be built"),
+        ((SOFTMAX, "monitor=val/f1"), "`monitor` must be one of train/acc, train/loss, val/acc, val/loss but got"),
+        ((SOFTMAX, f"+metrics.no-word._target_={T}.AUROC"), "`metrics.no-word` must be a text like"),
+    ],
+)
+def test_a_metric_that_cannot_be_is_said_in_one_line_before_training(run, overrides, message):
+    with pytest.raises(ConfigError, match=re.escape(message)) as error:
+        run(*overrides)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_sweep_wants_to_know_in_which_direction_a_metric_is_good(compose):
+    cfg = compose(SOFTMAX, "metrics=mae", "monitor=val/mae")
+    with pytest.raises(ConfigError, match=re.escape("`monitor=val/mae` in a sweep needs mode=max or mode=min")):
+        check_own(cfg, ["maximize"])
+    cfg.mode = "min"
+    with pytest.raises(ConfigError, match="direction` must be minimize for monitor=val/mae but is maximize"):
+        check_own(cfg, ["maximize"])
+    check_own(cfg, ["minimize"])
+    cfg.metrics = {}
+    with pytest.raises(ConfigError, match="`monitor` names val/mae, which no model logs"):
+        check_own(cfg, ["minimize"])
