@@ -150,7 +150,7 @@ def sweep_through_a_restart(app, server: Server, num_workers: int, n_trials: int
 
 @pytest.mark.parametrize("name", ["postgresql", pytest.param("mysql", marks=pytest.mark.slow)])
 def test_restart_of_the_server_in_mid_sweep_loses_nothing(app, server_of, name):
-    said = sweep_through_a_restart(app, server_of(name), num_workers=3, n_trials=24, away_s=2)
+    said = sweep_through_a_restart(app, server_of(name), num_workers=3, n_trials=24, away_s=6)
     assert said.count("does not answer; trying again for up to 15 minutes") == 1
     assert said.count("answers again, after") == 1
 
