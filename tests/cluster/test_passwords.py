@@ -6,7 +6,7 @@ import pytest
 
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.storage import open_storage
-from tests.sweeping.database_servers import PASSWORD, PostgresServer
+from tests.sweeping.database_servers import PASSWORD, PostgresServer, connections_closed  # noqa: F401
 
 LAUNCHERS = {
     "local": (None, ["hydra/launcher=local", "hydra.launcher.gpus=null", "hydra.launcher.preload=[]"]),

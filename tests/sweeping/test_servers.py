@@ -8,16 +8,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
-from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.storage import open_storage
-from tests.sweeping.database_servers import PASSWORD, MariaServer, PostgresServer, Server, away, free_port
+from tests.sweeping.database_servers import (  # connections_closed is a fixture
+    PASSWORD,
+    MariaServer,
+    PostgresServer,
+    Server,
+    away,
+    connections_closed,  # noqa: F401
+    free_port,
+)
 
 SPACE = ("optimizer.lr=tag(log,interval(1e-4,1))", "x=interval(-2,2)")
 LOCAL = ("hydra/launcher=local", "hydra.launcher.gpus=null", "hydra.launcher.preload=[optuna,lightsweep.sweeping.job]")
@@ -49,22 +55,6 @@ def server_of(needs_program) -> Callable[[str], Server]:
         return running(kind)
 
     return server
-
-
-@pytest.fixture(autouse=True)
-def connections_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Closes what this process opened: what the garbage collector finds open fails whichever test is on."""
-    opened: list[RDBStorage] = []
-    begin = RDBStorage.__init__
-
-    def remember(self: RDBStorage, *args: Any, **kwargs: Any) -> None:
-        begin(self, *args, **kwargs)
-        opened.append(self)
-
-    monkeypatch.setattr(RDBStorage, "__init__", remember)
-    yield
-    for storage in opened:
-        storage.engine.dispose()
 
 
 @pytest.fixture
