@@ -213,5 +213,5 @@ def test_a_multirun_of_the_command_line_ends_with_its_board(mnist_root, tmp_path
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=500)
 
     assert done.returncode == 0, done.stderr
-    assert boards(tmp_path) == ["softmax_regression sgd, 2 seeds"]
-    assert curves(SweepPaths(tmp_path).tensorboard / "softmax_regression sgd, 2 seeds")["mean/val/acc"]
+    assert boards(tmp_path) == ["softmax_regression momentum, 2 seeds"]
+    assert curves(SweepPaths(tmp_path).tensorboard / "softmax_regression momentum, 2 seeds")["mean/val/acc"]
