@@ -24,10 +24,7 @@ def idle_share(trials: list[Any], workers: int) -> float:
     first = min(trial.datetime_start for trial in trials)
     starts = [(trial.datetime_start - first).total_seconds() for trial in trials]
     end = max(starts)
-    slept = 0.0
-    for trial, start in zip(trials, starts, strict=True):
-        units = 1 + int(1e6 * abs(next(iter(trial.params.values())))) % LONGEST  # as the program of bench.scale does
-        slept += min(UNIT_S * units, end - start)
+    slept = sum(min(UNIT_S * t.value, end - start) for t, start in zip(trials, starts, strict=True))
     return 1 - slept / (workers * end)
 
 

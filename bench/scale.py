@@ -30,8 +30,9 @@ import time, hydra
 
 @hydra.main(version_base="1.3", config_path=None)
 def main(cfg):
-    time.sleep(cfg.unit_s * (1 + int(1e6 * abs(cfg.x)) % cfg.longest))
-    return (cfg.x - 1) ** 2
+    units = 1 + int(1e6 * abs(cfg.x)) % cfg.longest
+    time.sleep(cfg.unit_s * units)
+    return units
 
 if __name__ == "__main__":
     main()
@@ -60,7 +61,8 @@ def sweep(launcher: str, workers: int, num_trials: int, lengths: list[str], stor
     """Run a sweep of trials that sleep, and give its trials, all of them complete.
 
     Args:
-        lengths: overrides of `unit_s` and `longest`: a trial sleeps one to `longest` units, by what it drew.
+        lengths: overrides of `unit_s` and `longest`: a trial sleeps one to `longest` units, by what it
+            drew, and its value is their number.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

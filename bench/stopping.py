@@ -1,8 +1,8 @@
 """How soon a run ends after SIGTERM, with its state saved: python -m bench.stopping [num_signals].
 
 The default run (the ConvNet) is sent one signal at a random moment of its first three seconds of training. Printed are
-the seconds until its process has ended, and how many of them ended as promised: exit code 143, and a checkpoint that is
-younger than the signal.
+the seconds until its process has ended. One that does not end as promised, with exit code 143 and a checkpoint that is
+younger than the signal, ends the measurement.
 """
 
 import os

@@ -52,7 +52,7 @@ def train(
 
     Raises:
         ConfigError, DataError, RunFolderError: before training starts.
-        Diverged, Interrupted: with `result.json` written.
+        RunStopped: Diverged, Interrupted and their kin, with `result.json` written.
     """
     quiet_imports()
     configuration = cfg if isinstance(cfg, DictConfig) else compose(cfg)

@@ -59,6 +59,14 @@ def test_a_run_of_an_older_version_can_be_read(tmp_path, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
+def test_a_value_that_is_null_moves_too():
+    cfg = OmegaConf.create({"trainer": {"epochs": None}})
+
+    renew_config(cfg)
+
+    assert cfg == {"trainer": {"max_epochs": None}}
+
+
 def test_where_both_names_are_there_the_new_one_counts():
     cfg = OmegaConf.create({"trainer": {"epochs": 1, "max_epochs": 2}})
 

@@ -37,9 +37,8 @@ def explain(error: Exception) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
         return _unknown_key(cause)
-    if (
-        isinstance(cause, OmegaConfBaseException) and cause is not error and cause.full_key
-    ):  # a value of another type than a plugin's typed config has
+    # a value of another type than a plugin's typed config has
+    if isinstance(cause, OmegaConfBaseException) and cause is not error and cause.full_key:
         return f"`{cause.full_key}`: {str(cause).splitlines()[0]}"
     text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
     return text or type(error).__name__

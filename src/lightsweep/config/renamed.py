@@ -22,12 +22,12 @@ def renew_words(words: Sequence[str]) -> list[str]:
 def renew_config(cfg: DictConfig) -> None:
     """Move the values of old keys to their new names, in place; one that has its new name already stays."""
     for old, new in RENAMED.items():
-        value = OmegaConf.select(cfg, old)
-        if value is None:
+        above, _, name = old.rpartition(".")
+        holder = OmegaConf.select(cfg, above) if above else cfg
+        if not isinstance(holder, DictConfig) or name not in holder:
             continue
         _tell(old, new)
-        above, _, name = old.rpartition(".")
-        del (OmegaConf.select(cfg, above) if above else cfg)[name]
+        value = holder.pop(name)
         if OmegaConf.select(cfg, new) is None:
             OmegaConf.update(cfg, new, value, force_add=True)
 

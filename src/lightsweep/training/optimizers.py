@@ -91,7 +91,6 @@ def build_optimizers(
 ) -> list[Optimizer]:
     """Call an optimizer's factory with a model's parameter groups.
 
-
     Args:
         factory: what an optimizer's YAML builds; takes the groups, gives an optimizer or a list of them.
         model: its trainable parameters are taken.
