@@ -12,6 +12,7 @@ from optuna.trial import create_trial
 
 from lightsweep.reporting.runs import find_runs, is_sweep
 from lightsweep.reporting.studies import at_edge, budget_band, budget_values, expected_best, find_sweeps, importances
+from lightsweep.reporting.sweep_figures import colour_range
 from lightsweep.sweeping import storage as storage_module
 from lightsweep.sweeping.storage import open_storage
 
@@ -19,6 +20,18 @@ from lightsweep.sweeping.storage import open_storage
 def sweep_of(folder):
     (sweep,) = find_sweeps([folder], find_runs([folder]))
     return sweep
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([98.0, 98.2, 98.4, 98.6, 98.8], (98.0, 98.8)),  # none lies far out: their own range
+        ([10.0, 98.2, 98.4, 98.6, 98.8], (97.6, 98.8)),  # one run failed: 1.5 quartile distances below the first
+        ([0.5], (0.5, 0.5)),
+    ],
+)
+def test_one_failure_does_not_make_all_colours_alike(values, expected):
+    assert colour_range(values) == pytest.approx(expected)
 
 
 def test_expected_best_is_the_mean_over_every_draw_with_replacement():

@@ -165,7 +165,7 @@ def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawin
         both = [trial for trial in done if {horizontal, vertical} <= trial.params.keys()]
         values = [trial.values[0] * scale(objective) for trial in both]
         xs, ys = zip(*places(both), strict=True)
-        low, high = _fences(values)
+        low, high = colour_range(values)
         points = axes.scatter(xs, ys, c=values, cmap="viridis", s=36, vmin=low, vmax=high)
         assert axes.figure is not None
         beyond = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
@@ -184,7 +184,7 @@ def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawin
     return draw(_name(sweep, "map"), title, _trial_counts(sweep), paint, (5.2, 4))
 
 
-def _fences(values: Sequence[float]) -> tuple[float, float]:
+def colour_range(values: Sequence[float]) -> tuple[float, float]:
     """The range that colours tell apart: Tukey's fences, so that one failure does not make all others look alike."""
     first, third = np.quantile(values, [0.25, 0.75])
     reach = 1.5 * (third - first)
