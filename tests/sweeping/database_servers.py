@@ -30,6 +30,11 @@ def _postgres_program(name: str) -> str:
     return str(found[-1]) if found else name
 
 
+def _system_program(name: str) -> str:
+    """A program that may lie where the system's own do, which is on no ordinary user's path; else the bare name."""
+    return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") or name
+
+
 class Server:
     """A server that can be stopped, and started again with what it holds.
 
@@ -76,7 +81,7 @@ class Server:
 
     def as_user(self, command: list[str]) -> list[str]:
         """The command as it is run: by the package's user where this process is root."""
-        return ["runuser", "-u", self.user, "--", *command] if getpass.getuser() == "root" else command
+        return [_system_program("runuser"), "-u", self.user, "--", *command] if getpass.getuser() == "root" else command
 
     def run(self, command: list[str]) -> None:
         """Run one of the package's programs to its good end."""
@@ -143,8 +148,8 @@ class MariaServer(Server):
                   "--auth-root-authentication-method=normal", "--skip-test-db"])  # fmt: skip
 
     def command(self) -> list[str]:
-        program = shutil.which(self.programs[1], path=f"{os.environ['PATH']}:/usr/sbin")
-        return [str(program), "--no-defaults", f"--datadir={self.folder / 'data'}", f"--port={self.port}",
+        program = _system_program(self.programs[1])
+        return [program, "--no-defaults", f"--datadir={self.folder / 'data'}", f"--port={self.port}",
                 f"--socket={self._socket}", f"--pid-file={self.folder / 'pid'}", "--bind-address=127.0.0.1",
                 "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0"]  # fmt: skip
 
