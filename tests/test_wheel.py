@@ -35,8 +35,44 @@ class Halves(ArrayDataModule):
         points = torch.randn(count, 2, generator=torch.Generator().manual_seed(seed))
         return Arrays(points, (points[:, 0] > 0).long())
 '''
+RINGS = '''
+import torch
+from torch import nn
+
+
+class Rings(nn.Module):
+    """Classes by the distance from `num_centres` points."""
+
+    def __init__(self, spec, num_centres):
+        super().__init__()
+        self.centres = nn.Parameter(torch.randn(num_centres, spec.input_shape[0]))
+        self.classes = nn.Linear(num_centres, spec.num_classes)
+
+    def forward(self, x):
+        return self.classes((x[:, None] - self.centres).square().sum(2))
+'''
+SIGN_SGD = '''
+import torch
+
+
+class SignSGD(torch.optim.Optimizer):
+    """A step of the same length for every weight."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.sub_(p.grad.sign(), alpha=group["lr"])
+'''
 FILES = {
     "stranger/halves.py": HALVES,
+    "stranger/rings.py": RINGS,
+    "stranger/sign_sgd.py": SIGN_SGD,
+    "conf/model/rings.yaml": "_target_: stranger.rings.Rings\nnum_centres: 8\n",
+    "conf/optimizer/sign_sgd.yaml": "_target_: stranger.sign_sgd.SignSGD\n_partial_: true\nlr: 0.01\n",
     "conf/data/halves.yaml": "defaults: [base, _self_]\n_target_: stranger.halves.Halves\nval_size: 50\n",
     "conf/optimizer/asgd.yaml": "_target_: torch.optim.ASGD\n_partial_: true\nlr: 0.5\nweight_decay: 0.0\n",
 }
@@ -77,13 +113,15 @@ def test_a_project_of_ones_own_on_the_wheel(bin, tmp_path):
 
     shown = _call(project, python, "train.py", "data=halves", "optimizer=asgd", *QUICK, "hydra.run.dir=outputs/halves")
     assert "test (best checkpoint)" in shown
+    own = ("data=halves", "model=rings", "optimizer=sign_sgd", "hydra.run.dir=outputs/rings")
+    assert "test (best checkpoint)" in _call(project, python, "train.py", *own, *QUICK)
     searched = ("data=halves", "hydra.sweeper.n_trials=2", "hydra.sweeper.study_name=mine")
     shown = _call(project, python, "train.py", "-m", "sweeps=width", *searched, *QUICK)
     assert "2 of 2 trials finished" in shown
     assert "  width: " in (project / "outputs" / "sweeps" / "mine" / "best.yaml").read_text()
-    exported = _call(project, lightsweep, "export", "run=outputs/halves")
-    assert "equal on 100 test examples" in exported
-    assert (project / "outputs" / "halves" / "exports" / "model.onnx").is_file()
+    for run in ("halves", "rings"):
+        assert "equal on 100 test examples" in _call(project, lightsweep, "export", f"run=outputs/{run}")
+        assert (project / "outputs" / run / "exports" / "model.onnx").is_file()
 
     digits = (
         "trainer.limit_train_batches=100",

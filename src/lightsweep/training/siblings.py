@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from subprocess import Popen
 
 import torch
@@ -68,9 +68,10 @@ class Siblings:
             self._ended.set()
 
     def _leave_reason(self, reason: str) -> None:
-        """Tell the first process why this one ends."""
+        """Tell the first process why this one ends; a folder that takes no word does not hide the reason itself."""
         if self._trainer.global_rank != 0 and self._paths.folder.is_dir():
-            write_text(self._paths.rank_error(self._trainer.global_rank), reason)
+            with suppress(OSError):
+                write_text(self._paths.rank_error(self._trainer.global_rank), reason)
 
     def _death(self, wait_s: float = 0.0) -> RankDied | None:
         """The first death among the processes that this one started; waits for it a little."""
