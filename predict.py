@@ -1,6 +1,7 @@
 """Tell image files by a finished run: `python predict.py run=outputs/<a run> images/*.png`."""
 
 from lightsweep.cli.predicting import predict
+from lightsweep.exiting import run_program
 
 if __name__ == "__main__":
-    predict()
+    run_program(predict)

@@ -17,6 +17,7 @@ from lightsweep.errors import ConfigError, DataError, RunFolderError
 from lightsweep.paths import PredictionPaths, RunPaths
 from lightsweep.training.exporting import ExportDiffers
 from lightsweep.training.exporting import export as write_export
+from lightsweep.training.predicting import predict as predict_files
 from lightsweep.training.trained import load_trained
 from tests.conftest import ROOT
 
@@ -84,6 +85,33 @@ def test_a_changed_picture_comes_back_to_its_place(digits, change):
         sides = shape.any(0).nonzero().flatten(), shape.any(1).nonzero().flatten()
         assert max(int(side[-1] - side[0]) + 1 for side in sides) in (19, 20)
     assert sum(distances) / len(distances) < 12, "of 255; scaled strokes differ at their edges"
+
+
+def test_emnist_is_told_from_upright_pictures_though_its_own_lie_on_their_side(
+    command, run, mnist_root, digits, tmp_path
+):
+    raw = tmp_path / "EMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part, known in (("train", "train"), ("test", "t10k")):
+        content = (mnist_root / "MNIST" / "raw" / f"{known}-images-idx3-ubyte").read_bytes()
+        pixels = np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28)
+        turned = content[:16] + pixels.transpose(0, 2, 1).tobytes()
+        (raw / f"emnist-digits-{part}-images-idx3-ubyte").write_bytes(turned)
+        labels = (mnist_root / "MNIST" / "raw" / f"{known}-labels-idx1-ubyte").read_bytes()
+        (raw / f"emnist-digits-{part}-labels-idx1-ubyte").write_bytes(labels)
+    data = ("data=emnist", "data.split=digits", f"data.root={tmp_path}", "data.val_size=50", "data.batch_size=50")
+    run(*data, "model=mlp", "optimizer=adam", "trainer.max_epochs=8", folder=tmp_path / "run")
+    files = [tmp_path / f"{index}.png" for index in range(24)]
+    for image, file in zip(digits[0], files, strict=False):
+        Image.fromarray(image).save(file)
+
+    code, out, _ = command(predict, f"run={tmp_path / 'run'}", *files)
+
+    told = [line.rsplit("  ", 2)[1] for line in out.splitlines()[:-1]]
+    assert code == 0
+    assert sum(one.startswith(str(label)) for one, label in zip(told, digits[1], strict=False)) >= 18
+    shown = next(predict_files(load_trained(tmp_path / "run"), files)).pixels[0]
+    assert torch.equal(shown, digit(Image.fromarray(digits[0][0]))[0]), "a person sees it upright"
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])

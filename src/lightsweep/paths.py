@@ -187,6 +187,11 @@ class SweepPaths:
         return self.folder / "study.journal"
 
     @property
+    def study_copy(self) -> Path:
+        """What a study in another storage was when the sweep ended, as a journal to be read."""
+        return self.folder / "study_copy.journal"
+
+    @property
     def best(self) -> Path:
         """`best.yaml`: the winner as an experiment file."""
         return self.folder / "best.yaml"

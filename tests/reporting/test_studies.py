@@ -203,7 +203,17 @@ def test_study_that_is_in_no_file_is_left_out_and_said_without_its_password(make
     folder = make_sweep("s", [0.5])
     in_storage(folder, storage)
     note = sweep_of(folder).note
-    assert note == f"its study is in {shown}; a report reads studies in files only, and its trials are in trials.csv"
+    assert note == f"its study is in {shown}, and its folder gets a copy when the sweep ends"
+
+
+@pytest.mark.parametrize("storage", ["postgresql://me:***@db.example/x", "${oc.env:secret}", "sqlite:///gone.db"])
+def test_study_that_is_elsewhere_is_read_from_the_sweeps_copy(make_sweep, storage):
+    folder = make_sweep("s", [0.5, None])
+    in_storage(folder, storage, study_name="${oc.env:secret}")
+    shutil.copy(folder / "trials.csv", folder / "study_copy.journal")
+    sweep = sweep_of(folder)
+    assert (sweep.note, sweep.study.study_name) == ("", "s")
+    assert budget_values(sweep) == [0.5, 0.3]
 
 
 def test_sweep_without_its_configuration_says_where_its_trials_are(make_sweep):

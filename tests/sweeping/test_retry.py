@@ -37,7 +37,8 @@ def test_a_killed_trial_goes_on_from_its_checkpoint(ranks, mnist_root, tmp_path,
     data = [f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=50"]
     data += ["trainer=ddp", "trainer.devices=2"] if ranks == 2 else []
     sweep = start("-m", *data, "optimizer.lr=choice(0.001)", "hydra/sweeper=optuna", "hydra/launcher=local",
-                  "hydra/sweeper/pruner=median", "hydra.sweeper.direction=maximize", "hydra.launcher.num_workers=1",
+                  "hydra/sweeper/pruner=median", "hydra.sweeper.direction=maximize",
+                  f"hydra.launcher.num_workers={ranks}",
                   "hydra.launcher.gpus=null", "hydra.sweeper.n_trials=1", f"hydra.sweep.dir={tmp_path / 'sweep'}",
                   )  # fmt: skip
     end = time.monotonic() + 240

@@ -4,10 +4,12 @@ import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
+from typing import NoReturn
 
 from lightsweep.cli.ending import leave
 from lightsweep.config.check import nearest
 from lightsweep.errors import ConfigError
+from lightsweep.exiting import run_program
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ COMMANDS = {
     "doctor": Command("doctor", "doctor", "[storage=<URL>]: what this machine lacks for a run, and what to do"),
     "info": Command("info", "info", "[topic]: what can be chosen and set, such as optimizers"),
 }
+
+
+def program() -> NoReturn:
+    """The console script."""
+    run_program(main)
 
 
 def main() -> None:

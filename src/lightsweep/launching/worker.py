@@ -5,7 +5,6 @@ While the job runs, a thread watches the line to the launching process; when tha
 
 import contextlib
 import faulthandler
-import logging
 import os
 import pickle
 import signal
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
+from lightsweep.exiting import leave_at_once
 from lightsweep.launching.outcome import pack_answer, pack_error
 from lightsweep.launching.work_order import MainModule, WorkOrder
 
@@ -45,12 +45,8 @@ def work(fork: "Fork") -> None:
 
 
 def leave() -> None:
-    """End this process after all exit handlers, without the slow teardown of every imported module."""
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # the reader may be gone, the job may have closed it
-            stream.flush()
-    os._exit(_exit_code)
+    """End this process, after all other exit handlers."""
+    leave_at_once(_exit_code)
 
 
 def take_over(order: WorkOrder) -> None:

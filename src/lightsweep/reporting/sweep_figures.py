@@ -15,6 +15,10 @@ from lightsweep.reporting.runs import Run
 from lightsweep.reporting.studies import Sweep, budget_band, budget_values, expected_best, importances
 
 MOST_SLICES = 6
+MOST_BANDS = 3
+"""Curves that may have their bands in one figure; more have bars."""
+BARS = 6
+"""Bars of each curve, about."""
 
 
 def short(name: str) -> str:
@@ -32,13 +36,21 @@ def budget_figure(sweeps: Sequence[Sweep], objective: str) -> Drawing | None:
     def paint(axes: Axes) -> None:
         drawn = []
         with legend_beside(axes):
-            for (name, (found, rises)), (colour, line) in zip(values.items(), styles(), strict=False):
-                budget = range(1, len(found) + 1)
+            for place, ((name, (found, rises)), (colour, line)) in enumerate(
+                zip(values.items(), styles(), strict=False)
+            ):
+                budget = np.arange(1, len(found) + 1)
                 low, high = budget_band(found, rises)
                 expected = expected_best(found, rises) * scale(objective)
                 axes.plot(budget, expected, line, color=colour, label=name)
                 band = (low * scale(objective), high * scale(objective))
-                axes.fill_between(budget, *band, color=colour, alpha=0.12, linewidth=0)
+                if len(values) <= MOST_BANDS:
+                    axes.fill_between(budget, *band, color=colour, alpha=0.12, linewidth=0)
+                else:  # bands that lie on each other would be a mud of all colours
+                    every = -(-len(budget) // BARS)
+                    beside = 0.7 * every * ((place + 0.5) / len(values) - 0.5)
+                    x, bottom, top = (values[every - 1 :: every] for values in (budget + beside, *band))
+                    axes.vlines(x, bottom, top, color=colour, alpha=0.6, linewidth=2)
                 drawn.append((expected, *band))
         _look_at(axes, drawn)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -46,9 +58,10 @@ def budget_figure(sweeps: Sequence[Sweep], objective: str) -> Drawing | None:
         axes.set_ylabel(f"expected best {objective}{unit(objective)}")
 
     counts = ", ".join(f"{name} {len(found)}" for name, (found, _) in values.items())
+    mark = "band" if len(values) <= MOST_BANDS else "bars beside each other"
     caption = (
-        "Closed form of Dodge et al. 2019 for trials drawn independently; band: 95 % percentile bootstrap over sets of "
-        "trials (2,000, seeded). The first two trials' values may lie outside. A pruned trial counts with the best "
+        f"Closed form of Dodge et al. 2019 for trials drawn independently; {mark}: 95 % percentile bootstrap over sets "
+        "of trials (2,000, seeded). The first two trials' values may lie outside. A pruned trial counts with the best "
         f"that it reported, a failed one with the worst of all. n trials: {counts}."
     )
     return draw("tuning-budget", f"What more trials are worth: {objective}", caption, paint, (5.8, 3.4))

@@ -1,5 +1,5 @@
-"""The files that a sweep leaves in its folder, written from the study alone: best.yaml, trials.csv and the official
-sweeper's results.
+"""The files that a sweep leaves in its folder, written from the study alone: best.yaml, trials.csv, the official
+sweeper's results, and the study itself where it is kept elsewhere.
 """
 
 import csv
@@ -13,13 +13,15 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from lightsweep.config.override_text import override_text
-from lightsweep.files import write_text
+from lightsweep.files import write_bytes, write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.composition import is_group
 from lightsweep.sweeping.grammar import parse
+from lightsweep.sweeping.journal import journal_of
 from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.storage import local_file, open_storage
 
 
 def write_results(study: Study, plan: Plan, config: DictConfig, loader: ConfigLoader) -> None:
@@ -27,6 +29,8 @@ def write_results(study: Study, plan: Plan, config: DictConfig, loader: ConfigLo
     paths = SweepPaths(plan.folder)
     trials = study.get_trials(deepcopy=False)
     write_text(paths.trials, trials_table(trials, plan))
+    if local_file(plan.storage) != paths.journal:
+        write_bytes(paths.study_copy, journal_of(study.study_name, open_storage(plan.storage)))
     best = best_trials(study)
     if best:
         write_text(paths.results, official_results(best, plan))

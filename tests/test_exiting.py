@@ -1,0 +1,56 @@
+"""A command's process ends with its exit code and all that it had to write, but without the teardown of its modules."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import atexit, sys, threading, time
+from lightsweep.exiting import run_program
+
+class Torn:
+    def __del__(self):
+        print("torn down")
+
+torn = Torn()
+
+def late():
+    time.sleep(0.2)
+    print("a thread's")
+
+def command():
+    atexit.register(print, "a handler's")
+    threading.Thread(target=late).start()
+    {ending}
+
+run_program(command)
+print("not reached")
+"""
+
+
+def end(ending):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(ending=ending)], capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+@pytest.mark.parametrize(("ending", "code"), [("pass", 0), ("sys.exit(3)", 3), ("sys.exit()", 0)])
+def test_threads_and_exit_handlers_come_to_their_end_but_no_module_is_torn_down(ending, code):
+    assert end(ending) == (code, ["a thread's", "a handler's"], "")
+
+
+def test_a_bug_keeps_its_traceback_and_pythons_own_end():
+    code, lines, err = end("raise ValueError('a bug')")
+
+    assert (code, lines) == (1, ["a thread's", "a handler's", "torn down"])
+    assert err.endswith("ValueError: a bug\n")
+
+
+def test_a_last_word_stays_one():
+    assert end("sys.exit('why it ends')") == (
+        1,
+        ["a thread's", "a handler's", "torn down"],
+        "why it ends\n",
+    )
