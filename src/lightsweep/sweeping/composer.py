@@ -5,8 +5,8 @@ what they share is composed once, and a trial's values are set in a copy of it, 
 chooses from a config group changes which files are read, and goes the long way.
 """
 
-import copy
 import os
+import pickle
 from collections.abc import Sequence
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -41,7 +41,7 @@ class Composer:
         keys = {parameter.key for parameter in space.every_parameter()}
         keys |= {line.partition("=")[0] for _, line in space.every_fixed()}
         self.values = {key for key in keys if _is_value(key, config, loader)} | set(more_values)
-        self._base: DictConfig | None = None
+        self._base: bytes | None = None  # a copy is made by unpickling, in a third of deepcopy's time
         self.job_overrides = list(self.fixed)
         try:
             base = loader.load_sweep_config(config, self.fixed)
@@ -49,7 +49,7 @@ class Composer:
             self.job_overrides += group_choices(space, config, loader)
             return
         if not base.hydra.job.env_copy:  # it tells of the process that composes
-            self._base = base
+            self._base = pickle.dumps(base)
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The configuration that `load_sweep_config` gives for these task overrides."""
@@ -57,7 +57,7 @@ class Composer:
         varied = {line.partition("=")[0] for line in lines[count:]}
         if self._base is None or lines[:count] != self.fixed or not varied <= self.values:
             return self.loader.load_sweep_config(self.config, lines)
-        return self._with_values(copy.deepcopy(self._base), lines)
+        return self._with_values(pickle.loads(self._base), lines)
 
     def _with_values(self, config: DictConfig, lines: list[str]) -> DictConfig:
         """The end of Hydra 1.3's `_load_configuration_impl`, from where the files are merged."""
