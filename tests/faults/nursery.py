@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = str(ROOT / "src" / "lightsweep")
@@ -118,13 +118,23 @@ def main() -> None:
 
 
 def _run(command: Mapping[str, Any]) -> int:
+    from lightsweep import exiting
     from tests.sweeping.warm_python import run
 
-    lines = Lines(command["fault"])
+    lines, leave_at_once = Lines(command["fault"]), exiting.leave_at_once
+
+    def note() -> None:
+        sys.settrace(None)
+        Path(command["lines"]).write_text(str(lines.count))
+
+    def note_and_leave(code: int) -> NoReturn:
+        note()
+        leave_at_once(code)
+
+    exiting.leave_at_once = note_and_leave
     sys.settrace(lines)
     code = run(dict(command))
-    sys.settrace(None)
-    Path(command["lines"]).write_text(str(lines.count))
+    note()
     return code
 
 
