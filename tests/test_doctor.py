@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import sys
 from collections import namedtuple
+from contextlib import closing
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_a_machine_that_is_fit(examined, tmp_path):
     for what in ("python", "packages", "cpu", "disk", "write", "tensorboard", "optuna"):
         assert len(begins(lines, f"ok {what} ")) == 1, what
     assert not list((tmp_path / "outputs").iterdir())
-    with sqlite3.connect(storage) as study:
+    with closing(sqlite3.connect(storage)) as study:
         assert study.execute("select count(*) from studies").fetchone() == (0,)
 
 

@@ -195,10 +195,11 @@ def connections_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     begin = RDBStorage.__init__
 
     def remember(self: RDBStorage, *args: Any, **kwargs: Any) -> None:
+        opened.append(self)  # before it may raise with its connection open
         begin(self, *args, **kwargs)
-        opened.append(self)
 
     monkeypatch.setattr(RDBStorage, "__init__", remember)
     yield
     for storage in opened:
-        storage.engine.dispose()
+        if hasattr(storage, "engine"):
+            storage.engine.dispose()

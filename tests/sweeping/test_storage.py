@@ -13,6 +13,7 @@ from lightsweep.errors import ConfigError
 from lightsweep.sweeping.journal import SnapshotBackend, SweepJournal
 from lightsweep.sweeping.journal_lock import FlockLock
 from lightsweep.sweeping.storage import lock_path, masked, open_storage, storage_spec
+from tests.sweeping.database_servers import connections_closed  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +152,7 @@ def test_unusable_storages_are_told_in_one_line(tmp_path):
         open_storage(f"journal:{tmp_path}/bad.journal")
 
 
-def test_storage_of_another_version_is_told(tmp_path):
+def test_storage_of_another_version_is_told(tmp_path, connections_closed):  # noqa: F811
     url = f"sqlite:///{tmp_path}/old.db"
     optuna.create_study(storage=url)
     with sqlite3.connect(tmp_path / "old.db") as connection:
