@@ -1,3 +1,5 @@
+import importlib
+
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
@@ -9,6 +11,7 @@ from lightsweep.launching.hydra_jobs import (
     devices_per_job,
     hydra_errors,
     job_return,
+    preloaded,
     single_run_argv,
 )
 from lightsweep.launching.outcome import pack_error
@@ -81,3 +84,15 @@ def test_a_slot_with_fewer_devices_than_a_job_is_refused(given, devices, lines) 
     config = OmegaConf.create({"trainer": {"devices": devices}})
     with pytest.raises(LauncherConfigError, match=r"must be at least trainer\.devices, which is 2, but got 1$"):
         devices_per_job(given, config, [["lr=3"], lines])
+
+
+@pytest.mark.parametrize(
+    ("sweeper", "in_database"),
+    [({}, False), ({"storage": None}, False), ({"storage": "journal:a"}, False), ({"storage": "mysql://h/d"}, True)],
+)
+def test_what_a_database_needs_is_imported_once_for_all_jobs_where_there_is_one(sweeper, in_database):
+    modules = preloaded(OmegaConf.create({"hydra": {"sweeper": sweeper}}))
+
+    assert ("alembic.command" in modules) == in_database
+    for name in modules:
+        importlib.import_module(name)

@@ -110,10 +110,16 @@ class ForkLoop:
         if os.getppid() != self.launcher_pid:
             return True
         readable, _, _ = select.select([self.requests], [], [], 0)
-        return bool(readable) and not self.requests.recv(1, socket.MSG_PEEK)
+        try:
+            return bool(readable) and not self.requests.recv(1, socket.MSG_PEEK)
+        except ConnectionResetError:  # it ended with replies unread
+            return True
 
     def _answer(self) -> Fork | None:
-        message, fds, _, _ = socket.recv_fds(self.requests, REQUEST.size, NUM_FDS)
+        try:
+            message, fds, _, _ = socket.recv_fds(self.requests, REQUEST.size, NUM_FDS)
+        except ConnectionResetError:  # the launching process ended with replies unread
+            return None
         if not message:
             return None
         action, job, number = REQUEST.unpack(message)
@@ -163,7 +169,9 @@ class ForkLoop:
                 self._tell("ended", job, os.waitstatus_to_exitcode(status))
 
     def _tell(self, *reply: object) -> None:
-        with contextlib.suppress(BrokenPipeError):  # the loop's next look finds that the launching process is gone
+        with contextlib.suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # the loop's next look finds that the launching process is gone
             self.replies.send(reply)
 
     def _end_all(self) -> None:
