@@ -1,5 +1,6 @@
 """A command's process ends with its exit code and all that it had to write, but without the teardown of its modules."""
 
+import signal
 import subprocess
 import sys
 
@@ -41,16 +42,28 @@ def test_threads_and_exit_handlers_come_to_their_end_but_no_module_is_torn_down(
     assert end(ending) == (code, ["a thread's", "a handler's"], "")
 
 
-def test_a_bug_keeps_its_traceback_and_pythons_own_end():
+def test_a_bug_keeps_its_traceback():
     code, lines, err = end("raise ValueError('a bug')")
 
-    assert (code, lines) == (1, ["a thread's", "a handler's", "torn down"])
+    assert (code, lines) == (1, ["a thread's", "a handler's"])
+    assert err.startswith("Traceback")
     assert err.endswith("ValueError: a bug\n")
 
 
 def test_a_last_word_stays_one():
-    assert end("sys.exit('why it ends')") == (
-        1,
-        ["a thread's", "a handler's", "torn down"],
-        "why it ends\n",
-    )
+    assert end("sys.exit('why it ends')") == (1, ["a thread's", "a handler's"], "why it ends\n")
+
+
+def test_an_interrupt_stays_a_signal():
+    code, _, err = end("raise KeyboardInterrupt")
+
+    assert code == -signal.SIGINT
+    assert err.endswith("KeyboardInterrupt\n")
+
+
+@pytest.mark.parametrize("name", ["cli", "cli.console", "cli.predicting", "cli.exporting"])
+def test_no_command_leaves_out_an_exit_handler_that_its_imports_registered(name):
+    """`run_program` runs those that come after it, and logging's."""
+    counting = f"import logging, atexit; from lightsweep.{name} import *; print(atexit._ncallbacks())"
+    done = subprocess.run([sys.executable, "-c", counting], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "1\n"

@@ -10,20 +10,27 @@ from typing import Any, NoReturn
 
 
 def run_program(command: Callable[[], Any]) -> NoReturn:
-    """Run a command as the whole of this process: when it has ended, exit handlers run, and nothing else does.
+    """Run a command as the whole of this process: when it has ended, threads and exit handlers do, and then all ends.
 
-    Where it raises anything but SystemExit, the process ends as Python ends it.
+    Exit codes and tracebacks are Python's own. To be called before anything registers an exit handler that counts: of
+    those that are there already, only logging's runs.
     """
-    codes: list[int] = []
-    atexit.register(lambda: [leave_at_once(code) for code in codes])  # the first to be registered is the last to run
+    code = 1  # after an exception, whose traceback is printed before exit handlers run
+
+    def leave() -> None:
+        leave_at_once(code)
+
+    atexit.register(leave)  # the first to be registered is the last to run
     try:
         command()
     except SystemExit as end:
-        if end.code is None or isinstance(end.code, int):
-            codes.append(end.code or 0)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
         raise
-    codes.append(0)
-    sys.exit(0)
+    except KeyboardInterrupt:  # Python lets the signal itself end the process
+        atexit.unregister(leave)
+        raise
+    code = 0
+    sys.exit()
 
 
 def leave_at_once(code: int) -> NoReturn:

@@ -5,7 +5,6 @@ reach of the terminal's signals, and ends every worker's process group when the 
 `warm_server` is the launching process's side.
 """
 
-import atexit
 import contextlib
 import gc
 import importlib
@@ -18,7 +17,10 @@ import socket
 import struct
 import sys
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
+
+from lightsweep.exiting import run_program
 
 REQUEST = struct.Struct("!cqq")
 """A request: what to do, the job's number, and a signal's number for SIGNAL."""
@@ -169,9 +171,7 @@ class ForkLoop:
                 self._tell("ended", job, os.waitstatus_to_exitcode(status))
 
     def _tell(self, *reply: object) -> None:
-        with contextlib.suppress(
-            BrokenPipeError, ConnectionResetError
-        ):  # the loop's next look finds that the launching process is gone
+        with contextlib.suppress(ConnectionError):  # the loop's next look finds that the launching process is gone
             self.replies.send(reply)
 
     def _end_all(self) -> None:
@@ -191,18 +191,22 @@ def _kill_group(pid: int) -> None:
 
 
 def main(socket_fd: int, preload: str) -> None:
-    """The program of the server; every worker is a return from `serve`.
+    """The program of the server and of its workers.
 
     Args:
         socket_fd: the server's end of the socket.
         preload: the modules to import, as a JSON list.
     """
+    run_program(partial(_serve_and_work, socket_fd, json.loads(preload)))
+
+
+def _serve_and_work(socket_fd: int, preload: list[str]) -> None:
+    """Every worker is a return from `serve`."""
     from lightsweep.launching import worker
 
-    atexit.register(worker.leave)  # the first to be registered is the last to run
     with socket.socket(fileno=socket_fd) as requests:
         loop = ForkLoop(requests)
-        loop.preload(json.loads(preload))
+        loop.preload(preload)
         fork = loop.serve()
     if fork is not None:
         worker.work(fork)

@@ -18,20 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from lightsweep.exiting import leave_at_once
 from lightsweep.launching.outcome import pack_answer, pack_error
 from lightsweep.launching.work_order import MainModule, WorkOrder
 
 if TYPE_CHECKING:
     from lightsweep.launching.fork_loop import Fork
 
-_exit_code = 0
-
 
 def work(fork: "Fork") -> None:
     """Do the one job of this process."""
-    global _exit_code
-    _exit_code = 1
     for source, target in ((fork.stdout, 1), (fork.stderr, 2)):
         os.dup2(source, target)
         os.close(source)
@@ -41,12 +36,6 @@ def work(fork: "Fork") -> None:
     threading.Thread(target=_end_with_launcher, args=(connection,), daemon=True, name="launcher-watch").start()
     take_over(order)
     connection.send_bytes(run_packed(order.function, order.args))
-    _exit_code = 0
-
-
-def leave() -> None:
-    """End this process, after all other exit handlers."""
-    leave_at_once(_exit_code)
 
 
 def take_over(order: WorkOrder) -> None:
