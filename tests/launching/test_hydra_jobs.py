@@ -1,7 +1,13 @@
-import importlib
+import logging
+import os
+from pathlib import Path
 
 import pytest
-from hydra.core.utils import JobReturn, JobStatus
+from hydra import compose, initialize
+from hydra._internal.callbacks import Callbacks
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus, run_job
+from hydra.types import HydraContext
 from omegaconf import OmegaConf
 
 from lightsweep.errors import ConfigError
@@ -11,7 +17,7 @@ from lightsweep.launching.hydra_jobs import (
     devices_per_job,
     hydra_errors,
     job_return,
-    preloaded,
+    run_bare,
     single_run_argv,
 )
 from lightsweep.launching.outcome import pack_error
@@ -86,13 +92,56 @@ def test_a_slot_with_fewer_devices_than_a_job_is_refused(given, devices, lines) 
         devices_per_job(given, config, [["lr=3"], lines])
 
 
-@pytest.mark.parametrize(
-    ("sweeper", "in_database"),
-    [({}, False), ({"storage": None}, False), ({"storage": "journal:a"}, False), ({"storage": "mysql://h/d"}, True)],
-)
-def test_what_a_database_needs_is_imported_once_for_all_jobs_where_there_is_one(sweeper, in_database):
-    modules = preloaded(OmegaConf.create({"hydra": {"sweeper": sweeper}}))
+@pytest.fixture
+def job_config(tmp_path):
+    """Composes the configuration of a job in `tmp_path`, as a sweep's jobs have it."""
+    fixed = (
+        "hydra.sweep.subdir=.",
+        "hydra.output_subdir=null",
+        "hydra.job.chdir=false",
+        "+hydra.job.env_set.A_WORD=yes",
+    )
+    job = ("hydra.job.num=3", "hydra.job.id=three", "hydra.job.name=app")
 
-    assert ("alembic.command" in modules) == in_database
-    for name in modules:
-        importlib.import_module(name)
+    def composed():
+        with initialize(config_path=None, version_base="1.3"):
+            return compose(overrides=[*fixed, *job, f"hydra.sweep.dir={tmp_path}"], return_hydra_config=True)
+
+    handlers = logging.root.handlers[:]
+    yield composed
+    for handler in logging.root.handlers:
+        handler.close()
+    logging.root.handlers = handlers
+
+
+def look_around(_):
+    hydra = HydraConfig.get()
+    logging.getLogger(__name__).warning("a word from the job")
+    written = Path(hydra.runtime.output_dir, "app.log").read_text().count("a word from the job")
+    return hydra.runtime.output_dir, hydra.job.num, hydra.job.id, os.environ["A_WORD"], os.getcwd(), written
+
+
+def test_a_bare_job_finds_what_hydras_own_would(job_config):
+    theirs = run_job(
+        look_around, job_config(), "hydra.sweep.dir", "hydra.sweep.subdir", HydraContext(None, Callbacks())
+    )
+    before = HydraConfig.instance().cfg
+
+    ours = run_bare(look_around, job_config(), ["a=1"])
+
+    assert ours.status is theirs.status is JobStatus.COMPLETED
+    assert ours.return_value[:-1] == theirs.return_value[:-1]
+    assert (theirs.return_value[-1], ours.return_value[-1]) == (1, 2), "both into one log"
+    assert ours.overrides == ["a=1"]
+    assert HydraConfig.instance().cfg is before
+    assert "A_WORD" not in os.environ
+
+
+def test_a_bare_job_that_raises_has_failed(job_config):
+    def fail(_):
+        raise ValueError("a bug")
+
+    ended = run_bare(fail, job_config(), [])
+
+    assert ended.status is JobStatus.FAILED
+    assert str(ended._return_value) == "a bug"

@@ -10,8 +10,6 @@ import pytest
 import yaml
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 
 from hydra_plugins.lightsweep_optuna.optuna_sweeper import OptunaSweeper
 
@@ -82,12 +80,6 @@ def test_params_of_the_file_and_of_the_command_line(app, with_command_line):
     best = optuna.load_study(storage=url, study_name="test").best_trial
     assert returns == {"name": "optuna", "best_params": best.params, "best_value": best.value}
     assert ("n" in best.params) != with_command_line
-    copied = optuna.load_study(
-        storage=JournalStorage(JournalFileBackend(str(app.sweep_dir / "study_copy.journal"))), study_name="test"
-    )
-    assert [trial.values for trial in copied.trials] == [
-        trial.values for trial in optuna.load_study(storage=url, study_name="test").trials
-    ]
 
 
 def test_custom_search_space_adds_parameters(app, study_of):

@@ -3,13 +3,18 @@
 import csv
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 from optuna.trial import TrialState
 
+from lightsweep.reporting.saved_study import open_saved_study
 from lightsweep.sweeping import marks
+from lightsweep.sweeping.sweep import warmed
 
 SPACE = ("optimizer.lr=tag(log,interval(1e-4,1))", "x=interval(-2,2)")
 
@@ -94,6 +99,48 @@ def test_files_hold_the_best_trial_and_best_yaml_replays_it(app, study_of):
     shown = app.sweep("+experiment=best", "--cfg=job", sweep=False).stdout
     ran = yaml.safe_load((app.sweep_dir / str(best.number) / ".hydra" / "config.yaml").read_text())
     assert yaml.safe_load(shown) == ran
+    assert not (app.sweep_dir / "study_copy.journal").exists(), "the study lies beside it"
+
+
+def test_study_that_is_kept_elsewhere_leaves_a_copy_of_which_reports_are_made(app):
+    storage = "hydra.sweeper.storage=sqlite:///elsewhere.db"
+    app.sweep(*SPACE, "fail=high", "hydra.sweeper.n_trials=5", storage, "hydra.sweeper.study_name=far")
+    original = open_saved_study(app.sweep_dir)
+    (app.folder / "elsewhere.db").unlink()
+    copy = open_saved_study(app.sweep_dir)
+    assert (copy.study_name, copy.directions, copy.user_attrs) == ("far", original.directions, original.user_attrs)
+    for one, other in zip(original.trials, copy.trials, strict=True):
+        assert (one.number, one.state, one.values, one.params) == (
+            other.number,
+            other.state,
+            other.values,
+            other.params,
+        )
+        assert (one.user_attrs, one.intermediate_values) == (other.user_attrs, other.intermediate_values)
+        assert (one.datetime_start, one.datetime_complete) == (other.datetime_start, other.datetime_complete)
+
+
+@pytest.mark.parametrize(
+    ("storage", "wanted"),
+    [(None, False), ("journal:a", False), ("sqlite:///a.db", True), ("mysql://h/d", True), ("grpc://h:1", False)],
+)
+@pytest.mark.parametrize("launcher", [{"preload": ["torch"]}, {"submitit_folder": "a"}])
+def test_what_opens_a_database_is_imported_once_where_jobs_are_forked(launcher, storage, wanted):
+    config = OmegaConf.create({"hydra": {"sweeper": {"storage": storage}, "launcher": launcher}})
+    added = ["lightsweep.sweeping.warm_database"] if wanted else []
+    expected = {"preload": ["torch", *added]} if "preload" in launcher else launcher
+    assert warmed(config).hydra.launcher == expected
+
+
+def test_warm_server_leaves_a_job_nothing_to_import_for_a_database(tmp_path):
+    program = (
+        "import sys, lightsweep.sweeping.job, lightsweep.sweeping.storage, lightsweep.sweeping.warm_database\n"
+        "before = set(sys.modules)\n"
+        f"lightsweep.sweeping.storage.open_storage('sqlite:///{tmp_path}/a.db')\n"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_failed_trials_keep_their_reason_and_the_sweep_goes_on(app, study_of):

@@ -42,12 +42,13 @@ class LocalLauncher(Launcher):
         grace_s: float,
     ) -> None:
         from lightsweep.launching import SlotSettings
+        from lightsweep.launching.hydra_jobs import PRELOAD
 
         if OmegaConf.is_config(gpus):
             gpus = OmegaConf.to_container(gpus, resolve=True)
         self.settings = SlotSettings(gpus, slots_per_gpu, num_workers)
         self.devices_per_job = devices_per_job
-        self.preload = tuple(preload)
+        self.preload = (*preload, *PRELOAD)
         self.grace_s = grace_s
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -57,7 +58,7 @@ class LocalLauncher(Launcher):
             ConfigError: a setting is impossible on this machine.
         """
         from lightsweep.launching import Machine, plan_slots
-        from lightsweep.launching.hydra_jobs import LauncherConfigError, devices_per_job, hydra_errors, preloaded
+        from lightsweep.launching.hydra_jobs import LauncherConfigError, devices_per_job, hydra_errors
         from lightsweep.launching.warm_server import shared_server
 
         if sys.platform != "linux":
@@ -71,7 +72,6 @@ class LocalLauncher(Launcher):
         with hydra_errors():
             self.machine = Machine.look()
             plan_slots(self.settings, self.machine)
-        self.preload = (*self.preload, *preloaded(config))
         shared_server(self.preload)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

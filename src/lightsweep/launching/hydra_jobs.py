@@ -35,18 +35,6 @@ log = logging.getLogger(__name__)
 PRELOAD = ("lightsweep.launching.warm_hydra",)
 """What a warm server of Hydra jobs imports beside the user's own modules."""
 
-_DATABASE = (
-    "optuna.storages._rdb.models",
-    "optuna.storages._rdb.alembic",
-    "alembic.command",
-    "sqlalchemy.dialects.postgresql.psycopg",
-    "sqlalchemy.dialects.mysql.pymysql",
-    "sqlalchemy.dialects.sqlite",
-    "psycopg",
-    "pymysql",
-)
-"""What Optuna imports when it opens a database, which takes a second."""
-
 BARE = "runs_bare"
 """Attribute of a task function that says whether it makes folder, files and log of its task itself."""
 
@@ -109,7 +97,7 @@ class HydraApp:
 
 
 def run_bare(task_function: TaskFunction, config: DictConfig, overrides: list[str]) -> JobReturn:
-    """What is left of Hydra's `run_job` for a task function that is `BARE`: it copies the configuration ten times."""
+    """What is left of Hydra's `run_job`, which copies the configuration again and again, where the task is `BARE`."""
     hydra = config.hydra
     with read_write(hydra), open_dict(hydra):
         hydra.runtime.output_dir = os.path.abspath(os.path.join(hydra.sweep.dir, hydra.sweep.subdir))
@@ -147,12 +135,6 @@ def hydra_jobs(app: HydraApp, job_overrides: Sequence[Sequence[str]], initial_jo
         Job(number, function, (list(overrides), number), label=" ".join(filter_overrides(overrides)))
         for number, overrides in enumerate(job_overrides, initial_job_idx)
     ]
-
-
-def preloaded(config: DictConfig) -> tuple[str, ...]:
-    """The modules that jobs of a launch need beside the user's own: more where a sweep's study is in a database."""
-    storage = str(OmegaConf.select(config, "hydra.sweeper.storage", default=""))
-    return (*PRELOAD, *_DATABASE) if "://" in storage else PRELOAD
 
 
 def devices_per_job(given: int | None, config: DictConfig, job_overrides: Sequence[Sequence[str]] = ()) -> int:

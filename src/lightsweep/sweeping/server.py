@@ -24,6 +24,8 @@ _DRIVERS = {
 }
 """By a URL's scheme without a driver: the scheme with ours, the driver's package, and our extra that installs it."""
 
+DIALECTS = sorted({scheme for scheme, _, _ in _DRIVERS.values()})
+
 
 def open_server(url: str) -> BaseStorage:
     """Connect, and make Optuna's tables where they are missing.

@@ -92,7 +92,7 @@ class Sweep:
         arguments: list[str],
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        config = without_password(config)
+        config = warmed(without_password(config))
         HydraConfig.instance().set_config(config)  # jobs take it with them
         _launcher(config, context, task_function)  # checks its settings; a local one begins to import meanwhile
         plan = make_plan(settings, config, context.config_loader, arguments)
@@ -266,6 +266,15 @@ def without_password(config: DictConfig) -> DictConfig:
     with read_write(shown), open_dict(shown):
         mask_storage(shown)
     return shown
+
+
+def warmed(config: DictConfig) -> DictConfig:
+    """Let a launcher that forks its jobs import once for all of them what opens a database."""
+    storage, launcher = config.hydra.sweeper.get("storage"), config.hydra.launcher
+    if isinstance(storage, str) and "://" in storage and not storage.startswith("grpc:") and "preload" in launcher:
+        with read_write(config.hydra):
+            launcher.preload = [*launcher.preload, "lightsweep.sweeping.warm_database"]
+    return config
 
 
 class _quiet:  # noqa: N801  (a context manager, used like a function)
