@@ -11,6 +11,9 @@ import pytest
 
 from lightsweep.errors import ConfigError
 from lightsweep.reporting.report import write_report
+from lightsweep.reporting.runs import find_runs
+from lightsweep.reporting.studies import find_sweeps
+from lightsweep.reporting.sweep_figures import budget_figure
 from lightsweep.statistics import Estimate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,6 +98,16 @@ def test_sweep_has_its_figures_and_its_failures(make_sweep):
     assert "| trial 2 | 70.00 | 0.01 |" in text
     assert "it burst" in text
     assert rows(done.paths.settings) == []
+
+
+@pytest.mark.parametrize(("sweeps", "mark"), [(3, "band"), (4, "bars beside each other")])
+def test_budget_of_many_sweeps_has_bars_where_bands_would_lie_on_each_other(make_sweep, sweeps, mark):
+    folders = [make_sweep(f"s{number}", [0.5, 0.7, 0.6, 0.65, 0.4, 0.2, 0.68]) for number in range(sweeps)]
+    drawing = budget_figure(find_sweeps(folders, find_runs(folders)), "val/acc")
+    kinds = ("FillBetweenPolyCollection", "LineCollection")
+    drawn = [drawing.svg.count(f'id="tuning-budget-{kind}') for kind in kinds]
+    assert drawn == ([sweeps, 0] if mark == "band" else [0, sweeps])
+    assert f"; {mark}: 95 % percentile" in drawing.caption
 
 
 def test_runs_with_different_metrics_share_a_table(make_run, tmp_path):

@@ -36,22 +36,16 @@ def budget_figure(sweeps: Sequence[Sweep], objective: str) -> Drawing | None:
     def paint(axes: Axes) -> None:
         drawn = []
         with legend_beside(axes):
-            for place, ((name, (found, rises)), (colour, line)) in enumerate(
-                zip(values.items(), styles(), strict=False)
-            ):
-                budget = np.arange(1, len(found) + 1)
-                low, high = budget_band(found, rises)
+            curves = zip(range(len(values)), values.items(), styles(), strict=False)
+            for place, (name, (found, rises)), (colour, line) in curves:
                 expected = expected_best(found, rises) * scale(objective)
-                axes.plot(budget, expected, line, color=colour, label=name)
-                band = (low * scale(objective), high * scale(objective))
+                low, high = (end * scale(objective) for end in budget_band(found, rises))
+                axes.plot(range(1, len(found) + 1), expected, line, color=colour, label=name)
                 if len(values) <= MOST_BANDS:
-                    axes.fill_between(budget, *band, color=colour, alpha=0.12, linewidth=0)
-                else:  # bands that lie on each other would be a mud of all colours
-                    every = -(-len(budget) // BARS)
-                    beside = 0.7 * every * ((place + 0.5) / len(values) - 0.5)
-                    x, bottom, top = (values[every - 1 :: every] for values in (budget + beside, *band))
-                    axes.vlines(x, bottom, top, color=colour, alpha=0.6, linewidth=2)
-                drawn.append((expected, *band))
+                    axes.fill_between(range(1, len(found) + 1), low, high, color=colour, alpha=0.12, linewidth=0)
+                else:
+                    _bars(axes, low, high, (place + 0.5) / len(values) - 0.5, colour)
+                drawn.append((expected, low, high))
         _look_at(axes, drawn)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("trials")
@@ -65,6 +59,13 @@ def budget_figure(sweeps: Sequence[Sweep], objective: str) -> Drawing | None:
         f"that it reported, a failed one with the worst of all. n trials: {counts}."
     )
     return draw("tuning-budget", f"What more trials are worth: {objective}", caption, paint, (5.8, 3.4))
+
+
+def _bars(axes: Axes, low: NDArray[np.float64], high: NDArray[np.float64], place: float, colour: str) -> None:
+    """A band as a few bars, `place` in (-0.5, 0.5) of the way to the next, so that several lie beside each other."""
+    every = -(-len(low) // BARS)
+    trials = np.arange(every, len(low) + 1, every)
+    axes.vlines(trials + 0.7 * every * place, low[trials - 1], high[trials - 1], color=colour, alpha=0.6, linewidth=2)
 
 
 def _look_at(axes: Axes, curves: Sequence[Sequence[NDArray[np.float64]]]) -> None:
