@@ -30,12 +30,10 @@ class LocalLauncherConf:
             "torch",
             "torchvision",
             "lightning.pytorch",
-            "torch.utils.tensorboard",
             "optuna",
             "lightsweep.sweeping.job",
             "lightsweep.sweeping.pruning",
-            "lightsweep.training",
-            "lightsweep.reporting.summary",
+            "lightsweep.training.warm_run",
         ]
     )
 

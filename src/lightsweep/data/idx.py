@@ -5,13 +5,13 @@ unpacks to something enormous costs neither disk nor memory. Which files there a
 Format: http://yann.lecun.com/exdb/mnist
 """
 
-import gzip
-import zlib
 from io import BufferedIOBase
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import torch
+from isal import igzip, isal_zlib
 from torch import Tensor
 
 from lightsweep.data.spec import Arrays
@@ -60,9 +60,9 @@ def read_idx(path: Path, num_dims: int) -> Tensor:
             shorter or longer than its header says, or larger than `MAX_BYTES`.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with igzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             return _read(path, file, num_dims)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, isal_zlib.error) as error:  # type: ignore[misc]  # its stub makes it an instance
         raise DataError(f"{path} cannot be read: {error}") from error
 
 
@@ -80,10 +80,10 @@ def _read(path: Path, file: BufferedIOBase, num_dims: int) -> Tensor:
     size, named = prod(shape), " × ".join(map(str, shape))
     if not 0 < size <= MAX_BYTES:
         raise DataError(f"{path} says that it holds {named} values; there must be from 1 to {MAX_BYTES}")
-    content = bytearray(size)
-    found = file.readinto(content)
+    content = np.empty(size, np.uint8)
+    found = file.readinto(content.data)
     if found < size:
         raise DataError(f"{path} is cut short: its header says {named} values, but {found} follow")
     if file.read(1):  # an archive's check sum is read here too
         raise DataError(f"{path} goes on after the {named} values that its header says")
-    return torch.frombuffer(content, dtype=torch.uint8).view(shape)
+    return torch.from_numpy(content).view(shape)

@@ -4,11 +4,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lightsweep.errors import ConfigError
+
+_PIECE = 2**18
+"""Values that are normalised at a time, so that they stay in a core's cache from one operation to the next."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,22 @@ class Normalize:
     def __call__(self, inputs: Tensor) -> Tensor:
         """Normalise a batch."""
         if inputs.dtype == torch.uint8:
-            return inputs.to(self.dtype).mul_(1 / (255 * self.std)).sub_(self.mean / self.std)
+            return self._from_bytes(inputs)
         inputs = inputs.to(self.dtype)
         return inputs if (self.mean, self.std) == (0.0, 1.0) else (inputs - self.mean) / self.std
+
+    def _from_bytes(self, inputs: Tensor) -> Tensor:
+        found = _empty(inputs.shape, self.dtype, inputs.device)
+        for stored, piece in zip(inputs.reshape(-1).split(_PIECE), found.view(-1).split(_PIECE), strict=True):
+            piece.copy_(stored).mul_(1 / (255 * self.std)).sub_(self.mean / self.std)
+        return found
+
+
+def _empty(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """As `torch.empty`; on a CPU by numpy, which asks Linux for huge pages, of which fewer are to be made and found."""
+    if device.type != "cpu":
+        return torch.empty(shape, dtype=dtype, device=device)
+    return torch.from_numpy(np.empty(shape.numel() * dtype.itemsize, np.uint8)).view(dtype).view(shape)
 
 
 @dataclass(frozen=True)
