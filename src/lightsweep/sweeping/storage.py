@@ -15,10 +15,9 @@ from optuna.storages import BaseStorage, RDBStorage, get_storage
 from lightsweep.errors import ConfigError
 from lightsweep.launching.work_order import SECRET
 from lightsweep.paths import SweepPaths
-from lightsweep.sweeping.journal import SnapshotBackend, SweepJournal
-from lightsweep.sweeping.journal_lock import FlockLock
 from lightsweep.sweeping.patience import PATIENCE_S, PatientStorage, waited_for
 from lightsweep.sweeping.server import open_server
+from lightsweep.sweeping.warm_journal import open_journal
 
 SQLITE_TIMEOUT_S = 60
 _IN_ENVIRONMENT = "in_environment"
@@ -145,21 +144,13 @@ def _open(spec: StorageSpec, for_sweep: bool) -> BaseStorage:
             raise ConfigError(f"`hydra.sweeper.storage` made a {type(storage).__name__}, which is no Optuna storage")
         return get_storage(storage)
     if spec.startswith("journal:"):
-        return _open_journal(Path(spec.removeprefix("journal:")))
+        return open_journal(Path(spec.removeprefix("journal:")))
     if "://" not in spec:
         raise ConfigError(f"`hydra.sweeper.storage` must be a URL or journal:FILE but got {spec!r}")
     if spec.startswith("sqlite:///"):
         return get_storage(_open_sqlite(spec))
     storage = waited_for(lambda: open_server(spec), 0.0 if for_sweep else PATIENCE_S)
     return PatientStorage(storage, masked(spec), speaks=for_sweep)
-
-
-def _open_journal(path: Path) -> BaseStorage:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FlockLock(path)
-    lock.acquire()  # makes the file and cuts a torn last line
-    lock.release()
-    return SweepJournal(SnapshotBackend(str(path), lock))
 
 
 def _open_sqlite(url: str) -> RDBStorage:
