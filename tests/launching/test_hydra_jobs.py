@@ -1,13 +1,5 @@
-import logging
-import os
-from pathlib import Path
-
 import pytest
-from hydra import compose, initialize
-from hydra._internal.callbacks import Callbacks
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus, run_job
-from hydra.types import HydraContext
+from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from lightsweep.errors import ConfigError
@@ -17,7 +9,6 @@ from lightsweep.launching.hydra_jobs import (
     devices_per_job,
     hydra_errors,
     job_return,
-    run_bare,
     single_run_argv,
 )
 from lightsweep.launching.outcome import pack_error
@@ -90,58 +81,3 @@ def test_a_slot_with_fewer_devices_than_a_job_is_refused(given, devices, lines) 
     config = OmegaConf.create({"trainer": {"devices": devices}})
     with pytest.raises(LauncherConfigError, match=r"must be at least trainer\.devices, which is 2, but got 1$"):
         devices_per_job(given, config, [["lr=3"], lines])
-
-
-@pytest.fixture
-def job_config(tmp_path):
-    """Composes the configuration of a job in `tmp_path`, as a sweep's jobs have it."""
-    fixed = (
-        "hydra.sweep.subdir=.",
-        "hydra.output_subdir=null",
-        "hydra.job.chdir=false",
-        "+hydra.job.env_set.A_WORD=yes",
-    )
-    job = ("hydra.job.num=3", "hydra.job.id=three", "hydra.job.name=app")
-
-    def composed():
-        with initialize(config_path=None, version_base="1.3"):
-            return compose(overrides=[*fixed, *job, f"hydra.sweep.dir={tmp_path}"], return_hydra_config=True)
-
-    handlers = logging.root.handlers[:]
-    yield composed
-    for handler in logging.root.handlers:
-        handler.close()
-    logging.root.handlers = handlers
-
-
-def look_around(_):
-    hydra = HydraConfig.get()
-    logging.getLogger(__name__).warning("a word from the job")
-    written = Path(hydra.runtime.output_dir, "app.log").read_text().count("a word from the job")
-    return hydra.runtime.output_dir, hydra.job.num, hydra.job.id, os.environ["A_WORD"], os.getcwd(), written
-
-
-def test_a_bare_job_finds_what_hydras_own_would(job_config):
-    theirs = run_job(
-        look_around, job_config(), "hydra.sweep.dir", "hydra.sweep.subdir", HydraContext(None, Callbacks())
-    )
-    before = HydraConfig.instance().cfg
-
-    ours = run_bare(look_around, job_config(), ["a=1"])
-
-    assert ours.status is theirs.status is JobStatus.COMPLETED
-    assert ours.return_value[:-1] == theirs.return_value[:-1]
-    assert (theirs.return_value[-1], ours.return_value[-1]) == (1, 2), "both into one log"
-    assert ours.overrides == ["a=1"]
-    assert HydraConfig.instance().cfg is before
-    assert "A_WORD" not in os.environ
-
-
-def test_a_bare_job_that_raises_has_failed(job_config):
-    def fail(_):
-        raise ValueError("a bug")
-
-    ended = run_bare(fail, job_config(), [])
-
-    assert ended.status is JobStatus.FAILED
-    assert str(ended._return_value) == "a bug"

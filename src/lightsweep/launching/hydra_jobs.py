@@ -1,7 +1,6 @@
 """Hydra's jobs as the pool's jobs: compose and run in the worker, give back a JobReturn for each in order."""
 
 import logging
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,34 +8,28 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import cloudpickle
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 from hydra.core.utils import (
     JobReturn,
     JobRuntime,
     JobStatus,
-    configure_log,
-    env_override,
     filter_overrides,
-    run_job,
     setup_globals,
 )
 from hydra.errors import CompactHydraException
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lightsweep.errors import ConfigError
 from lightsweep.launching.job import Job
 from lightsweep.launching.outcome import JobDied, Outcome, PackedError, pack_error, unpack_error
+from lightsweep.launching.run_job import BARE, run_job
 
 log = logging.getLogger(__name__)
 
 PRELOAD = ("lightsweep.launching.warm_hydra",)
 """What a warm server of Hydra jobs imports beside the user's own modules."""
-
-BARE = "runs_bare"
-"""Attribute of a task function that says whether it makes folder, files and log of its task itself."""
 
 _CONFIG_FLAGS = ("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd")
 
@@ -80,40 +73,12 @@ class HydraApp:
         with open_dict(config):
             config.hydra.job.id = number
             config.hydra.job.num = number
+        result = run_job(self.task_function, config, self.context.callbacks)
         if getattr(self.task_function, BARE, False):
-            result = run_bare(self.task_function, config, overrides)
-        else:
-            HydraConfig.instance().set_config(config)
-            result = run_job(
-                hydra_context=self.context,
-                task_function=self.task_function,
-                config=config,
-                job_dir_key="hydra.sweep.dir",
-                job_subdir_key="hydra.sweep.subdir",
-            )
+            result.cfg = result.hydra_cfg = None
         if result.status is JobStatus.FAILED:
             result.return_value = pack_error(result._return_value)
         return result
-
-
-def run_bare(task_function: TaskFunction, config: DictConfig, overrides: list[str]) -> JobReturn:
-    """What is left of Hydra's `run_job`, which copies the configuration again and again, where the task is `BARE`."""
-    hydra = config.hydra
-    with read_write(hydra), open_dict(hydra):
-        hydra.runtime.output_dir = os.path.abspath(os.path.join(hydra.sweep.dir, hydra.sweep.subdir))
-    instance, result = HydraConfig.instance(), JobReturn(overrides=overrides)
-    before, instance.cfg = instance.cfg, config  # type: ignore[assignment]
-    try:
-        configure_log(hydra.job_logging, hydra.verbose)
-        with env_override(hydra.job.env_set):
-            result.return_value = task_function(config)
-            result.status = JobStatus.COMPLETED
-    except Exception as error:
-        result.return_value = error
-        result.status = JobStatus.FAILED
-    finally:
-        instance.cfg = before
-    return result
 
 
 def hydra_jobs(app: HydraApp, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[Job]:

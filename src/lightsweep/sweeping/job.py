@@ -33,7 +33,7 @@ class TrialJob:
         max_trials: how many trials one job runs, one after the other; None for as many as the sweep needs.
     """
 
-    runs_bare = True  # see `launching.hydra_jobs.BARE`
+    runs_bare = True  # see `launching.run_job.BARE`
 
     def __init__(self, plan: Plan, task: TaskRun, max_trials: int | None = 1) -> None:
         self.plan, self.task, self.max_trials = plan, task, max_trials

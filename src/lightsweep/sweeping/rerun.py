@@ -136,7 +136,7 @@ class RerunJob:
         max_runs: how many one job makes, one after the other; None for as many as there are.
     """
 
-    runs_bare = True  # see `launching.hydra_jobs.BARE`
+    runs_bare = True  # see `launching.run_job.BARE`
 
     def __init__(self, plan: Plan, task: TaskRun, reruns: Sequence[Rerun], max_runs: int | None = 1) -> None:
         self.plan, self.task, self.reruns, self.max_runs = plan, task, tuple(reruns), max_runs

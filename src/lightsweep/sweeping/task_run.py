@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, configure_log, run_job
+from hydra.core.utils import JobReturn, configure_log
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from lightsweep.errors import LightsweepError
 from lightsweep.files import write_text
+from lightsweep.launching.run_job import run_job
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.composer import Composer
 from lightsweep.sweeping.isolation import Command, isolated_task
@@ -65,13 +66,7 @@ class TaskRun:
     def run(self, config: DictConfig, overrides: Sequence[str], trial_number: int | None) -> JobReturn:
         """Run the task; `trial_number` is None where it is no trial."""
         with isolated_task(self.command, overrides, trial_number):
-            return run_job(
-                hydra_context=self.context,
-                task_function=self.task_function,
-                config=config,
-                job_dir_key="hydra.sweep.dir",
-                job_subdir_key="hydra.sweep.subdir",
-            )
+            return run_job(self.task_function, config, self.context.callbacks)
 
 
 @contextmanager
