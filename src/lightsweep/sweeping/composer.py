@@ -9,6 +9,7 @@ import os
 import pickle
 from collections.abc import Sequence
 
+import cloudpickle
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -49,7 +50,7 @@ class Composer:
             self.job_overrides += group_choices(space, config, loader)
             return
         if not base.hydra.job.env_copy:  # it tells of the process that composes
-            self._base = pickle.dumps(base)
+            self._base = cloudpickle.dumps(base)  # the program itself may have classes in it
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The configuration that `load_sweep_config` gives for these task overrides."""
