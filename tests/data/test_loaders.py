@@ -146,6 +146,18 @@ def test_images_are_normalised_to_the_configured_mean_and_spread():
     torch.testing.assert_close(found, torch.tensor([-0.4, 0.0, 1.6]), atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("examples", [0, 1, 777])
+def test_images_of_any_number_are_normalised_alike(examples, dtype):
+    """777 images are several of the pieces that are normalised one after the other, the last of them a short one."""
+    images = torch.randint(0, 256, (examples, 1, 28, 28), dtype=torch.uint8).transpose(2, 3)
+
+    found = Normalize(0.2, 0.5, dtype)(images)
+
+    assert (found.shape, found.dtype) == (images.shape, dtype)
+    assert torch.equal(found, images.to(dtype) * (1 / (255 * 0.5)) - 0.2 / 0.5)
+
+
 def test_the_normalisation_of_doubles_keeps_their_precision():
     values = torch.tensor([[1.0 + 1e-12]], dtype=torch.float64)
 

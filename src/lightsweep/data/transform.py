@@ -42,7 +42,7 @@ class Normalize:
 
 def _empty(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
     """As `torch.empty`; on a CPU by numpy, which asks Linux for huge pages, of which fewer are to be made and found."""
-    if device.type != "cpu":
+    if device.type != "cpu" or shape.numel() == 0:  # numpy gives nothing no stride to be viewed by
         return torch.empty(shape, dtype=dtype, device=device)
     return torch.from_numpy(np.empty(shape.numel() * dtype.itemsize, np.uint8)).view(dtype).view(shape)
 
