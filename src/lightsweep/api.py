@@ -21,7 +21,7 @@ from lightsweep import paths, training
 from lightsweep.cli.imports import quiet_imports
 from lightsweep.cli.training import run as run_task
 from lightsweep.config.compose import compose
-from lightsweep.config.composition import COMPOSITION_ERRORS, explain, share_config_store
+from lightsweep.config.composition import COMPOSITION_ERRORS, explain, prepare_hydra
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.override_text import override_text
 from lightsweep.config.renamed import renew_words
@@ -179,7 +179,7 @@ def sweep(overrides: Sequence[str]) -> Sweep:
 def _hydra() -> Iterator[Hydra]:
     """Hydra on lightsweep's groups, with its errors in one line."""
     setbase("1.3")
-    share_config_store()
+    prepare_hydra()
     GlobalHydra.instance().clear()
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # the sweeper then raises, where it would end the process

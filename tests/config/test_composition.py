@@ -73,6 +73,10 @@ def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
         (["experiment=artcle"], ["`experiment` must be one of", "article", "did you mean 'article'?"]),
         (["hydra/sweeper=optuna", "hydra.sweeper.n_trials=many"], ["`hydra.sweeper.n_trials`", "'many'", "Integer"]),
         (["trainer.max_epochs"], ["`trainer.max_epochs` is no override like key=value"]),
+        (["optimizer=null"], ["`optimizer=null`: `optimizer` is chosen by name; there are", "adagrad"]),
+        (["logger=[csv,3]"], ["`logger=[csv,3]`: `logger` is chosen by name", "tensorboard"]),
+        (["~logger=3"], ["`~logger=3`: `logger` is chosen by name"]),
+        (["hydra/launcher=null"], ["`hydra/launcher` is chosen by name", "local"]),
         (["data=line", "data.theta=[1"], ["`data.theta=[1` is no override like key=value"]),
     ],
 )

@@ -24,7 +24,7 @@ from lightsweep import paths
 from lightsweep.cli.new import make_project
 from lightsweep.config.aliases import expand_aliases
 from lightsweep.config.check import check
-from lightsweep.config.composition import share_config_store
+from lightsweep.config.composition import prepare_hydra
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.sweeping.settings import make_plan
 from tests.docs.shell_lines import ShellLine, files, shell_lines
@@ -106,7 +106,7 @@ def composed(words: list[str], folder: Path) -> list[DictConfig]:
     Raises:
         LightsweepError, HydraException: what the command would say.
     """
-    share_config_store()
+    prepare_hydra()
     arguments = expand_aliases(expand_experiment([word for word in words if not word.startswith("-")]))
     several = "-m" in words
     with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):

@@ -7,6 +7,7 @@ code 2; a bug keeps its traceback.
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -24,7 +25,7 @@ from lightsweep.cli.ending import ended_by, ended_by_error
 from lightsweep.cli.imports import quiet_imports
 from lightsweep.config.aliases import expand_aliases
 from lightsweep.config.check import check
-from lightsweep.config.composition import share_config_store
+from lightsweep.config.composition import prepare_hydra
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.renamed import renew_words
 from lightsweep.config.saved import read_config, read_result
@@ -38,7 +39,7 @@ GOES_ON = "LIGHTSWEEP_GOES_ON"
 def train() -> None:
     """Compose a configuration from the command line, train, and print the summary."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through, and `ended_by` words them
-    share_config_store()
+    prepare_hydra()
     failures: list[Exception] = []
     begun: list[bool] = []
 
@@ -75,10 +76,20 @@ def train() -> None:
                 if begun:
                     raise
                 raise RunFolderError(f"the folder for the outputs cannot be made: {error}") from None
+            except ValueError as error:
+                if begun or not _is_about_flags(error):
+                    raise
+                raise ConfigError(str(error)) from None
 
     ended_by(command)
     for error in failures:
         ended_by_error(error)
+
+
+def _is_about_flags(error: ValueError) -> bool:
+    """Whether Hydra does not take its flags together; it has no type of its own for that."""
+    raised_in = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return raised_in[-1] in ("hydra._internal.utils", "hydra._internal.hydra")
 
 
 def _compose_for(task: Callable[[DictConfig], Any]) -> None:

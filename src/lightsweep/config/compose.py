@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from lightsweep import paths
 from lightsweep.config.check import check
-from lightsweep.config.composition import COMPOSITION_ERRORS, explain
+from lightsweep.config.composition import COMPOSITION_ERRORS, explain, prepare_hydra
 from lightsweep.config.renamed import renew_words
 from lightsweep.errors import ConfigError
 
@@ -37,6 +37,7 @@ def composing() -> Iterator[None]:
     Raises:
         ConfigError: what Hydra and OmegaConf raise within, in one line.
     """
+    prepare_hydra()
     if GlobalHydra.instance().is_initialized():
         GlobalHydra.instance().clear()
     try:
