@@ -82,3 +82,14 @@ def test_a_forked_job_computes_on_its_gpu_and_sees_no_other(run: Callable[..., l
     outcomes = run(*[(do.compute_on_gpu,)] * 4, preload=("torch", "lightning.pytorch"), real_gpus=True, slots_per_gpu=2)
     assert [outcome.error for outcome in outcomes] == [None] * 4
     assert [outcome.value for outcome in outcomes] == [(1, 8.0)] * 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="anonymous files are Linux's")
+def test_jobs_read_their_data_once(run: Callable[..., list[Outcome]], mnist_root: Path) -> None:
+    outcomes = run(*[(do.read_mnist, mnist_root)] * 3, num_slots=1, preload=("lightsweep.training.warm_run",))
+
+    alone = do.read_mnist(mnist_root)
+    assert alone[:2] == (0, 0)
+    (before, size, _), *others = [outcome.value for outcome in outcomes]
+    assert before == 0 < size
+    assert others == [(size, size, alone[2])] * 2

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lightsweep.data.picture import Framing, open_image
+from lightsweep.data.shared import read_once
 from lightsweep.data.spec import Arrays
 from lightsweep.errors import DataError
 
@@ -49,6 +50,13 @@ class ImageFiles:
         Raises:
             DataError: files that cannot be read; the first is named, and how many more there are.
         """
+        try:
+            images = read_once(f"images {self.framing}", self.paths, self._decoded)
+        except OSError as error:
+            raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
+        return Arrays(torch.from_numpy(images), self.targets)
+
+    def _decoded(self) -> np.ndarray:
         images = np.empty((len(self), *self.framing.shape), dtype=np.uint8)
 
         def decode(index: int) -> DataError | None:
@@ -63,7 +71,7 @@ class ImageFiles:
         if damaged:
             more = f" (nor can {len(damaged) - 1} more)" if len(damaged) > 1 else ""
             raise DataError(f"{damaged[0]}{more}")
-        return Arrays(torch.from_numpy(images), self.targets)
+        return images
 
     def dataset(self) -> "Dataset[tuple[Tensor, Tensor]]":
         """For a DataLoader, whose processes decode."""

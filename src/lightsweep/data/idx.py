@@ -5,6 +5,7 @@ unpacks to something enormous costs neither disk nor memory. Which files there a
 Format: http://yann.lecun.com/exdb/mnist
 """
 
+from functools import partial
 from io import BufferedIOBase
 from math import prod
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from isal import igzip, isal_zlib
 from torch import Tensor
 
+from lightsweep.data.shared import read_once
 from lightsweep.data.spec import Arrays
 from lightsweep.errors import DataError
 
@@ -60,13 +62,17 @@ def read_idx(path: Path, num_dims: int) -> Tensor:
             shorter or longer than its header says, or larger than `MAX_BYTES`.
     """
     try:
-        with igzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return _read(path, file, num_dims)
+        return torch.from_numpy(read_once(f"idx {num_dims}", [path], partial(_read, path, num_dims)))
     except (OSError, EOFError, isal_zlib.error) as error:  # type: ignore[misc]  # its stub makes it an instance
         raise DataError(f"{path} cannot be read: {error}") from error
 
 
-def _read(path: Path, file: BufferedIOBase, num_dims: int) -> Tensor:
+def _read(path: Path, num_dims: int) -> np.ndarray:
+    with igzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        return _content(path, file, num_dims)
+
+
+def _content(path: Path, file: BufferedIOBase, num_dims: int) -> np.ndarray:
     header_size = 4 * (1 + num_dims)
     header, magic = file.read(header_size), bytes([0, 0, 8, num_dims])
     if header[:4] != magic[: len(header)]:
@@ -86,4 +92,4 @@ def _read(path: Path, file: BufferedIOBase, num_dims: int) -> Tensor:
         raise DataError(f"{path} is cut short: its header says {named} values, but {found} follow")
     if file.read(1):  # an archive's check sum is read here too
         raise DataError(f"{path} goes on after the {named} values that its header says")
-    return torch.from_numpy(content).view(shape)
+    return content.reshape(shape)

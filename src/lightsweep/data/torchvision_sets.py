@@ -1,18 +1,24 @@
 """Any of torchvision's data sets for classification, by its name."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torchvision import datasets
 
 from lightsweep.config.check import nearest
 from lightsweep.data.datamodule import ArrayDataModule
 from lightsweep.data.picture import Framing
+from lightsweep.data.shared import read_once
 from lightsweep.data.spec import Arrays, DataSpec
 from lightsweep.errors import ConfigError, DataError
 from lightsweep.paths import data_dir
+
+_TARGET = np.dtype(np.int64)
 
 
 class Torchvision(ArrayDataModule):
@@ -48,7 +54,7 @@ class Torchvision(ArrayDataModule):
         height, width = size or (image.height, image.width)
         framing = Framing(height, width, channels or (1 if image.mode in ("1", "L") else 3), fit)
         self.framing, self.picture = framing, fit
-        self._train = self._read(found)
+        self._train = self._read(found, train=True)
         names = getattr(found, "classes", None) or [str(i) for i in range(int(self._train.targets.max()) + 1)]
         self.spec = DataSpec(framing.shape, len(names), tuple(str(name) for name in names))
 
@@ -58,7 +64,7 @@ class Torchvision(ArrayDataModule):
 
     def load_test(self) -> Arrays:
         """The test part."""
-        return self._read(self._open(train=False))
+        return self._read(self._open(train=False), train=False)
 
     def _open(self, train: bool) -> Any:
         key, values = self._parts
@@ -79,13 +85,25 @@ class Torchvision(ArrayDataModule):
         except (TypeError, ValueError) as error:
             raise ConfigError(f"`data.name={self.dataset_name}` does not give an image and a class") from error
 
-    def _read(self, found: Any) -> Arrays:
-        images = torch.empty(len(found), *self.framing.shape, dtype=torch.uint8)
-        targets = torch.empty(len(found), dtype=torch.int64)
+    def _read(self, found: Any, train: bool) -> Arrays:
+        kind = f"{self.dataset_name} {'training' if train else 'test'} {self.framing}"
+        packed = read_once(kind, self._files(), partial(self._packed, found))
+        boundary = len(found) * _TARGET.itemsize
+        images = packed[boundary:].reshape(len(found), *self.framing.shape)
+        return Arrays(torch.from_numpy(images), torch.from_numpy(packed[:boundary].view(_TARGET)))
+
+    def _files(self) -> Iterator[Path]:
+        """All that lies in the root; which of it is the data set's, torchvision does not tell."""
+        yield from sorted(path for path in self.root.rglob("*") if path.is_file())
+
+    def _packed(self, found: Any) -> np.ndarray:
+        """The targets, then the images, as bytes."""
+        images = np.empty((len(found), *self.framing.shape), np.uint8)
+        targets = np.empty(len(found), _TARGET)
         for index in range(len(found)):
             image, targets[index] = self._item(found, index)
-            images[index] = self.framing(image)
-        return Arrays(images, targets)
+            images[index] = self.framing(image).numpy()
+        return np.concatenate([targets.view(np.uint8), images.reshape(-1)])
 
 
 def _parts(name: str) -> tuple[str, tuple[Any, Any]]:

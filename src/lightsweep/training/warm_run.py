@@ -1,8 +1,13 @@
-"""Imported by the warm server for training runs: what each would otherwise import itself, some of it at its end."""
+"""Imported by the warm server for training runs: what each would otherwise import itself, some of it at its end.
+
+With it comes the memory in which the first of them leaves the data that it has read.
+"""
 
 from importlib import import_module
 
 from PIL import Image
+
+from lightsweep.data.shared import share_with_forks
 
 for name in (
     "fsspec.implementations.chained",
@@ -19,3 +24,4 @@ for name in (
 ):
     import_module(name)
 Image.preinit()
+share_with_forks()

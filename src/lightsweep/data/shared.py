@@ -1,0 +1,99 @@
+"""What is read once for all jobs that are forked from one process: unpacked archives, decoded images.
+
+Trials of a sweep read the same files. The first one leaves what it made of them in anonymous files that it shares with
+the process it was forked from; the others map them, copy-on-write, so that none can change what another sees. The
+memory is given back when that process ends.
+"""
+
+import fcntl
+import hashlib
+import json
+import mmap
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lightsweep.data.memory import room
+
+_NUM_FILES = 8
+_SHARE = 0.25
+"""Of the room for a split; so the shared files together leave most of it to the jobs."""
+_HEADER = mmap.PAGESIZE
+
+_files: list[int] = []
+
+
+def share_with_forks() -> None:
+    """Make the anonymous files, for the forks of this process; where there are none, each fork reads for itself."""
+    if not _files and hasattr(os, "memfd_create"):
+        _files.extend(os.memfd_create(f"lightsweep-data-{index}") for index in range(_NUM_FILES))
+
+
+def read_once(kind: str, files: Iterable[Path], read: Callable[[], np.ndarray]) -> np.ndarray:
+    """What `read` makes of files, or what another fork's made of the same files before.
+
+    In a process that is no such fork, or where all is taken or too large, this is `read()`.
+
+    Args:
+        kind: what is made of them; all that it depends on but the files.
+        files: these, with their sizes, inodes and times of change, tell whether it is the same.
+        read: gives a new array of numbers, which may not be written to after; the caller's own copy may.
+
+    Raises:
+        OSError: a file that is not there.
+    """
+    if not _files:
+        return read()
+    key = _key(kind, files)
+    for file in _files:
+        with _locked(file):
+            held = _header(file)
+            if held is None:
+                return _filled(file, key, read())
+            if held["key"] == key:
+                return _mapped(file, held["dtype"], held["shape"])
+    return read()
+
+
+def _key(kind: str, files: Iterable[Path]) -> str:
+    found = hashlib.sha256(kind.encode())
+    for path in files:
+        state = path.stat()
+        found.update(f"{path.absolute()}|{state.st_size}|{state.st_ino}|{state.st_mtime_ns}\0".encode())
+    return found.hexdigest()
+
+
+@contextmanager
+def _locked(file: int) -> Iterator[None]:
+    """Hold a file alone; the kernel frees it where a process is killed."""
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.lockf(file, fcntl.LOCK_UN)
+
+
+def _header(file: int) -> dict | None:
+    """A file's description; None where nobody has finished writing one."""
+    text = os.pread(file, _HEADER, 0).rstrip(b"\0")
+    return json.loads(text) if text else None
+
+
+def _filled(file: int, key: str, array: np.ndarray) -> np.ndarray:
+    if not 0 < array.nbytes <= _SHARE * room(torch.device("cpu")):
+        return array
+    os.ftruncate(file, _HEADER + array.nbytes)
+    with mmap.mmap(file, 0) as memory:
+        np.frombuffer(memory, array.dtype, array.size, _HEADER)[:] = array.reshape(-1)
+    described = {"key": key, "dtype": array.dtype.str, "shape": array.shape}
+    os.pwrite(file, json.dumps(described).encode(), 0)  # last: what has no header is not whole
+    return _mapped(file, array.dtype.str, array.shape)
+
+
+def _mapped(file: int, dtype: str, shape: Iterable[int]) -> np.ndarray:
+    memory = mmap.mmap(file, 0, access=mmap.ACCESS_COPY)
+    return np.frombuffer(memory, dtype, offset=_HEADER).reshape(tuple(shape))
