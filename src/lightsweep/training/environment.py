@@ -31,10 +31,11 @@ def environment(device: torch.device) -> dict[str, Any]:
 def git_state() -> dict[str, Any] | None:
     """Commit of the folder that the command runs in, and whether files were changed since; None outside of git."""
     try:
-        commit = _git("rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
+        lines = _git("status", "--porcelain=v2", "--branch", "--untracked-files=no").splitlines()
     except (OSError, subprocess.SubprocessError):
         return None
+    commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid ")), "(initial)")
+    return None if commit == "(initial)" else {"commit": commit, "dirty": any(line[0] != "#" for line in lines)}
 
 
 def cpu_name() -> str:
