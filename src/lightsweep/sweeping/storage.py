@@ -32,13 +32,18 @@ def storage_spec(given: str | Mapping[str, Any] | None, folder: Path, start: Pat
             mapping with a `_target_`.
         folder: the sweep's folder.
         start: the folder that relative paths start from.
+
+    Raises:
+        ConfigError: it is none of these.
     """
     if given is None:
         return f"journal:{SweepPaths(folder).journal.absolute()}"
-    if isinstance(given, Mapping):
-        if "_target_" not in given:
-            raise ConfigError("`hydra.sweeper.storage` must be a URL, a journal file or a mapping with a _target_")
+    if isinstance(given, Mapping) and "_target_" in given:
         return dict(given)
+    if not isinstance(given, str):
+        raise ConfigError(
+            f"`hydra.sweeper.storage` must be a URL, a journal file or a mapping with a _target_ but got {given!r}"
+        )
     if given.startswith("journal:"):
         path = re.sub(r"^//(?=/)", "", given.removeprefix("journal:"))
         return f"journal:{(start / path).absolute()}"
