@@ -75,6 +75,23 @@ def test_forks_that_begin_together_read_once(source):
     assert readings(source) == 1
 
 
+def sum_of(kind_and_source: tuple[int, Path]) -> tuple[int, int]:
+    """An array of a kind's own size, full of its number."""
+    kind, source = kind_and_source
+    array = shared.read_once(str(kind), [source], lambda: np.full(100_000 * (kind + 1), kind, np.uint8))
+    return kind, int(array.sum())
+
+
+@pytest.mark.usefixtures("files")
+def test_forks_that_begin_together_with_different_things_find_their_own(source):
+    wanted = [(index % 6, source) for index in range(60)]
+
+    with FORK.Pool(6) as pool:
+        found = pool.map(sum_of, wanted, chunksize=1)
+
+    assert found == [(kind, 100_000 * (kind + 1) * kind) for kind, _ in wanted]
+
+
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("change", ["content", "kind", "place"])
 def test_what_is_not_the_same_is_read_anew(source, change):

@@ -69,12 +69,17 @@ def _key(kind: str, files: Iterable[Path]) -> str:
 
 @contextmanager
 def _locked(file: int) -> Iterator[None]:
-    """Hold a file alone; the kernel frees it where a process is killed."""
-    fcntl.lockf(file, fcntl.LOCK_EX)
+    """Hold a file alone; the kernel frees it where a process is killed.
+
+    It is opened anew for that: forks have one lock together on what they inherit, and a record lock would be lost as soon
+    as a mapping of the file is closed.
+    """
+    own = os.open(f"/proc/self/fd/{file}", os.O_RDWR)
     try:
+        fcntl.flock(own, fcntl.LOCK_EX)
         yield
     finally:
-        fcntl.lockf(file, fcntl.LOCK_UN)
+        os.close(own)
 
 
 def _header(file: int) -> dict | None:
