@@ -98,6 +98,9 @@ CONFIG_ALONE_SHOWS = {
     "lr nan": (["optimizer.lr=nan"], r"`optimizer\.lr` must be a finite number.* but got nan"),
     "momentum": (["optimizer.momentum=1.5"], r"`optimizer\.momentum` must be in \[0, 1\) but got 1\.5"),
     "batch size": (["data.batch_size=0"], r"`data\.batch_size` must be in \[1, inf\) but got 0"),
+    "no device": (["trainer.devices=0"], r"`trainer\.devices` must be in \[1, inf\) but got 0"),
+    "seed too large": (["seed=4294967296"], r"`seed` must be in \[0, 4294967296\) but got 4294967296"),
+    "step size zero": (["scheduler=step", "scheduler.step_size=0"], r"`scheduler\.step_size` must be in \[1, inf\) .*"),
     "one digit": (["data=mnist_binary", "data.digits=[3]"], r"`data\.digits` must be two distinct digits .* got \[3\]"),
     "equal digits": (["data=mnist_binary", "data.digits=[3,3]"], r"`data\.digits` must be two distinct digits .*"),
     "no digit": (["data=mnist_binary", "data.digits=[3,x]"], r"`data\.digits\.1` must be a whole number but got 'x'"),
@@ -313,6 +316,38 @@ def test_a_strangers_run_folder_runs_nothing(command, data, tmp_path):
     assert re.fullmatch(r"error: `_target_: os\.system` is not allowed: .*", ended.line), ended.line
     assert ended.code == 2
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_model_from_elsewhere_is_not_even_imported(command, data, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere.py").write_text("from pathlib import Path\n\nPath('ran').touch()\n\n\nclass Net: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    ended = command(cli.train, *QUICK, *data, "model._target_=elsewhere.Net")
+
+    assert re.fullmatch(r"error: `_target_: elsewhere\.Net` is not allowed: .*", ended.line), ended.line
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_model_that_is_not_there_is_one_line(command, data):
+    ended = command(cli.train, *QUICK, *data, "model._target_=torch.nn.Nope")
+
+    assert re.match(r"error: `_target_: torch\.nn\.Nope` was not found: ", ended.line), ended.line
+    assert ended.code == 2
+
+
+@pytest.mark.parametrize("overrides", [["trainer.devices=[5]"], ["trainer.devices=abc"], ["trainer.accelerator=mps"]])
+def test_devices_that_are_not_there_are_one_line(command, data, overrides):
+    ended = command(cli.train, *QUICK, *data, *overrides)
+
+    assert re.match(r"error: `trainer\.accelerator=\w+` with `trainer\.devices=\S+`: ", ended.line), ended.line
+    assert ended.code == 2
+
+
+def test_a_run_that_needs_more_memory_than_there_is_is_one_line(command, data):
+    ended = command(cli.train, *QUICK, *data, "model=mlp", "model.widths=[100000000000]", "hydra.run.dir=mine")
+
+    assert re.match(r"error: the run needs more memory than there is: choose a smaller data\.batch_size", ended.line)
+    assert ended.code == 2
 
 
 def test_a_bug_keeps_its_traceback(command, data, monkeypatch):

@@ -1,11 +1,16 @@
 """The console script: which command a first word means."""
 
+import re
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import lightsweep
 from lightsweep.cli.console import COMMANDS, main
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -41,6 +46,22 @@ def test_help_lists_every_command(lightsweep_, words):
 
     assert code == 0
     assert all(f"lightsweep {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "train"])
+def test_each_command_tells_how_it_is_called(lightsweep_, name):
+    code, out, err = lightsweep_(name, "--help")
+
+    assert (code, err) == (0, "")
+    assert re.match(rf"usage: lightsweep {name} \S+.*: \w", out), out
+
+
+@pytest.mark.parametrize("script", ["evaluate.py", "predict.py", "export.py", "report.py"])
+def test_each_script_tells_how_it_is_called(script):
+    done = subprocess.run([sys.executable, ROOT / script, "-h"], capture_output=True, text=True, check=True)
+
+    assert re.match(rf"usage: {re.escape(script)} \S+.*: \w", done.stdout), done.stdout
+    assert done.stderr == ""
 
 
 def test_the_version_is_told(lightsweep_):

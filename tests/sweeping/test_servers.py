@@ -118,13 +118,13 @@ def test_password_from_the_environment_is_in_no_file(app, postgres, monkeypatch)
     assert_silent(app.folder, done.stdout, done.stderr)
 
 
-def sweep_through_a_restart(app, server: Server, num_workers: int, n_trials: int, away_s: float) -> str:
+def sweep_through_a_restart(app, server: Server, num_workers: int, n_trials: int, away_s: float, sleep_s: float) -> str:
     """A sweep whose server is away in the middle; returns what it said on stderr."""
     url = server.database()
     process = app.start(*LOCAL, *SPACE, f"hydra.sweeper.storage={url}", "hydra.sweeper.study_name=s",
                         f"hydra.sweeper.n_trials={n_trials}", f"hydra.launcher.num_workers={num_workers}",
                         f"hydra.sweeper.n_jobs={num_workers}", "hydra/sweeper/sampler=random",
-                        "sleep_s=0.05")  # fmt: skip
+                        f"sleep_s={sleep_s}")  # fmt: skip
     wait_for(url, n_trials // 4, process)
     before = finished(url)
     away(server, away_s)
@@ -140,7 +140,7 @@ def sweep_through_a_restart(app, server: Server, num_workers: int, n_trials: int
 
 @pytest.mark.parametrize("name", ["postgresql", pytest.param("mysql", marks=pytest.mark.slow)])
 def test_restart_of_the_server_in_mid_sweep_loses_nothing(app, server_of, name):
-    said = sweep_through_a_restart(app, server_of(name), num_workers=3, n_trials=24, away_s=6)
+    said = sweep_through_a_restart(app, server_of(name), num_workers=3, n_trials=24, away_s=6, sleep_s=0.5)
     assert said.count("does not answer; trying again for up to 15 minutes") == 1
     assert said.count("answers again, after") == 1
 
@@ -148,7 +148,7 @@ def test_restart_of_the_server_in_mid_sweep_loses_nothing(app, server_of, name):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_eight_workers_make_500_trials_while_the_server_is_away_for_30_s(app, postgres):
-    sweep_through_a_restart(app, postgres, num_workers=8, n_trials=500, away_s=30)
+    sweep_through_a_restart(app, postgres, num_workers=8, n_trials=500, away_s=30, sleep_s=0.05)
 
 
 def test_commands_on_one_study_share_its_trials(app, postgres):

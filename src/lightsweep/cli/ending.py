@@ -1,10 +1,12 @@
 """How a command ends: a user's mistake is one line on stderr and an exit code; a bug keeps its traceback."""
 
+import inspect
 import os
 import signal
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -36,6 +38,16 @@ def ended_by(command: Callable[[], Any]) -> None:
         if isinstance(error, KeyboardInterrupt):  # one of a sweep's runs was interrupted
             ended_by_error(Interrupted(signal.SIGINT))
         raise
+
+
+def answers_help(function: Callable[[], Any]) -> bool:
+    """Print how a command is called, as its docstring tells, if the command line asks for that."""
+    if not {"-h", "--help"} & set(sys.argv[1:]):
+        return False
+    program = Path(sys.argv[0]).name
+    called = program if program.endswith(".py") else f"{program} {function.__name__}"
+    print(f"usage: {called} {(inspect.getdoc(function) or '').replace('`', '')}")
+    return True
 
 
 def _heed_signals(came: list[int]) -> None:

@@ -14,6 +14,7 @@ NonNegative = Annotated[Finite, Field(ge=0)]
 Fraction = Annotated[Finite, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy takes
 Limit = Annotated[int, Field(ge=1)] | Annotated[Finite, Field(gt=0, le=1)]
 
 
@@ -54,7 +55,7 @@ class Data(Open):
     eval_batch_size: Count = Field(1000, description="examples in one validation or test batch")
     val_size: Index = Field(0, description="examples kept from training for validation")
     test_size: Index = Field(0, description="examples kept for the test set, where the data bring none")
-    split_seed: int = Field(0, description="seed of the train/validation split")
+    split_seed: Seed = Field(0, description="seed of the train/validation split")
     loader: Literal["device", "workers", "auto"] = Field(
         "device", description="whole split on the device, or a DataLoader; auto: on the device where it fits"
     )
@@ -105,6 +106,20 @@ class Scheduler(Open):
         alias="_target_", description="import path of the scheduler; null keeps the rate constant"
     )
     interval: Literal["step", "epoch"] = Field("step", description="when it advances")
+    T_max: Count | Literal["auto"] = Field("auto", description="steps or epochs until the rate is at its lowest")
+    total_steps: Count | Literal["auto"] | None = Field("auto", description="steps of the whole cycle")
+    step_size: Count = Field(3, description="steps or epochs between two falls")
+    milestones: list[Count] = Field([], description="steps or epochs at which the rate falls")
+    gamma: Positive = Field(0.1, description="what the rate is multiplied by at a fall")
+    factor: Annotated[Finite, Field(gt=0, le=1)] = Field(0.1, description="what the rate is multiplied by")
+    patience: Index = Field(2, description="validations without improvement before the rate falls")
+    max_lr: Positive | list[Positive] = Field(0.01, description="the highest rate")
+    pct_start: Annotated[Finite, Field(gt=0, lt=1)] = Field(0.3, description="share of the cycle in which it rises")
+    div_factor: Positive = Field(25.0, description="the highest rate over the first")
+    final_div_factor: Positive = Field(1e4, description="the first rate over the last")
+    warmup: Fraction = Field(0.1, description="share of the run in which the rate rises")
+    start: Annotated[Finite, Field(gt=0, le=1)] = Field(0.01, description="the first rate's share of the highest")
+    eta_min: NonNegative = Field(0.0, description="the lowest rate")
 
 
 class Trainer(Strict):
@@ -139,7 +154,9 @@ class Trainer(Strict):
         description="auto: bf16-mixed where the model has convolutions and the hardware native bf16, else 32-true"
     )
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = Field(description="kind of device")
-    devices: int | str | list[int] = Field(description="number of devices or processes, or their indices")
+    devices: Count | Literal[-1] | str | Annotated[list[int], Field(min_length=1)] = Field(
+        description="number of devices or processes, or their indices; -1: all"
+    )
     num_nodes: Count = Field(description="machines")
     strategy: Literal["auto", "ddp", "ddp_spawn", "fsdp"] = Field(
         description="how processes train together; auto: one process, or ddp where there are several devices; "
@@ -188,7 +205,7 @@ class Config(Strict):
     metrics: dict[Annotated[str, Field(pattern=r"^\w+$")], Metric] = Field(
         {}, description="further metrics by name, each with its `_target_`: logged as val/<name> and test/<name>"
     )
-    seed: Index = Field(description="seed of weights, batch order and dropout")
+    seed: Seed = Field(description="seed of weights, batch order and dropout")
     monitor: str = Field(
         pattern=r"^(auto|(train|val)/\w+)$",
         description="metric that picks the best checkpoint; auto: val/acc or val/loss",

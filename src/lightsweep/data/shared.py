@@ -71,8 +71,8 @@ def _key(kind: str, files: Iterable[Path]) -> str:
 def _locked(file: int) -> Iterator[None]:
     """Hold a file alone; the kernel frees it where a process is killed.
 
-    It is opened anew for that: forks have one lock together on what they inherit, and a record lock would be lost as soon
-    as a mapping of the file is closed.
+    It is opened anew for that: forks have one lock together on what they inherit, and a record lock would be lost as
+    soon as a mapping of the file is closed.
     """
     own = os.open(f"/proc/self/fd/{file}", os.O_RDWR)
     try:

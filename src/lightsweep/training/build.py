@@ -4,7 +4,8 @@ import inspect
 import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,14 @@ from lightning.fabric.plugins.environments import ClusterEnvironment, LightningE
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchmetrics import Metric
 
 from lightsweep.config import instantiate
+from lightsweep.config.targets import refuse_foreign
 from lightsweep.data import ArrayDataModule, DataSpec
 from lightsweep.errors import ConfigError
 from lightsweep.models import Model, Wrapped
@@ -75,6 +78,7 @@ def refuse_single_examples(model: Model, datamodule: ArrayDataModule) -> None:
 def _spec_for(cfg: DictConfig, spec: DataSpec) -> dict[str, Any]:
     from hydra.utils import get_object
 
+    refuse_foreign(str(cfg.model._target_), cfg.trust)  # before it is imported
     takes = inspect.signature(get_object(cfg.model._target_)).parameters
     return {"spec": spec} if "spec" in takes else {}
 
@@ -208,9 +212,13 @@ def run_length(max_epochs: int, max_steps: int, steps_per_epoch: int, interval: 
 
 
 def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) -> Trainer:
-    """Lightning's Trainer; limits on batches are the DataModule's business, precision and clipping the stepper's."""
-    options = cfg.trainer
-    with warnings.catch_warnings():
+    """Lightning's Trainer; limits on batches are the DataModule's business, precision and clipping the stepper's.
+
+    Raises:
+        ConfigError: devices that are not there, or that Lightning refuses for another reason.
+    """
+    options, loggers = cfg.trainer, build_loggers(cfg, paths)
+    with warnings.catch_warnings(), _refusals_told(options):
         warnings.filterwarnings("ignore", message=".*is available but not used.*|.*MPS available.*")
         trainer = Trainer(
             accelerator=options.accelerator,
@@ -223,7 +231,7 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) ->
             max_steps=options.max_steps,
             check_val_every_n_epoch=options.check_val_every_n_epoch,
             log_every_n_steps=1,
-            logger=build_loggers(cfg, paths),
+            logger=loggers,
             callbacks=[checkpoints],
             plugins=[PlainCheckpointIO(), *processes_of_slurm(os.environ)],
             default_root_dir=paths.folder,
@@ -236,6 +244,17 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) ->
     # then all processes wait for ever; signals are StopRequest's
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     return trainer
+
+
+@contextmanager
+def _refusals_told(options: DictConfig) -> Iterator[None]:
+    try:
+        yield
+    except (MisconfigurationException, TypeError, ValueError) as error:  # the latter two: devices of a CPU
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"`trainer.accelerator={options.accelerator}` with `trainer.devices={options.devices}`: {reason}"
+        ) from error
 
 
 def processes_of_slurm(environ: Mapping[str, str]) -> list[ClusterEnvironment]:

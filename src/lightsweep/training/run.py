@@ -79,6 +79,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
         except BaseException as error:
             result.status = "pruned" if _pruned(callbacks) else "failed"
             result.reason = f"{type(error).__name__}: {error}"
+            _raise_if_memory_ended(error, result)
             _raise_if_storage_failed(error, paths, result)
             raise
         finally:
@@ -102,6 +103,16 @@ def resume_command(folder: Path, trust: Sequence[str] = ()) -> str:
     """The command that goes on with a run: a folder does not say what it trusts, so that is said again."""
     words = ["python", "train.py", f"resume={folder}", *([f"trust={override_text(list(trust))}"] if trust else [])]
     return shlex.join(words)
+
+
+def _raise_if_memory_ended(error: BaseException, result: Result) -> None:
+    """Tell of a memory that was too small, a GPU's or the machine's; torch has no type for the latter."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
+        failure = ConfigError(
+            "the run needs more memory than there is: choose a smaller data.batch_size or model, or data.loader=workers"
+        )
+        result.reason = str(failure)
+        raise failure from error
 
 
 def _raise_if_storage_failed(error: BaseException, paths: RunPaths, result: Result) -> None:
