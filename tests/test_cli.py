@@ -98,6 +98,7 @@ CONFIG_ALONE_SHOWS = {
     "lr nan": (["optimizer.lr=nan"], r"`optimizer\.lr` must be a finite number.* but got nan"),
     "momentum": (["optimizer.momentum=1.5"], r"`optimizer\.momentum` must be in \[0, 1\) but got 1\.5"),
     "batch size": (["data.batch_size=0"], r"`data\.batch_size` must be in \[1, inf\) but got 0"),
+    "half a line": (["data=line", "data.theta=[1]"], r"`data\.theta` must be .* but got \[1\]"),
     "no device": (["trainer.devices=0"], r"`trainer\.devices` must be in \[1, inf\) but got 0"),
     "seed too large": (["seed=4294967296"], r"`seed` must be in \[0, 4294967296\) but got 4294967296"),
     "step size zero": (["scheduler=step", "scheduler.step_size=0"], r"`scheduler\.step_size` must be in \[1, inf\) .*"),
@@ -341,6 +342,22 @@ def test_devices_that_are_not_there_are_one_line(command, data, overrides):
 
     assert re.match(r"error: `trainer\.accelerator=\w+` with `trainer\.devices=\S+`: ", ended.line), ended.line
     assert ended.code == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "group"),
+    [
+        (["+optimizer.dampening=foo"], "optimizer"),
+        (["optimizer=lbfgs", "+optimizer.line_search_fn=foo"], "optimizer"),
+        (["scheduler=onecycle", "scheduler.total_steps=2"], "scheduler"),
+    ],
+)
+def test_settings_that_torch_refuses_when_it_uses_them_are_one_line(command, data, overrides, group):
+    ended = command(cli.train, *QUICK, *data, *overrides, "hydra.run.dir=mine")
+
+    assert re.match(rf"error: `{group}` cannot go on with its settings: \w+", ended.line), ended.line
+    assert ended.code == 2
+    assert json.loads(RunPaths(Path("mine")).result.read_text())["status"] == "failed"
 
 
 def test_a_run_that_needs_more_memory_than_there_is_is_one_line(command, data):

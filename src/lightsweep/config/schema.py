@@ -82,6 +82,12 @@ class Data(Open):
         "crop", description="how an image of another shape is brought to size"
     )
     digits: list[int] = Field([], description="the two digits that are told apart")
+    theta: Annotated[list[Finite], Field(min_length=2, max_length=2)] = Field(
+        [1.0, 2.0], description="where the line meets the axis, and its slope"
+    )
+    noise: NonNegative = Field(0.1, description="standard deviation of what is added to the line")
+    num_examples: Count = Field(1000, description="points of the line, for training and validation together")
+    data_seed: Seed = Field(0, description="seed of the line's points")
 
 
 class Optimizer(Open):

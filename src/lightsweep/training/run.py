@@ -1,6 +1,7 @@
 """A run from its configuration to its result, and the evaluation of a finished one."""
 
 import shlex
+import traceback
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -180,6 +181,9 @@ def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
                 "batch normalisation met a batch with one value of a channel, which has no variance: choose another "
                 "data.batch_size or model.filters, or model.batch_norm=false"
             ) from error
+        refused = _refused_in(error, first_step=not stepper.steps)
+        if refused is not None:
+            raise ConfigError(f"`{refused}` cannot go on with its settings: {' '.join(str(error).split())}") from error
         if checkpoint is None or parts.conductor.started:
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
@@ -192,6 +196,17 @@ def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
         result.metrics.update(parts.model.evaluated)
     result.monitored = parts.checkpoints.best
     result.metrics.update({k: v for k, v in parts.checkpoints.best_metrics.items() if k.startswith("val/")})
+
+
+def _refused_in(error: BaseException, first_step: bool) -> str | None:
+    """The group whose settings torch found wrong only when it used them: an optimizer at its first step, a schedule at any.
+
+    It has no type of its own for that, so where it was raised tells.
+    """
+    raised_in = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
+    if raised_in == "torch.optim.lr_scheduler":
+        return "scheduler"
+    return "optimizer" if raised_in.startswith("torch.optim.") and first_step else None
 
 
 def _examine(parts: Parts, paths: RunPaths, result: Result, test: bool) -> None:
