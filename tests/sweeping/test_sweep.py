@@ -158,7 +158,8 @@ def test_failed_trials_keep_their_reason_and_the_sweep_goes_on(app, study_of):
 def test_hopeless_sweep_ends_with_code_1_and_a_table_of_reasons(app, study_of):
     run = app.sweep(*SPACE, "fail=always", "hydra.sweeper.n_trials=20", code=1)
     assert len(study_of(app.sweep_dir).trials) == 3  # more than half of the first five
-    assert "3 × RuntimeError: x is never good" in run.stderr
+    assert "why trials failed:\n    3 × RuntimeError: x is never good\n" in run.stdout
+    assert run.stderr.endswith("trials failed, more than `hydra.sweeper.max_failure_rate` 0.5 allows\n")
     assert "Traceback" not in run.stderr
 
 

@@ -136,6 +136,10 @@ def _wanted(keys: Sequence[str], error: Any) -> str:
         return "one of " + error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
     if kind == "string_pattern_mismatch" and field is not None:
         return f"a text like {error['ctx']['pattern']} ({field.description})"
+    if kind == "too_short":
+        return f"a list of at least {error['ctx']['min_length']}"
+    if kind == "too_long":
+        return f"a list of at most {error['ctx']['max_length']}"
     if bounds:
         return f"in {bounds}"
     text = str(error["msg"])

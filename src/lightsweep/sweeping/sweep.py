@@ -127,7 +127,7 @@ class Sweep:
             _run_again(self.study, self.plan, self._crew, self._task)
 
     def end(self) -> None:
-        """Print the summary.
+        """Print the summary, and the reasons where too many trials failed.
 
         Raises:
             SweepFailed: too many trials failed.
@@ -135,9 +135,10 @@ class Sweep:
         print_summary(self.study, self.plan)
         counts = self._counts()
         if is_hopeless(self.plan, counts):
+            print(f"why trials failed:\n{failure_table(self.study)}", flush=True)
             raise SweepFailed(
                 f"{counts.failed} of {counts.counted} trials failed, more than `hydra.sweeper.max_failure_rate` "
-                f"{self.plan.max_failure_rate:g} allows\n{failure_table(self.study)}"
+                f"{self.plan.max_failure_rate:g} allows"
             )
 
     def _counts(self) -> marks.Tally:

@@ -199,7 +199,7 @@ def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
 
 
 def _refused_in(error: BaseException, first_step: bool) -> str | None:
-    """The group whose settings torch found wrong only when it used them: an optimizer at its first step, a schedule at any.
+    """The group whose settings torch found wrong only in use: an optimizer at its first step, a schedule at any.
 
     It has no type of its own for that, so where it was raised tells.
     """
