@@ -54,7 +54,7 @@ def cfg(compose):
         ("trainer.limit_train_batches", 1.5, r"`trainer\.limit_train_batches` must be .* but got 1\.5"),
         ("scheduler.interval", "week", r"`scheduler\.interval` must be one of step, epoch but got 'week'"),
         ("early_stopping.patience", 0, r"`early_stopping\.patience` must be in \[1, inf\) but got 0"),
-        ("seed", -1, r"`seed` must be in [0, 4294967296) but got -1"),
+        ("seed", -1, r"`seed` must be in \[0, 4294967296\) but got -1"),
         ("seed", None, r"`seed` must be a whole number.* but got None"),
         ("monitor", "accuracy", r"`monitor` must be a text like .* but got 'accuracy'"),
         ("mode", "up", r"`mode` must be one of auto, min, max but got 'up'"),
