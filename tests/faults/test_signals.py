@@ -16,6 +16,7 @@ from tests.faults.kills import SEED, Story
 from tests.faults.test_kills import nursery, whole  # noqa: F401
 from tests.training.test_resuming import assert_same_end, events_of
 
+ROOT = Path(__file__).parents[2]
 NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
@@ -171,3 +172,21 @@ ended_by(command)
     ended = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_signal_ends_a_process_that_waits_for_another_machine(mnist_root, tmp_path):
+    overrides = ("trainer.num_nodes=2", f"data.root={mnist_root}", "data.val_size=50", f"hydra.run.dir={tmp_path}/run")
+    waiting = subprocess.Popen([sys.executable, ROOT / "train.py", *overrides], cwd=tmp_path, stderr=subprocess.PIPE)
+    try:
+        while not RunPaths(tmp_path / "run").result.is_file():  # the last that is written before they meet
+            assert waiting.poll() is None, waiting.communicate()
+            time.sleep(0.1)
+        time.sleep(2)
+        assert waiting.poll() is None, waiting.communicate()
+
+        waiting.send_signal(signal.SIGTERM)
+
+        assert waiting.wait(10) in (-signal.SIGTERM, 128 + signal.SIGTERM)
+    finally:
+        waiting.kill()
+        waiting.communicate()

@@ -37,7 +37,7 @@ from lightsweep.training.progress import Bar
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.schedulers import Schedule, build_schedule
 from lightsweep.training.sharding import Sharded, refuse_unsharded
-from lightsweep.training.signals import StopRequest
+from lightsweep.training.signals import StopRequest, ended_at_once
 from lightsweep.training.stepper import Stepper
 from lightsweep.training.watching import Watched, Watcher, WatchingLogger
 
@@ -124,6 +124,8 @@ def build(
     limits = cfg.trainer.checkpoint_every_n_steps, cfg.trainer.checkpoint_every_minutes
     checkpoints = Checkpoints(paths, monitor, mode, clock, *limits)
     trainer = build_trainer(cfg, paths, checkpoints)
+    if cfg.trainer.num_nodes > 1:
+        _let_signals_end_the_wait(trainer, stop)
     if not datamodule.validates:
         trainer.limit_val_batches = 0  # Lightning warns about an empty loader
     device = trainer.strategy.root_device
@@ -244,6 +246,18 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) ->
     # then all processes wait for ever; signals are StopRequest's
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     return trainer
+
+
+def _let_signals_end_the_wait(trainer: Trainer, stop: StopRequest) -> None:
+    """Processes of several machines wait for each other before they train, for half an hour if one never comes."""
+    meet = trainer.strategy.setup_environment
+
+    def meet_or_end() -> None:
+        with ended_at_once():
+            stop.raise_if_requested()
+            meet()
+
+    trainer.strategy.setup_environment = meet_or_end  # type: ignore[method-assign]
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
 from lightsweep.errors import Interrupted
@@ -11,6 +11,8 @@ from lightsweep.errors import Interrupted
 _SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
 )  # SLURM announces the end of a job's time by the signal it asked for; submitit's is SIGUSR2
+
+Handler = Callable[[int, FrameType | None], None]
 
 
 class StopRequest:
@@ -29,26 +31,39 @@ class StopRequest:
         """Ask for the run's end as if the signal had come."""
         self.requested, self.signal_number = True, number
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Handle the signals within a block; the handlers from before are put back after it.
-
-        Outside the main thread signals cannot be handled, and nothing is done.
-        """
-        before = {}
-        try:
-            for number in _SIGNALS:
-                before[number] = signal.signal(number, self._handle)
-        except ValueError:  # not the main thread
-            before = {}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def listening(self) -> AbstractContextManager[None]:
+        """Handle the signals within a block."""
+        return _handled_by(self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self.request(number)
+
+
+def ended_at_once() -> AbstractContextManager[None]:
+    """Let the signals end the process within a block: one that waits inside a library runs no handler.
+
+    For where there is nothing to save yet.
+    """
+    return _handled_by(signal.SIG_DFL)
+
+
+@contextmanager
+def _handled_by(handler: Handler | signal.Handlers) -> Iterator[None]:
+    """Handle the signals within a block; the handlers from before are put back after it.
+
+    Outside the main thread signals cannot be handled, and nothing is done.
+    """
+    before = {}
+    try:
+        for number in _SIGNALS:
+            before[number] = signal.signal(number, handler)
+    except ValueError:  # not the main thread
+        before = {}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
