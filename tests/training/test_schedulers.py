@@ -145,4 +145,4 @@ def test_auto_without_a_length_is_refused(run):
 
 def test_settings_that_torch_refuses_are_the_users_mistake(run):
     with pytest.raises(ConfigError, match=r"^`scheduler` refuses its settings: "):
-        run(*BASE, "scheduler=onecycle", "scheduler.pct_start=2.0")
+        run(*BASE, "scheduler=onecycle", "+scheduler.anneal_strategy=none")
