@@ -98,7 +98,6 @@ CONFIG_ALONE_SHOWS = {
     "lr nan": (["optimizer.lr=nan"], r"`optimizer\.lr` must be a finite number.* but got nan"),
     "momentum": (["optimizer.momentum=1.5"], r"`optimizer\.momentum` must be in \[0, 1\) but got 1\.5"),
     "batch size": (["data.batch_size=0"], r"`data\.batch_size` must be in \[1, inf\) but got 0"),
-    "half a line": (["data=line", "data.theta=[1]"], r"`data\.theta` must be a list of at least 2 but got \[1\]"),
     "no device": (["trainer.devices=0"], r"`trainer\.devices` must be in \[1, inf\) but got 0"),
     "seed too large": (["seed=4294967296"], r"`seed` must be in \[0, 4294967296\) but got 4294967296"),
     "step size zero": (["scheduler=step", "scheduler.step_size=0"], r"`scheduler\.step_size` must be in \[1, inf\) .*"),
@@ -184,6 +183,12 @@ def test_what_the_data_show_is_one_line_and_code_two(command, data, tmp_path, ov
     assert re.fullmatch(f"error: {text}", ended.line), ended.line
     assert (ended.code, ended.out) == (2, "")
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_line_of_one_number_is_refused(command):
+    ended = command(cli.train, "data=line", "data.theta=[1]", "model=linear_regression")
+
+    assert re.fullmatch(r"error: `data\.theta` must be two numbers but got \[1\]", ended.line), ended.line
 
 
 def test_a_corrupted_archive_names_the_file_and_both_sums(command, tmp_path):

@@ -155,14 +155,28 @@ def test_each_fork_meets_the_error_itself(source):
     assert forked(numbers, source).sum() == 66
 
 
+def read_together(source: Path, together, told) -> None:
+    def read() -> np.ndarray:
+        together.wait(20)  # until the other one reads too
+        return np.zeros(12, np.uint8)
+
+    told.put(shared.read_once("numbers", [source], read).size)
+
+
 @pytest.mark.usefixtures("files")
-def test_what_is_too_large_is_not_kept(source, monkeypatch):
+def test_what_is_too_large_is_not_kept_and_nobody_waits_for_it(source, monkeypatch):
     monkeypatch.setattr(shared, "room", lambda device: 40)
+    assert forked(numbers, source).sum() == 66
 
-    found = [forked(numbers, source), forked(numbers, source)]
+    together, told = FORK.Barrier(2), FORK.SimpleQueue()
+    processes = [FORK.Process(target=read_together, args=(source, together, told)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(30)
 
-    assert [array.sum() for array in found] == [66, 66]
-    assert readings(source) == 2
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert [told.get(), told.get()] == [12, 12]
 
 
 def test_where_all_is_taken_each_reads_for_itself(source, files):

@@ -82,12 +82,6 @@ class Data(Open):
         "crop", description="how an image of another shape is brought to size"
     )
     digits: list[int] = Field([], description="the two digits that are told apart")
-    theta: Annotated[list[Finite], Field(min_length=2, max_length=2)] = Field(
-        [1.0, 2.0], description="where the line meets the axis, and its slope"
-    )
-    noise: NonNegative = Field(0.1, description="standard deviation of what is added to the line")
-    num_examples: Count = Field(1000, description="points of the line, for training and validation together")
-    data_seed: Seed = Field(0, description="seed of the line's points")
 
 
 class Optimizer(Open):
@@ -117,14 +111,11 @@ class Scheduler(Open):
     step_size: Count = Field(3, description="steps or epochs between two falls")
     milestones: list[Count] = Field([], description="steps or epochs at which the rate falls")
     gamma: Positive = Field(0.1, description="what the rate is multiplied by at a fall")
-    factor: Annotated[Finite, Field(gt=0, le=1)] = Field(0.1, description="what the rate is multiplied by")
     patience: Index = Field(2, description="validations without improvement before the rate falls")
     max_lr: Positive | list[Positive] = Field(0.01, description="the highest rate")
     pct_start: Annotated[Finite, Field(gt=0, lt=1)] = Field(0.3, description="share of the cycle in which it rises")
     div_factor: Positive = Field(25.0, description="the highest rate over the first")
     final_div_factor: Positive = Field(1e4, description="the first rate over the last")
-    warmup: Fraction = Field(0.1, description="share of the run in which the rate rises")
-    start: Annotated[Finite, Field(gt=0, le=1)] = Field(0.01, description="the first rate's share of the highest")
     eta_min: NonNegative = Field(0.0, description="the lowest rate")
 
 

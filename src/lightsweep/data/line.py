@@ -6,6 +6,7 @@ import torch
 
 from lightsweep.data.datamodule import ArrayDataModule
 from lightsweep.data.spec import Arrays, DataSpec
+from lightsweep.errors import ConfigError
 
 
 class Line(ArrayDataModule):
@@ -18,6 +19,9 @@ class Line(ArrayDataModule):
         test_size: examples of the test set.
         data_seed: seed of x and ε.
         options: see `ArrayDataModule`.
+
+    Raises:
+        ConfigError: another number of θ than two.
     """
 
     spec = DataSpec((1,), None)
@@ -26,6 +30,8 @@ class Line(ArrayDataModule):
         self, theta: list[float], noise: float, num_examples: int, test_size: int, data_seed: int = 0, **options: Any
     ) -> None:
         super().__init__(**options)
+        if len(theta) != 2:
+            raise ConfigError(f"`data.theta` must be two numbers but got {list(theta)}")
         self.theta, self.noise, self.data_seed = theta, noise, data_seed
         self.num_examples, self.test_size = num_examples, test_size
 

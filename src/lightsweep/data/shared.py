@@ -55,6 +55,8 @@ def read_once(kind: str, files: Iterable[Path], read: Callable[[], np.ndarray]) 
             if held is None:
                 return _filled(file, key, read())
             if held["key"] == key:
+                if held["shape"] is None:
+                    break
                 return _mapped(file, held["dtype"], held["shape"])
     return read()
 
@@ -89,14 +91,15 @@ def _header(file: int) -> dict | None:
 
 
 def _filled(file: int, key: str, array: np.ndarray) -> np.ndarray:
-    if not 0 < array.nbytes <= _SHARE * room(torch.device("cpu")):
-        return array
-    os.ftruncate(file, _HEADER + array.nbytes)
-    with mmap.mmap(file, 0) as memory:
-        np.frombuffer(memory, array.dtype, array.size, _HEADER)[:] = array.reshape(-1)
-    described = {"key": key, "dtype": array.dtype.str, "shape": array.shape}
+    """An array as others will find it; of one that is too large they find that alone, and none waits for another."""
+    fits = 0 < array.nbytes <= _SHARE * room(torch.device("cpu"))
+    if fits:
+        os.ftruncate(file, _HEADER + array.nbytes)
+        with mmap.mmap(file, 0) as memory:
+            np.frombuffer(memory, array.dtype, array.size, _HEADER)[:] = array.reshape(-1)
+    described = {"key": key, "dtype": array.dtype.str, "shape": array.shape if fits else None}
     os.pwrite(file, json.dumps(described).encode(), 0)  # last: what has no header is not whole
-    return _mapped(file, array.dtype.str, array.shape)
+    return _mapped(file, array.dtype.str, array.shape) if fits else array
 
 
 def _mapped(file: int, dtype: str, shape: Iterable[int]) -> np.ndarray:
