@@ -18,6 +18,7 @@ from hydra.version import VersionBase
 from omegaconf import DictConfig
 
 from lightsweep import paths
+from lightsweep.config.composition import prepare_hydra
 
 os.environ["OMP_NUM_THREADS"] = "1"  # small arithmetic is far slower on two threads where other processes are busy
 
@@ -61,6 +62,7 @@ def needs_program() -> Callable[..., None]:
 
 @cache
 def _composed(overrides: tuple[str, ...]) -> DictConfig:
+    prepare_hydra()
     with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):
         return hydra_compose("train", list(overrides))
 
