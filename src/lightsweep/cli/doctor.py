@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lightsweep.cli.arguments import arguments
-from lightsweep.cli.ending import answers_help, ended_by
+from lightsweep.cli.ending import ended_by
 from lightsweep.cli.imports import quiet_imports
 from lightsweep.errors import DataError, LightsweepError
 from lightsweep.paths import RunPaths
@@ -38,8 +38,7 @@ class Finding:
 
 def doctor() -> None:
     """`[outputs=<folder>] [data=<folder>] [storage=<Optuna URL>]`: examine this machine; exit code 1 for a problem."""
-    if not answers_help(doctor):
-        ended_by(lambda: print_findings(sys.argv[1:]))
+    ended_by(lambda: print_findings(sys.argv[1:]), doctor)
 
 
 def print_findings(words: list[str]) -> None:

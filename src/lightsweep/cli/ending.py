@@ -16,11 +16,18 @@ from lightsweep.errors import ConfigError, Interrupted, LightsweepError
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
 
 
-def ended_by(command: Callable[[], Any]) -> None:
+def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None) -> None:
     """Run a command; end the process with one line and an exit code where it raises on purpose, or a signal came.
 
     A signal wins over all that is raised after it: libraries make errors of their own of what their code is cut off by.
+
+    Args:
+        command: what is run.
+        usage: the function whose docstring `--help` prints in the command's place; None where the command has a better.
     """
+    if usage is not None and {"-h", "--help"} & set(sys.argv[1:]):
+        _print_usage(usage)
+        return
     came: list[int] = []
     _heed_signals(came)
     for stream in (sys.stdout, sys.stderr):
@@ -40,14 +47,10 @@ def ended_by(command: Callable[[], Any]) -> None:
         raise
 
 
-def answers_help(function: Callable[[], Any]) -> bool:
-    """Print how a command is called, as its docstring tells, if the command line asks for that."""
-    if not {"-h", "--help"} & set(sys.argv[1:]):
-        return False
+def _print_usage(function: Callable[[], None]) -> None:
     program = Path(sys.argv[0]).name
     called = program if program.endswith(".py") else f"{program} {function.__name__}"
     print(f"usage: {called} {(inspect.getdoc(function) or '').replace('`', '')}")
-    return True
 
 
 def _heed_signals(came: list[int]) -> None:

@@ -1,15 +1,14 @@
 """`evaluate.py`: a finished run on the test set."""
 
 from lightsweep.cli.arguments import arguments
-from lightsweep.cli.ending import answers_help, ended_by
+from lightsweep.cli.ending import ended_by
 from lightsweep.cli.imports import quiet_imports
 from lightsweep.cli.trained_run import KEYS, chosen_checkpoint, run_folder, trusted
 
 
 def evaluate() -> None:
     """`run=<folder> [checkpoint=best|last] [trust=[my_package]]`: print a finished run's metrics on the test set."""
-    if not answers_help(evaluate):
-        ended_by(_evaluate)
+    ended_by(_evaluate, evaluate)
 
 
 def _evaluate() -> None:

@@ -3,15 +3,14 @@
 from pathlib import Path
 
 from lightsweep.cli.arguments import arguments
-from lightsweep.cli.ending import answers_help, ended_by
+from lightsweep.cli.ending import ended_by
 from lightsweep.cli.trained_run import KEYS, load_run, run_folder
 from lightsweep.paths import RunPaths
 
 
 def export() -> None:
     """`run=<folder> [format=onnx|torch_export] [checkpoint=best|last] [out=<file>]`: write a finished run's network."""
-    if not answers_help(export):
-        ended_by(_export)
+    ended_by(_export, export)
 
 
 def _export() -> None:

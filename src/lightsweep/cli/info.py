@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lightsweep.cli.ending import answers_help, ended_by
+from lightsweep.cli.ending import ended_by
 from lightsweep.config.catalogue import TOPICS, Key, Member, members, run_keys
 from lightsweep.config.check import nearest
 from lightsweep.errors import ConfigError
@@ -17,8 +17,7 @@ from lightsweep.errors import ConfigError
 
 def info() -> None:
     """`[topic]`: what can be chosen and set, such as `optimizers` or `optimizer/adam`; without one, the topics."""
-    if not answers_help(info):
-        ended_by(lambda: print_info("/".join(word.removeprefix("info=") for word in sys.argv[1:])))
+    ended_by(lambda: print_info("/".join(word.removeprefix("info=") for word in sys.argv[1:])), info)
 
 
 def print_info(topic: str) -> None:

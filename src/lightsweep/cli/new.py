@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from lightsweep.cli.ending import answers_help, ended_by
+from lightsweep.cli.ending import ended_by
 from lightsweep.errors import ConfigError
 from lightsweep.files import write_text
 from lightsweep.paths import template_dir
@@ -17,8 +17,7 @@ _PLACES = {"gitignore": ".gitignore", "ci.yml": ".github/workflows/ci.yml"}
 
 def new() -> None:
     """`<folder>`: make a project of your own, which bears the folder's name and runs at once."""
-    if not answers_help(new):
-        ended_by(_new)
+    ended_by(_new, new)
 
 
 def _new() -> None:

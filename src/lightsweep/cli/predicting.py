@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightsweep.cli.arguments import arguments
-from lightsweep.cli.ending import answers_help, ended_by
+from lightsweep.cli.ending import ended_by
 from lightsweep.cli.trained_run import KEYS, load_run, run_folder
 from lightsweep.errors import ConfigError, DataError
 from lightsweep.files import write_text
@@ -23,8 +23,7 @@ def predict() -> None:
 
     A file that cannot be read is named on stderr, the others go on, and the command ends with exit code 2.
     """
-    if not answers_help(predict):
-        ended_by(_predict)
+    ended_by(_predict, predict)
 
 
 def _predict() -> None:

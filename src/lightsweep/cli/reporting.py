@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from lightsweep.cli.arguments import arguments
-from lightsweep.cli.ending import answers_help, ended_by
+from lightsweep.cli.ending import ended_by
 from lightsweep.errors import ConfigError
 
 _KNOWN = {"out", "metric", "target"}
@@ -13,8 +13,7 @@ _KNOWN = {"out", "metric", "target"}
 
 def report() -> None:
     """`<folder> [more folders] [out=<folder>] [metric=test/acc] [target=0.98]`: write a report on the runs in them."""
-    if not answers_help(report):
-        ended_by(_report)
+    ended_by(_report, report)
 
 
 def _report() -> None:
