@@ -15,6 +15,7 @@ Everything else is a bug and keeps its traceback.
 """
 
 import signal
+import traceback
 
 
 class LightsweepError(Exception):
@@ -134,3 +135,8 @@ class Interrupted(RunStopped):
 
     def __reduce__(self) -> tuple:
         return Interrupted, (self.signal_number,), self.__dict__
+
+
+def raised_in(error: BaseException) -> str:
+    """The module that raised an exception, by which an error of a library's without a type of its own is told."""
+    return [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)][-1]

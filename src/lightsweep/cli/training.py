@@ -7,7 +7,6 @@ code 2; a bug keeps its traceback.
 import os
 import shutil
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -29,11 +28,14 @@ from lightsweep.config.composition import prepare_hydra
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.renamed import renew_words
 from lightsweep.config.saved import read_config, read_result
-from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError
+from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError, raised_in
 from lightsweep.sweeping.trial import killed_trial, within_sweep, within_trial
 
 GOES_ON = "LIGHTSWEEP_GOES_ON"
 """Environment variable by which the other processes of a DDP run learn that it goes on from a checkpoint."""
+
+_HYDRAS_FLAGS = ("hydra._internal.utils", "hydra._internal.hydra")
+"""Where Hydra refuses flags that do not go together, by a ValueError."""
 
 
 def train() -> None:
@@ -77,19 +79,13 @@ def train() -> None:
                     raise
                 raise RunFolderError(f"the folder for the outputs cannot be made: {error}") from None
             except ValueError as error:
-                if begun or not _is_about_flags(error):
+                if begun or raised_in(error) not in _HYDRAS_FLAGS:
                     raise
                 raise ConfigError(str(error)) from None
 
     ended_by(command)
     for error in failures:
         ended_by_error(error)
-
-
-def _is_about_flags(error: ValueError) -> bool:
-    """Whether Hydra does not take its flags together; it has no type of its own for that."""
-    raised_in = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return raised_in[-1] in ("hydra._internal.utils", "hydra._internal.hydra")
 
 
 def _compose_for(task: Callable[[DictConfig], Any]) -> None:

@@ -50,10 +50,7 @@ class ImageFiles:
         Raises:
             DataError: files that cannot be read; the first is named, and how many more there are.
         """
-        try:
-            images = read_once(f"images {self.framing}", self.paths, self._decoded)
-        except OSError as error:
-            raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
+        images = read_once(f"images {self.framing}", self.paths, self._decoded)
         return Arrays(torch.from_numpy(images), self.targets)
 
     def _decoded(self) -> np.ndarray:

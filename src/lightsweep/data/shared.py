@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from lightsweep.data.memory import room
+from lightsweep.errors import DataError
 
 _NUM_FILES = 8
 _SHARE = 0.25
@@ -41,10 +42,13 @@ def read_once(kind: str, files: Iterable[Path], read: Callable[[], np.ndarray]) 
     Args:
         kind: what is made of them; all that it depends on but the files.
         files: these, with their sizes, inodes and times of change, tell whether it is the same.
-        read: gives a new array of numbers, which may not be written to after; the caller's own copy may.
+        read: gives a new array of numbers.
+
+    Returns:
+        The array, which the caller may write to; nobody else sees that.
 
     Raises:
-        OSError: a file that is not there.
+        DataError: a file that cannot be looked at, in a fork; elsewhere `read` meets it.
     """
     if not _files:
         return read()
@@ -64,7 +68,10 @@ def read_once(kind: str, files: Iterable[Path], read: Callable[[], np.ndarray]) 
 def _key(kind: str, files: Iterable[Path]) -> str:
     found = hashlib.sha256(kind.encode())
     for path in files:
-        state = path.stat()
+        try:
+            state = path.stat()
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}") from error
         found.update(f"{path.absolute()}|{state.st_size}|{state.st_ino}|{state.st_mtime_ns}\0".encode())
     return found.hexdigest()
 

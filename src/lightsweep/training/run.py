@@ -1,7 +1,6 @@
 """A run from its configuration to its result, and the evaluation of a finished one."""
 
 import shlex
-import traceback
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from lightsweep.errors import (
     RunFolderError,
     RunStopped,
     StorageFailed,
+    raised_in,
 )
 from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.paths import RunPaths
@@ -203,10 +203,10 @@ def _refused_in(error: BaseException, first_step: bool) -> str | None:
 
     It has no type of its own for that, so where it was raised tells.
     """
-    raised_in = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
-    if raised_in == "torch.optim.lr_scheduler":
+    module = raised_in(error)
+    if module == "torch.optim.lr_scheduler":
         return "scheduler"
-    return "optimizer" if raised_in.startswith("torch.optim.") and first_step else None
+    return "optimizer" if module.startswith("torch.optim.") and first_step else None
 
 
 def _examine(parts: Parts, paths: RunPaths, result: Result, test: bool) -> None:
