@@ -4,9 +4,12 @@ import gzip
 import logging
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from hydra import initialize_config_dir
 from hydra.version import VersionBase
 from omegaconf import DictConfig
 
+import lightsweep
 from lightsweep import paths
 from lightsweep.config.composition import prepare_hydra
 
@@ -143,3 +147,65 @@ def _undisturbed() -> Iterator[None]:
         torch.use_deterministic_algorithms(False)
         if state is not False:
             torch.set_rng_state(state)
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The one line on stderr."""
+        assert self.err.endswith("\n"), self.err
+        assert self.err.count("\n") == 1, self.err
+        return self.err.rstrip("\n")
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Runs `train` or `evaluate` within this process, in an empty folder."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    monkeypatch.chdir(tmp_path)
+
+    def run(function, *arguments):
+        monkeypatch.setattr(sys, "argv", [f"{function.__name__}.py", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            function()
+        except SystemExit as end:
+            code = end.code
+        return Ended(code, *capsys.readouterr())
+
+    yield run
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def data(mnist_root):
+    """Overrides that put the small MNIST in the place of the whole one."""
+    return (f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=50")
+
+
+@pytest.fixture
+def process():
+    """Runs a program of Python in a process of its own, in a folder, with lightsweep as it is here."""
+
+    def run(arguments, folder, **environment):
+        path = os.pathsep.join([str(Path(lightsweep.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": path, **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run

@@ -13,7 +13,7 @@ import yaml
 
 from lightsweep import cli
 from lightsweep.paths import RunPaths
-from tests.test_cli import QUICK, command  # noqa: F401
+from tests.test_cli import QUICK
 
 
 class Payload:
@@ -64,7 +64,7 @@ def finished(mnist_root, tmp_path_factory):
 
 
 @pytest.fixture
-def strange(command, finished):  # noqa: F811
+def strange(command, finished):
     """A copy of it in the present folder, `mine`."""
     shutil.copytree(finished, "mine")
     return RunPaths(Path("mine"))
@@ -79,7 +79,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("how", [as_checkpoint, as_old_checkpoint, as_bare_pickle, inside_a_good_one])
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_pickled_payload_is_not_run(command, strange, tmp_path, how, name):  # noqa: F811
+def test_a_pickled_payload_is_not_run(command, strange, tmp_path, how, name):
     witness = tmp_path / "ran"
     for path in strange.checkpoints.iterdir():
         how(path, witness)
@@ -92,7 +92,7 @@ def test_a_pickled_payload_is_not_run(command, strange, tmp_path, how, name):  #
     assert re.search(r"\.ckpt is (cut short or )?damaged.*|holds more than plain data", ended.line), ended.line
 
 
-def test_names_in_an_archive_lead_nowhere(command, strange, tmp_path):  # noqa: F811
+def test_names_in_an_archive_lead_nowhere(command, strange, tmp_path):
     with_a_way_out(strange.last, tmp_path / "ran")
 
     command(cli.train, "resume=mine")
@@ -153,7 +153,7 @@ def assert_refused(ended, text, tmp_path):
 
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("case", CONFIGS)
-def test_a_config_that_names_more_than_parts_of_a_run_is_refused(command, strange, tmp_path, case, name):  # noqa: F811
+def test_a_config_that_names_more_than_parts_of_a_run_is_refused(command, strange, tmp_path, case, name):
     values, text = CONFIGS[case]
     change(strange, **values)
     function, arguments = COMMANDS[name]
@@ -162,14 +162,14 @@ def test_a_config_that_names_more_than_parts_of_a_run_is_refused(command, strang
 
 
 @pytest.mark.parametrize("case", IN_TRAINING)
-def test_a_config_that_writes_elsewhere_is_refused(command, strange, tmp_path, case):  # noqa: F811
+def test_a_config_that_writes_elsewhere_is_refused(command, strange, tmp_path, case):
     values, text = IN_TRAINING[case]
     change(strange, **values)
 
     assert_refused(command(cli.train, "resume=mine"), text, tmp_path)
 
 
-def test_what_a_config_does_not_say_for_itself_the_user_can_say(command, strange, tmp_path, monkeypatch):  # noqa: F811
+def test_what_a_config_does_not_say_for_itself_the_user_can_say(command, strange, tmp_path, monkeypatch):
     (tmp_path / "my_net_trusted.py").write_text(
         "from torch import nn\nclass Net(nn.Sequential):\n"
         "    def __init__(self):\n        super().__init__(nn.Flatten(), nn.Linear(784, 10))\n"
@@ -185,7 +185,7 @@ def test_what_a_config_does_not_say_for_itself_the_user_can_say(command, strange
     assert command(cli.evaluate, "run=mine", "trust=[my_net_trusted]").code == 0
 
 
-def test_hydras_own_unpickling_is_refused(command, tmp_path):  # noqa: F811
+def test_hydras_own_unpickling_is_refused(command, tmp_path):
     (tmp_path / "config.pickle").write_bytes(pickle.dumps(Payload(tmp_path / "ran")))
 
     ended = command(cli.train, "--experimental-rerun", "config.pickle")
@@ -210,7 +210,7 @@ def test_hydras_own_unpickling_is_refused(command, tmp_path):  # noqa: F811
         ),
     ],
 )
-def test_a_checkpoint_of_another_shape_is_one_line(command, strange, tmp_path, spoil):  # noqa: F811
+def test_a_checkpoint_of_another_shape_is_one_line(command, strange, tmp_path, spoil):
     found = torch.load(strange.last, weights_only=True)
     spoil(found)
     strange.last.unlink()

@@ -1,0 +1,298 @@
+"""What the commands say of a bad input: one line, and the exit code two or three."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lightsweep import cli
+from lightsweep.paths import RunPaths
+from tests.test_cli import QUICK
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+CONFIG_ALONE_SHOWS = {
+    "unknown choice": (
+        ["optimizer=admw"],
+        r"`optimizer` must be one of .*adamw.* but got 'admw'; did you mean 'adamw'\?",
+    ),
+    "choice without a name": (["logger=null"], r"`logger=null`: `logger` is chosen by name; there are csv, .*"),
+    "flags of two minds": (["-m", "--cfg=job"], r"Only one of --run, --multirun, --cfg.*"),
+    "flag without its other": (["--resolve"], r".*--resolve.* --cfg.*"),
+    "flag of no use": (["--shell-completion", "x"], r".*'install'.*"),
+    "unknown experiment": (["experiment=artcle"], r"`experiment` must be one of .*article.*; did you mean 'article'\?"),
+    "unknown group": (["optimiser=adam"], r".*`?optimiser.*"),
+    "unknown key": (["trainer.max_epoch=1"], r"`trainer\.max_epoch` is no known key; did you mean 'max_epochs'\?"),
+    "added unknown key": (
+        ["+trainer.max_epoch=1"],
+        r"`trainer\.max_epoch` is no known key; did you mean 'max_epochs'\?",
+    ),
+    "wrong type": (["trainer.max_epochs=ten"], r"`trainer\.max_epochs` must be a whole number.* but got 'ten'"),
+    "lr zero": (["optimizer.lr=0"], r"`optimizer\.lr` must be .*\(0, inf\) but got 0"),
+    "lr negative": (["optimizer.lr=-1"], r"`optimizer\.lr` must be .*\(0, inf\) but got -1"),
+    "lr infinite": (["optimizer.lr=inf"], r"`optimizer\.lr` must be a finite number.* but got inf"),
+    "lr nan": (["optimizer.lr=nan"], r"`optimizer\.lr` must be a finite number.* but got nan"),
+    "momentum": (["optimizer.momentum=1.5"], r"`optimizer\.momentum` must be in \[0, 1\) but got 1\.5"),
+    "batch size": (["data.batch_size=0"], r"`data\.batch_size` must be in \[1, inf\) but got 0"),
+    "no device": (["trainer.devices=0"], r"`trainer\.devices` must be in \[1, inf\) but got 0"),
+    "seed too large": (["seed=4294967296"], r"`seed` must be in \[0, 4294967296\) but got 4294967296"),
+    "step size zero": (["scheduler=step", "scheduler.step_size=0"], r"`scheduler\.step_size` must be in \[1, inf\) .*"),
+    "one digit": (["data=mnist_binary", "data.digits=[3]"], r"`data\.digits` must be two distinct digits .* got \[3\]"),
+    "equal digits": (["data=mnist_binary", "data.digits=[3,3]"], r"`data\.digits` must be two distinct digits .*"),
+    "no digit": (["data=mnist_binary", "data.digits=[3,x]"], r"`data\.digits\.1` must be a whole number but got 'x'"),
+    "missing": (["data=csv"], r"`data\.path` is missing: .*"),
+    "malformed": (["optimizer.lr"], r"`optimizer\.lr` is no override like key=value.*"),
+    "dangling": (["optimizer.lr=${nothing}"], r".*nothing.*"),
+}
+
+
+@pytest.mark.parametrize("case", CONFIG_ALONE_SHOWS)
+def test_what_config_alone_shows_is_one_line_and_code_two(command, tmp_path, case):
+    arguments, text = CONFIG_ALONE_SHOWS[case]
+
+    ended = command(cli.train, *arguments)
+
+    assert re.fullmatch(f"error: {text}", ended.line), ended.line
+    assert (ended.code, ended.out) == (2, "")
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not left, "a run that never began leaves nothing"
+
+
+def test_what_config_alone_shows_needs_no_torch(process, tmp_path):
+    code = """
+import contextlib, io, json, sys
+from lightsweep import cli
+for arguments in json.loads(sys.argv[1]):
+    sys.argv[1:] = arguments
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+        cli.train()
+    print(sorted({"torch", "lightning", "torchvision", "optuna"} & set(sys.modules)), arguments)
+"""
+    cases = [arguments for arguments, _ in CONFIG_ALONE_SHOWS.values()] + [["--cfg", "job"], ["--help"]]
+
+    found = process(["-c", code, json.dumps(cases)], tmp_path)
+
+    lines = found.stdout.splitlines()
+    assert lines == [f"[] {arguments}" for arguments in cases], found.stderr
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        (["data.batch_size=551"], r"`data\.batch_size` must be at most the training split's 550 examples but got 551"),
+        (["data.val_size=600"], r"`data\.val_size` must be below the 600 training examples but got 600"),
+        (
+            ["model=linear_regression"],
+            r"`model=linear_regression` needs a number as target, but `data` has .*10 classes",
+        ),
+        (["data=line"], r"`model=softmax_regression` needs classes, but `data` has .*one number"),
+        (["+optimizer.colour=1"], r"`optimizer\.colour` is no key of SGD, which takes .*"),
+        (["+model.depth=3"], r"`lightsweep\.models\.SoftmaxRegression` could not be built: .*depth.*"),
+        (["monitor=val/f1"], r"`monitor` must be one of .* but got 'val/f1'"),
+        (["model._target_=os.system"], r"`_target_: os\.system` is not allowed: .*"),
+        (["optimizer._target_=os.system"], r"`_target_: os\.system` is not allowed: .*"),
+        (["+callbacks.mine._target_=os.system"], r"`_target_: os\.system` is not allowed: .*"),
+    ],
+)
+def test_what_the_data_show_is_one_line_and_code_two(command, data, tmp_path, overrides, text):
+    chosen = {word.partition("=")[0] for word in overrides}
+    given = [word for word in (*QUICK, *data) if word.partition("=")[0] not in chosen]
+    if "data" in chosen:
+        given = [word for word in given if not word.startswith("data.root")]
+
+    ended = command(cli.train, *given, *overrides)
+
+    assert re.fullmatch(f"error: {text}", ended.line), ended.line
+    assert (ended.code, ended.out) == (2, "")
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_line_of_one_number_is_refused(command):
+    ended = command(cli.train, "data=line", "data.theta=[1]", "model=linear_regression")
+
+    assert re.fullmatch(r"error: `data\.theta` must be two numbers but got \[1\]", ended.line), ended.line
+
+
+def test_a_corrupted_archive_names_the_file_and_both_sums(command, tmp_path):
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    shutil.copytree(ROOT / "data" / "MNIST" / "raw", raw)
+    broken = raw / "train-labels-idx1-ubyte.gz"
+    broken.write_bytes(broken.read_bytes()[:-1] + b"x")
+
+    ended = command(cli.train, *QUICK)
+
+    assert re.fullmatch(
+        r"error: data/MNIST/raw/train-labels-idx1-ubyte\.gz is damaged: expected MD5 d53e105ee54ea40749a09fcbcd1e9432, "
+        r"found [0-9a-f]{32}; delete it to download it again, or put the official file in its place",
+        ended.line,
+    ), ended.line
+    assert ended.code == 2
+
+
+def test_a_missing_data_file_says_where_it_belongs(command, monkeypatch):
+    from torchvision.datasets import MNIST
+
+    def unreachable(self):
+        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
+
+    monkeypatch.setattr(MNIST, "download", unreachable)
+
+    ended = command(cli.train, *QUICK, "data.root=nowhere")
+
+    assert re.fullmatch(
+        r"error: mnist could not be read from nowhere or downloaded \(.*train-images.*\); "
+        r"put its files by hand into nowhere/MNIST/raw",
+        ended.line,
+    ), ended.line
+    assert ended.code == 2
+
+
+def test_an_unpacked_file_that_is_cut_short_is_the_datas_fault(command, mnist_root, tmp_path):
+    shutil.copytree(mnist_root, tmp_path / "data")
+    images = tmp_path / "data" / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    images.write_bytes(images.read_bytes()[:-100])
+
+    ended = command(cli.train, *QUICK)
+
+    assert ended.line == (
+        "error: data/MNIST/raw/train-images-idx3-ubyte is cut short: its header says 600 × 28 × 28 values, "
+        "but 470300 follow"
+    )
+    assert ended.code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "message"),
+    [
+        ("a,y\n1,2\n2,3\n", "z", r"`data\.target` 'z' is no column of table\.csv.*"),
+        ("a,y\n1,2\nx,3\n", "y", r"table\.csv: row 3, column 'a' must be a finite number but is 'x'"),
+        ("a,y\n1,2\n2,nan\n", "y", r"table\.csv: row 3, column 'y' must be a finite number but is 'nan'"),
+    ],
+)
+def test_a_bad_csv_names_row_and_column(command, tmp_path, text, target, message):
+    (tmp_path / "table.csv").write_text(text)
+    options = ("model=linear_regression", "data=csv", "data.task=regression", "data.path=table.csv")
+
+    ended = command(cli.train, *options, f"data.target={target}", "data.batch_size=1")
+
+    assert re.fullmatch(f"error: {message}", ended.line), ended.line
+    assert ended.code == 2
+
+
+def test_a_loss_that_diverges_ends_with_three(command):
+    options = ("model=linear_regression", "data=line", "optimizer=sgd", "optimizer.lr=1e9", "trainer.accelerator=cpu")
+
+    ended = command(cli.train, *options, "hydra.run.dir=mine")
+
+    assert re.fullmatch(
+        r"error: the training loss became inf at step 3 with lr 1e\+09; the last finite loss was .*", ended.line
+    ), ended.line
+    assert ended.code == 3
+    result = json.loads(RunPaths(Path("mine")).result.read_text())
+    assert (result["status"], result["steps"]) == ("diverged", 3)
+    assert result["reason"] == ended.line.removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], r"`run` is missing: evaluate\.py run=<folder of a run>"),
+        (["run=nowhere"], r"`run` must be the folder of a run but nowhere has no config\.yaml"),
+        (["run=."], r"`run` must be the folder of a run but \. has no config\.yaml"),
+        (["run=.", "checkpoint=first"], r"`checkpoint` must be best or last but got 'first'"),
+        (["rum=."], r"`rum` is no known key; did you mean 'run'\?"),
+    ],
+)
+def test_a_run_folder_that_is_none_is_one_line(command, arguments, text):
+    ended = command(cli.evaluate, *arguments)
+
+    assert re.fullmatch(f"error: {text}", ended.line), ended.line
+    assert ended.code == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]), r".*best\.ckpt is .*damaged.*"),
+        (lambda path: path.write_bytes(b""), r".*best\.ckpt is .*damaged.*"),
+        (lambda path: path.unlink(), r".*best\.ckpt is no checkpoint: there is no such file"),
+    ],
+    ids=["cut short", "empty", "gone"],
+)
+def test_a_checkpoint_that_cannot_be_used_is_one_line(command, data, spoil, text):
+    assert command(cli.train, *QUICK, *data, "hydra.run.dir=mine").code == 0
+    checkpoint = RunPaths(Path("mine")).best
+    spoil(checkpoint)
+
+    ended = command(cli.evaluate, "run=mine")
+
+    assert re.fullmatch(f"error: {text}", ended.line), ended.line
+    assert ended.code == 2
+
+
+def test_a_strangers_run_folder_runs_nothing(command, data, tmp_path):
+    assert command(cli.train, *QUICK, *data, "hydra.run.dir=mine").code == 0
+    config = RunPaths(Path("mine")).config
+    config.write_text(
+        config.read_text().replace(
+            "_target_: lightsweep.models.SoftmaxRegression", "_target_: os.system\n  command: touch ran"
+        )
+    )
+
+    ended = command(cli.evaluate, "run=mine")
+
+    assert re.fullmatch(r"error: `_target_: os\.system` is not allowed: .*", ended.line), ended.line
+    assert ended.code == 2
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_model_from_elsewhere_is_not_even_imported(command, data, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere.py").write_text("from pathlib import Path\n\nPath('ran').touch()\n\n\nclass Net: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    ended = command(cli.train, *QUICK, *data, "model._target_=elsewhere.Net")
+
+    assert re.fullmatch(r"error: `_target_: elsewhere\.Net` is not allowed: .*", ended.line), ended.line
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_model_that_is_not_there_is_one_line(command, data):
+    ended = command(cli.train, *QUICK, *data, "model._target_=torch.nn.Nope")
+
+    assert re.match(r"error: `_target_: torch\.nn\.Nope` was not found: ", ended.line), ended.line
+    assert ended.code == 2
+
+
+@pytest.mark.parametrize("overrides", [["trainer.devices=[5]"], ["trainer.devices=abc"], ["trainer.accelerator=mps"]])
+def test_devices_that_are_not_there_are_one_line(command, data, overrides):
+    ended = command(cli.train, *QUICK, *data, *overrides)
+
+    assert re.match(r"error: `trainer\.accelerator=\w+` with `trainer\.devices=\S+`: ", ended.line), ended.line
+    assert ended.code == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "group"),
+    [
+        (["+optimizer.dampening=foo"], "optimizer"),
+        (["optimizer=lbfgs", "+optimizer.line_search_fn=foo"], "optimizer"),
+        (["scheduler=onecycle", "scheduler.total_steps=2"], "scheduler"),
+    ],
+)
+def test_settings_that_torch_refuses_when_it_uses_them_are_one_line(command, data, overrides, group):
+    ended = command(cli.train, *QUICK, *data, *overrides, "hydra.run.dir=mine")
+
+    assert re.match(rf"error: `{group}` cannot go on with its settings: \w+", ended.line), ended.line
+    assert ended.code == 2
+    assert json.loads(RunPaths(Path("mine")).result.read_text())["status"] == "failed"
+
+
+def test_a_run_that_needs_more_memory_than_there_is_is_one_line(command, data):
+    ended = command(cli.train, *QUICK, *data, "model=mlp", "model.widths=[100000000000]", "hydra.run.dir=mine")
+
+    assert re.match(r"error: the run needs more memory than there is: choose a smaller data\.batch_size", ended.line)
+    assert ended.code == 2
