@@ -17,6 +17,12 @@ Everything else is a bug and keeps its traceback.
 import signal
 import traceback
 
+INTERRUPTING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+)
+"""Those that `Interrupted` stands for. SLURM announces the end of a job's time by one it was asked for; submitit's is
+SIGUSR2."""
+
 
 class LightsweepError(Exception):
     """Base of all errors raised on purpose; its text is one line for the user."""

@@ -16,6 +16,8 @@ FORK = get_context("fork")
 @pytest.fixture
 def files(monkeypatch):
     """As a warm server makes them, of which this process has none."""
+    if not hasattr(os, "memfd_create"):
+        pytest.skip("anonymous files are Linux's")
     made: list[int] = []
     monkeypatch.setattr(shared, "_files", made)
     shared.share_with_forks()

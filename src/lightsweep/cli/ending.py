@@ -11,9 +11,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from lightsweep.config.composition import COMPOSITION_ERRORS, explain
-from lightsweep.errors import ConfigError, Interrupted, LightsweepError
-
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
+from lightsweep.errors import INTERRUPTING, ConfigError, Interrupted, LightsweepError
 
 
 def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None) -> None:
@@ -63,7 +61,7 @@ def _heed_signals(came: list[int]) -> None:
         came.append(number)
         raise KeyboardInterrupt if number == signal.SIGINT else Interrupted(number)
 
-    for number in SIGNALS:
+    for number in INTERRUPTING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, interrupt)
 

@@ -6,11 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
-from lightsweep.errors import Interrupted
-
-_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
-)  # SLURM announces the end of a job's time by the signal it asked for; submitit's is SIGUSR2
+from lightsweep.errors import INTERRUPTING, Interrupted
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -58,7 +54,7 @@ def _handled_by(handler: Handler | signal.Handlers) -> Iterator[None]:
     """
     before = {}
     try:
-        for number in _SIGNALS:
+        for number in INTERRUPTING:
             before[number] = signal.signal(number, handler)
     except ValueError:  # not the main thread
         before = {}
