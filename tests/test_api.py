@@ -83,3 +83,10 @@ def test_a_folder_that_is_no_sweep_is_named(tmp_path):
         Sweep.read(tmp_path)
     with pytest.raises(RunFolderError, match=r"nowhere is no sweep's folder"):
         Sweep.read(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("function", [lightsweep.compose, lightsweep.train, lightsweep.sweep])
+@pytest.mark.parametrize("overrides", ["model=mlp", [3]])
+def test_overrides_that_are_no_list_of_texts_are_refused(function, overrides):
+    with pytest.raises(ConfigError, match=r"^overrides must be a list of texts like .* but got "):
+        function(overrides)

@@ -23,7 +23,7 @@ from lightsweep.cli.training import run as run_task
 from lightsweep.config.compose import compose
 from lightsweep.config.composition import COMPOSITION_ERRORS, explain, prepare_hydra
 from lightsweep.config.experiment_file import expand_experiment
-from lightsweep.config.override_text import override_text
+from lightsweep.config.override_text import override_text, texts
 from lightsweep.config.renamed import renew_words
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError, RunFolderError
@@ -167,7 +167,7 @@ def sweep(overrides: Sequence[str]) -> Sweep:
         SweepFailed: more trials failed than the sweep allows.
     """
     quiet_imports()
-    given = renew_words(expand_experiment(overrides))
+    given = renew_words(expand_experiment(texts(overrides)))
     with _hydra() as hydra:
         cfg = hydra.compose_config("train", given, RunMode.MULTIRUN, with_log_configuration=False)
         folder = Path(str(cfg.hydra.sweep.dir)).absolute()

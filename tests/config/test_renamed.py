@@ -7,7 +7,6 @@ from lightsweep import compose
 from lightsweep.config import renamed
 from lightsweep.config.renamed import renew_config, renew_words
 from lightsweep.config.saved import read_config
-from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
 
 
@@ -74,9 +73,3 @@ def test_where_both_names_are_there_the_new_one_counts():
     renew_config(cfg)
 
     assert cfg == {"trainer": {"max_epochs": 2}}
-
-
-@pytest.mark.parametrize("words", ["model=mlp", [3]])
-def test_what_is_no_list_of_texts_is_refused(words):
-    with pytest.raises(ConfigError, match=r"^overrides must be a list of texts like .* but got "):
-        renew_words(words)

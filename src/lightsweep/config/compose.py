@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from lightsweep import paths
 from lightsweep.config.check import check
 from lightsweep.config.composition import COMPOSITION_ERRORS, explain, prepare_hydra
+from lightsweep.config.override_text import texts
 from lightsweep.config.renamed import renew_words
 from lightsweep.errors import ConfigError
 
@@ -25,7 +26,7 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
         ConfigError: an override that does not fit.
     """
     with composing():
-        cfg = hydra.compose("train", overrides=renew_words(overrides))
+        cfg = hydra.compose("train", overrides=renew_words(texts(overrides)))
     check(cfg)
     return cfg
 

@@ -1,7 +1,10 @@
 """Values as text that Hydra's override grammar reads back as the same values."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
+
+from lightsweep.errors import ConfigError
 
 _PLAIN_WORD = re.compile(r"[A-Za-z_][\w.\-/]*")
 _SPECIAL_WORDS = {"true", "false", "null", "nan", "inf"}
@@ -28,3 +31,14 @@ def override_text(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ",".join(f"{key}:{override_text(item)}" for key, item in value.items()) + "}"
     return repr(value)
+
+
+def texts(overrides: Sequence[str]) -> list[str]:
+    """Overrides from Python, where a single text is easily taken for a list of them.
+
+    Raises:
+        ConfigError: a single text, or what is none.
+    """
+    if isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
+        raise ConfigError(f'overrides must be a list of texts like ["model=mlp"] but got {overrides!r}')
+    return list(overrides)

@@ -6,8 +6,6 @@ from functools import cache
 
 from omegaconf import DictConfig, OmegaConf
 
-from lightsweep.errors import ConfigError
-
 RENAMED: dict[str, str] = {}
 """An old key or group with dots, and its new name; what lies below a renamed group goes with it."""
 
@@ -17,12 +15,7 @@ def renew_words(words: Sequence[str]) -> list[str]:
 
     Args:
         words: `key=value`, `+key=value` or `~key`; all else stays as it is.
-
-    Raises:
-        ConfigError: a single text, or what is none.
     """
-    if isinstance(words, str) or not all(isinstance(word, str) for word in words):
-        raise ConfigError(f'overrides must be a list of texts like ["model=mlp"] but got {words!r}')
     return [_renewed(word) for word in words]
 
 
