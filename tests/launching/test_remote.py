@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any, NoReturn
 
 import cloudpickle
@@ -88,7 +89,11 @@ def test_a_job_that_a_signal_ended_counts_as_lost_and_one_that_failed_does_not(
 def test_an_errand_finds_the_launching_programs_surroundings_and_leaves_main_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    main = sys.modules["__main__"]
+    program = tmp_path / "program.py"
+    program.touch()
+    main = ModuleType("__main__")
+    main.__file__ = str(program)
+    monkeypatch.setitem(sys.modules, "__main__", main)
     monkeypatch.setattr(sys, "argv", ["program.py", "-cn", "other", "hydra.sweeper.storage=mysql://me:secret@db/x"])
     monkeypatch.chdir(tmp_path)
     errand = Errand.of(job(0, lambda: (list(sys.argv), os.getcwd(), sys.modules["__main__"].__file__)))
@@ -97,7 +102,7 @@ def test_an_errand_finds_the_launching_programs_surroundings_and_leaves_main_alo
 
     argv, folder, file = read_answer(errand()).value
 
-    assert (argv, folder, file) == (["program.py", "-cn", "other"], str(tmp_path), main.__file__)
+    assert (argv, folder, file) == (["program.py", "-cn", "other"], str(tmp_path), str(program))
     assert sys.modules["__main__"] is main
 
 
