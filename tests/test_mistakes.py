@@ -91,7 +91,7 @@ for arguments in json.loads(sys.argv[1]):
         ),
         (["data=line"], r"`model=softmax_regression` needs classes, but `data` has .*one number"),
         (["+optimizer.colour=1"], r"`optimizer\.colour` is no key of SGD, which takes .*"),
-        (["+model.depth=3"], r"`lightsweep\.models\.SoftmaxRegression` could not be built: .*depth.*"),
+        (["+model.depth=3"], r"`lightsweep\.models\.SoftmaxRegression` could not be built: it takes no `depth`"),
         (["monitor=val/f1"], r"`monitor` must be one of .* but got 'val/f1'"),
         (["model._target_=os.system"], r"`_target_: os\.system` is not allowed: .*"),
         (["optimizer._target_=os.system"], r"`_target_: os\.system` is not allowed: .*"),

@@ -142,7 +142,7 @@ def test_arguments_reach_the_target_as_they_are():
 def test_an_unknown_argument_is_the_users_mistake():
     node = OmegaConf.create({"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 2, "colour": 1})
 
-    with pytest.raises(ConfigError, match=r"`torch\.nn\.Linear` could not be built: .*colour"):
+    with pytest.raises(ConfigError, match=r"`torch\.nn\.Linear` could not be built: it takes no `colour`"):
         instantiate(node)
 
 

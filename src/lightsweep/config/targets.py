@@ -7,7 +7,8 @@ be a part of a run: torchvision also has functions that write files, and lightsw
 """
 
 import inspect
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -59,7 +60,13 @@ def instantiate(node: DictConfig, *args: Any, trust: Iterable[str] = (), **kwarg
             raise ConfigError(f"`{node.get('_target_')}` needs a package that is not installed: {reason}") from error
         if not isinstance(cause, (TypeError, ValueError)):
             raise
-        raise ConfigError(f"`{node.get('_target_')}` could not be built: {cause}") from error
+        raise ConfigError(f"`{node.get('_target_')}` could not be built: {refusal(cause, node)}") from error
+
+
+def refusal(error: Exception, keys: Container[str]) -> str:
+    """Why a target refused what a node's keys say; of one that it does not take, without Python's names for methods."""
+    unknown = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
+    return f"it takes no `{unknown[1]}`" if unknown and unknown[1] in keys else str(error)
 
 
 def targets(node: Any) -> Iterator[str]:

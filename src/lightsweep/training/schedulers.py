@@ -6,6 +6,7 @@ from functools import partial
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, ReduceLROnPlateau, SequentialLR
 
+from lightsweep.config.targets import refusal
 from lightsweep.errors import ConfigError
 
 
@@ -81,4 +82,4 @@ def build_schedule(factory: partial, interval: str, optimizer: Optimizer, length
     try:
         return Schedule(factory(optimizer, **filled), interval)
     except (TypeError, ValueError, KeyError) as error:
-        raise ConfigError(f"`scheduler` refuses its settings: {error}") from error
+        raise ConfigError(f"`scheduler` refuses its settings: {refusal(error, factory.keywords)}") from error
