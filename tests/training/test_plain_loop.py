@@ -8,9 +8,11 @@ import csv
 import pytest
 import torch
 import torch.nn.functional as F
+from torch._inductor import config as inductor_config
 from torch.optim import LBFGS, SGD, Adagrad, Adam, AdamW, Muon
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, StepLR
 
+from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
 
 BASE = (
@@ -158,6 +160,22 @@ def test_muon_takes_the_hidden_matrix_and_adamw_the_rest(compare):
 )
 def test_the_convnets_memory_format_and_fused_updates_change_nothing(compare, overrides, by_hand):
     compare("model=convnet", "model.filters=[3,4]", *overrides, by_hand=by_hand)
+
+
+@pytest.mark.parametrize("compile", [pytest.param("true", marks=pytest.mark.slow), "reduce-overhead"])
+def test_compilation_changes_nothing(compare, compile, needs_program):
+    needs_program("g++")
+    compare("optimizer=sgd", f"model.compile={compile}", by_hand=lambda net: SGD(net.parameters(), lr=0.1))
+
+
+def test_a_network_that_cannot_be_compiled_here_is_told(run):
+    with (
+        inductor_config.patch({"cpp.cxx": (None, "/no/compiler"), "force_disable_caches": True}),
+        pytest.raises(
+            ConfigError, match=r"^`model\.compile`: torch cannot compile the network here: .*/no/compiler.*$"
+        ),
+    ):
+        run("model=mlp", "model.compile=true")
 
 
 @pytest.mark.parametrize("accumulate", [2, 3, 10, 50])

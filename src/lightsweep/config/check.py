@@ -89,7 +89,9 @@ def _line(errors: Sequence[Any], values: dict[str, Any]) -> str:
         return f"`{name}` is no known key{nearest(keys[-1], siblings)}"
     if kind == "missing":
         return f"`{'.'.join(str(part) for part in first['loc'])}` is missing"
-    return f"`{name}` must be {_wanted(keys, first)} but got {given!r}"
+    words = [error for error in errors if error["type"] == "literal_error" and _keys(values, error["loc"]) == keys]
+    wanted = dict.fromkeys(_wanted(keys, error) for error in [first, *words])
+    return f"`{name}` must be {' or '.join(wanted)} but got {given!r}"
 
 
 def _keys(values: Any, loc: Sequence[Any]) -> list[str]:
@@ -133,7 +135,8 @@ def _wanted(keys: Sequence[str], error: Any) -> str:
     if kind in _TYPES:
         return _TYPES[kind] + (f" in {bounds}" if bounds else "")
     if kind == "literal_error":
-        return "one of " + error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+        choices = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+        return f"one of {choices}" if "," in choices else choices
     if kind == "string_pattern_mismatch" and field is not None:
         return f"a text like {error['ctx']['pattern']} ({field.description})"
     if kind == "too_short":

@@ -43,7 +43,9 @@ class Model(Open):
     )
     kernel_size: Count = Field(3, description="height and width of a filter, in pixels")
     batch_norm: bool = Field(False, description="normalise each hidden layer over the batch")
-    compile: bool = Field(False, description="compile the network with torch.compile")
+    compile: bool | Literal["reduce-overhead", "max-autotune"] = Field(
+        False, description="compile the network with torch.compile, or in this mode of it"
+    )
     channels_last: bool | None = Field(None, description="memory format NHWC; null: where the model has convolutions")
 
 

@@ -35,7 +35,7 @@ class Model(LightningModule):
         spec: the data that it must fit.
         net: maps `[B, *spec.input_shape]` to `[B, task.num_outputs(spec)]`, floating point.
         task: the loss and the count.
-        compile: whether torch compiles the network.
+        compile: whether torch compiles the network, or in which mode of `torch.compile`.
         channels_last: memory format NHWC; None: where the network has 2-d convolutions.
 
     Raises:
@@ -43,7 +43,12 @@ class Model(LightningModule):
     """
 
     def __init__(
-        self, spec: DataSpec, net: nn.Module, task: Task, compile: bool = False, channels_last: bool | None = None
+        self,
+        spec: DataSpec,
+        net: nn.Module,
+        task: Task,
+        compile: bool | str = False,
+        channels_last: bool | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -60,7 +65,7 @@ class Model(LightningModule):
         if self.channels_last:
             net.to(memory_format=torch.channels_last)
         if compile:
-            net.compile()
+            net.compile(mode=compile if isinstance(compile, str) else None)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs `[B, num_outputs]` for inputs `[B, *input_shape]`; in evaluation, by the averaged weights."""

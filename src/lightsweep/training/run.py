@@ -176,14 +176,7 @@ def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
     try:
         trainer.fit(parts.model, datamodule=parts.datamodule, ckpt_path=checkpoint, weights_only=True)
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
-        if str(error).startswith("Expected more than 1 value per channel"):
-            raise ConfigError(
-                "batch normalisation met a batch with one value of a channel, which has no variance: choose another "
-                "data.batch_size or model.filters, or model.batch_norm=false"
-            ) from error
-        refused = _refused_in(error, first_step=not stepper.steps)
-        if refused is not None:
-            raise ConfigError(f"`{refused}` cannot go on with its settings: {' '.join(str(error).split())}") from error
+        _raise_if_refused(error, first_step=not stepper.steps)
         if checkpoint is None or parts.conductor.started:
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
@@ -196,6 +189,21 @@ def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
         result.metrics.update(parts.model.evaluated)
     result.monitored = parts.checkpoints.best
     result.metrics.update({k: v for k, v in parts.checkpoints.best_metrics.items() if k.startswith("val/")})
+
+
+def _raise_if_refused(error: BaseException, first_step: bool) -> None:
+    """Tell of settings that torch refuses only when it uses them."""
+    if str(error).startswith("Expected more than 1 value per channel"):
+        raise ConfigError(
+            "batch normalisation met a batch with one value of a channel, which has no variance: choose another "
+            "data.batch_size or model.filters, or model.batch_norm=false"
+        ) from error
+    if type(error).__module__.startswith(("torch._dynamo.", "torch._inductor.")):
+        reason = str(error).splitlines()[0].strip()
+        raise ConfigError(f"`model.compile`: torch cannot compile the network here: {reason}") from error
+    refused = _refused_in(error, first_step)
+    if refused is not None:
+        raise ConfigError(f"`{refused}` cannot go on with its settings: {' '.join(str(error).split())}") from error
 
 
 def _refused_in(error: BaseException, first_step: bool) -> str | None:
