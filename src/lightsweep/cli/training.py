@@ -164,19 +164,37 @@ def _resume() -> None:
 
 
 def newest_unfinished(outputs: Path) -> Path:
-    """The run below a folder that was started last, of those that did not complete.
+    """The run below a folder that was written to last, of those that ended early and can go on.
+
+    Passed over are runs that another process writes, and what is damaged.
 
     Raises:
         RunFolderError: there is none.
     """
     results = sorted(outputs.rglob(paths.RunPaths(outputs).result.name), key=lambda path: path.stat().st_mtime)
-    for path in reversed(results):
-        if paths.RunPaths(path.parent).config.is_file() and read_result(paths.RunPaths(path.parent))["status"] in (
-            "running",
-            "interrupted",
-        ):
-            return path.parent
-    raise RunFolderError(f"{outputs} holds no run that is unfinished; name a folder: resume=<folder>")
+    found = next((path.parent for path in reversed(results) if _can_go_on(paths.RunPaths(path.parent))), None)
+    if found is None:
+        raise RunFolderError(f"{outputs} holds no run that is unfinished; name a folder: resume=<folder>")
+    return found
+
+
+def _can_go_on(run: paths.RunPaths) -> bool:
+    try:
+        status = read_result(run).get("status")
+    except RunFolderError:
+        return False
+    stopped = status in ("running", "interrupted") or (status == "failed" and run.last.is_file())
+    return stopped and run.config.is_file() and not _is_held(run)
+
+
+def _is_held(run: paths.RunPaths) -> bool:
+    from filelock import FileLock
+
+    try:
+        with FileLock(run.lock, timeout=0):
+            return False
+    except OSError:  # a timeout is one, and so is a folder that cannot be written
+        return True
 
 
 def _discard_untouched(folder: Path, *besides: str) -> None:

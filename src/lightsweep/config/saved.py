@@ -31,16 +31,7 @@ def read_config(paths: RunPaths, changes: Sequence[str] = ()) -> DictConfig:
         RunFolderError: the folder has none, it is damaged, or what it says must be said again to be trusted.
         ConfigError: a change that does not fit.
     """
-    if not paths.config.is_file():
-        raise RunFolderError(f"{paths.folder} is no run folder: it has no {paths.config.name}")
-    try:
-        cfg = OmegaConf.load(paths.config)
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RunFolderError(f"{paths.config} is damaged: {reason}") from None
-    if not isinstance(cfg, DictConfig):
-        raise RunFolderError(f"{paths.config} is damaged: it holds no keys")
-    renew_config(cfg)
+    cfg = _saved(paths)
     changes = renew_words(changes)
     given = tuple(change.partition("=")[0] + "." for change in changes)
     for key, value in leaves(OmegaConf.to_container(cfg)):
@@ -59,6 +50,29 @@ def read_config(paths: RunPaths, changes: Sequence[str] = ()) -> DictConfig:
     except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
         line = explain(error) if isinstance(error, OmegaConfBaseException) else str(error).splitlines()[0]
         raise ConfigError(line) from None
+    return cfg
+
+
+def saved_values(paths: RunPaths) -> Any:
+    """A run's configuration as it was written: plain data, which nothing is to be built from.
+
+    Raises:
+        RunFolderError: the folder has none, or it is damaged.
+    """
+    return OmegaConf.to_container(_saved(paths))
+
+
+def _saved(paths: RunPaths) -> DictConfig:
+    if not paths.config.is_file():
+        raise RunFolderError(f"{paths.folder} is no run folder: it has no {paths.config.name}")
+    try:
+        cfg = OmegaConf.load(paths.config)
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RunFolderError(f"{paths.config} is damaged: {reason}") from None
+    if not isinstance(cfg, DictConfig):
+        raise RunFolderError(f"{paths.config} is damaged: it holds no keys")
+    renew_config(cfg)
     return cfg
 
 

@@ -1,9 +1,11 @@
 """The callback that ties Lightning's hooks to the stepper, the recorder and the clock."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping
 
 from lightsweep.data.loader import Chunk
 from lightsweep.training.clock import Clock
@@ -27,17 +29,27 @@ class Conductor(Callback):
 
     Attributes:
         started: whether training began, with all that a checkpoint held taken up.
+        describe: writes what the run is into its folder; of one that goes on, once it has made a step.
+        described: whether it was called.
     """
+
+    describe: Callable[[], None]
 
     def __init__(
         self, stepper: Stepper, recorder: Recorder, clock: Clock, bar: Bar, log_every_n_steps: int, monitor: str
     ) -> None:
         self.stepper, self.recorder, self.clock, self.bar = stepper, recorder, clock, bar
         self.log_every_n_steps, self.monitor = log_every_n_steps, monitor
-        self.started = False
+        self.started = self.described = False
         self._logged_step = 0
         self._validated = False
         self._random: dict[str, Any] | None = None
+
+    def describe_once(self) -> None:
+        """Call `describe`, the first time."""
+        if not self.described:
+            self.described = True
+            self.describe()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """From here on, time that is nothing else is the framework's; a resumed run takes up its random state."""
@@ -45,6 +57,8 @@ class Conductor(Callback):
             restore_random_state(self._random)
         self.started = True
         self.clock.enter("framework")
+        if any(isinstance(c, EarlyStopping) and c.wait_count >= c.patience for c in trainer.callbacks):  # type: ignore[attr-defined]
+            trainer.should_stop = True  # it had stopped before it was resumed
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Choose the epoch's permutation, and skip what a resumed epoch had before."""
@@ -56,6 +70,7 @@ class Conductor(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Chunk, batch_idx: int
     ) -> None:
         """Log when it is due; at the epoch's last batch, let the schedules know."""
+        self.describe_once()
         stepper = self.stepper
         done = trainer.is_last_batch and stepper.batches >= trainer.datamodule.num_train_batches  # type: ignore[attr-defined]
         if stepper.steps - self._logged_step >= self.log_every_n_steps or (done and stepper.interval.examples):

@@ -8,12 +8,45 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
 
-from lightsweep.errors import RunFolderError
+from lightsweep.config.saved import leaves, saved_values
+from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.files import discard_parts
 from lightsweep.paths import RunPaths
 from lightsweep.training.build import Parts
 from lightsweep.training.checkpoints import load
+
+FREE = (
+    "trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "trainer.accelerator", "trainer.devices",
+    "trainer.num_nodes", "trainer.strategy", "trainer.threads", "trainer.deterministic", "trainer.limit_test_batches",
+    "trainer.log_every_n_steps", "trainer.inner_steps", "trainer.checkpoint_every_n_steps",
+    "trainer.checkpoint_every_minutes", "trainer.print_loss", "data.root", "data.path", "data.loader",
+    "data.num_workers", "data.eval_batch_size", "logger", "callbacks", "metrics", "objectives", "test", "trust", "tags",
+)  # fmt: skip
+"""What may change where a run goes on; all else is in its checkpoint, or would make two runs of it."""
+_LENGTH = ("trainer.max_epochs", "trainer.max_steps")
+
+
+def has_checkpoint(paths: RunPaths) -> bool:
+    """Whether a run got as far as its first checkpoint."""
+    return paths.last.is_file() or paths.previous.is_file()
+
+
+def refuse_changes(cfg: DictConfig, paths: RunPaths) -> None:
+    """Raise ConfigError if a run is to go on by another configuration than it was begun by, beyond what is `FREE`."""
+    if not paths.config.is_file():
+        return
+    before, now = dict(leaves(saved_values(paths))), dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
+    changed = [key for key in now.keys() | before.keys() if now.get(key) != before.get(key)]
+    scheduled = cfg.scheduler._target_ is not None
+    auto = [key for key, value in now.items() if key.startswith("scheduler.") and value == "auto" and scheduled]
+    for key in sorted(changed):
+        told = f"`{key}` cannot change from {before.get(key)} to {now.get(key)} where a run goes on"
+        if not f"{key}.".startswith(tuple(f"{free}." for free in FREE)):
+            raise ConfigError(f"{told}: what it was trained with is in its checkpoint; start a run of its own")
+        if key in _LENGTH and auto:
+            raise ConfigError(f"{told}: `{auto[0]}=auto` made the schedule for the old length; start a run of its own")
 
 
 def resume_from(parts: Parts, paths: RunPaths) -> Path | None:

@@ -1,5 +1,6 @@
 """A run from its configuration to its result, and the evaluation of a finished one."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from lightsweep.config import check
@@ -32,7 +34,7 @@ from lightsweep.training.checkpoints import load
 from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
 from lightsweep.training.result import Result
-from lightsweep.training.resuming import held, resume_from
+from lightsweep.training.resuming import has_checkpoint, held, refuse_changes, resume_from
 from lightsweep.training.sharding import Sharded, load_weights
 from lightsweep.training.siblings import Siblings
 from lightsweep.training.signals import StopRequest
@@ -52,7 +54,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
         What `result.json` holds. `Result.monitored` is the value that a sweep looks at.
 
     Raises:
-        ConfigError, DataError, RunFolderError: before training starts.
+        ConfigError, DataError, RunFolderError: before training starts; a folder to go on in stays as it was.
         Diverged, Interrupted, RankDied: with `result.json` written.
     """
     clock, stop = Clock(seconds_since_process_start()), StopRequest()
@@ -62,12 +64,19 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
     silence_lightning()
     result, parts = Result("running", cfg.seed, folder=str(folder)), None
     with stop.listening(), held(paths):
+        going_on = resume and has_checkpoint(paths)
         try:
+            if going_on:
+                refuse_changes(cfg, paths)
             seed_everything(cfg.seed, workers=True, verbose=False)
             parts = build(cfg, paths, clock, stop, callbacks)
-            _describe(cfg, parts, paths, result)
+            _note(cfg, parts, result)
+            parts.conductor.describe = partial(_describe, cfg, parts, paths, result)
+            if not going_on:
+                parts.conductor.describe_once()
             with Siblings(parts.trainer, paths).watched(partial(_bury, cfg, paths, result)):
                 _fit(parts, result, resume_from(parts, paths) if resume else None)
+                parts.conductor.describe_once()
                 result.status = "pruned" if _pruned(callbacks) else "completed"
                 if result.status == "completed":
                     _examine(parts, paths, result, cfg.test)
@@ -81,10 +90,11 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
             result.status = "pruned" if _pruned(callbacks) else "failed"
             result.reason = f"{type(error).__name__}: {error}"
             _raise_if_memory_ended(error, result)
-            _raise_if_storage_failed(error, paths, result)
+            _raise_if_storage_failed(error, cfg, paths, result)
             raise
         finally:
-            _close(clock, paths, result, parts)
+            if not going_on or (parts is not None and parts.conductor.described):
+                _close(clock, cfg, paths, result, parts)
     return result
 
 
@@ -116,10 +126,10 @@ def _raise_if_memory_ended(error: BaseException, result: Result) -> None:
         raise failure from error
 
 
-def _raise_if_storage_failed(error: BaseException, paths: RunPaths, result: Result) -> None:
+def _raise_if_storage_failed(error: BaseException, cfg: DictConfig, paths: RunPaths, result: Result) -> None:
     cause = storage_error(error, paths.folder)
     if cause is not None:
-        kept = f"; what it holds is whole: once that is mended, {resume_command(Path(result.folder))}"
+        kept = f"; what it holds is whole: once that is mended, {resume_command(Path(result.folder), cfg.trust)}"
         failure = StorageFailed(
             f"{paths.folder} can no longer be written: {cause.strerror}{kept if paths.last.is_file() else ''}"
         )
@@ -155,18 +165,20 @@ def _pruned(callbacks: Sequence[Callback]) -> bool:
     return any(getattr(callback, "pruned", False) for callback in callbacks)
 
 
-def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) -> None:
+def _note(cfg: DictConfig, parts: Parts, result: Result) -> None:
     device = parts.trainer.strategy.root_device
-    resolved = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
-    assert isinstance(resolved, DictConfig)
     result.precision = precision.resolve(cfg.trainer.precision, parts.model, device)
     result.device = device_name(device)
     result.parameters = sum(p.numel() for p in parts.model.net.parameters())
     result.monitor = parts.checkpoints.monitor
+
+
+def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) -> None:
     if parts.trainer.is_global_zero:
+        resolved = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
         write_text(paths.config, OmegaConf.to_yaml(resolved))
         parts.datamodule.describe().save(paths)
-        write_json(paths.environment, environment(device))
+        write_json(paths.environment, environment(parts.trainer.strategy.root_device))
         result.save(paths)
 
 
@@ -175,8 +187,16 @@ def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
     clock = stepper.clock
     try:
         trainer.fit(parts.model, datamodule=parts.datamodule, ckpt_path=checkpoint, weights_only=True)
+    except MisconfigurationException as error:
+        found = re.search(r"checkpoint with current_epoch=(\d+)", str(error))
+        if found is None:
+            raise
+        raise ConfigError(
+            f"`trainer.max_epochs` must be at least the {found[1]} epochs that the run has had "
+            f"but got {trainer.max_epochs}"
+        ) from error
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
-        _raise_if_refused(error, first_step=not stepper.steps)
+        _raise_if_refused(error, first_step=not parts.conductor.described or not stepper.steps)
         if checkpoint is None or parts.conductor.started:
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
@@ -262,7 +282,7 @@ def _leave_group() -> None:
         torch.distributed.destroy_process_group()
 
 
-def _close(clock: Clock, paths: RunPaths, result: Result, parts: Parts | None) -> None:
+def _close(clock: Clock, cfg: DictConfig, paths: RunPaths, result: Result, parts: Parts | None) -> None:
     result.seconds = clock.total
     result.seconds_by_part = dict(clock.seconds)
     if getattr(rank_zero_only, "rank", 0) != 0:
@@ -273,5 +293,5 @@ def _close(clock: Clock, paths: RunPaths, result: Result, parts: Parts | None) -
             watcher.conclude(result)
     except OSError as error:
         if result.status in ("completed", "pruned"):
-            _raise_if_storage_failed(error, paths, result)
+            _raise_if_storage_failed(error, cfg, paths, result)
         # else the run ends by an error already; the file says `running` as before, and the folder can be resumed
