@@ -114,3 +114,35 @@ def test_testing_without_test_rows_is_refused(table):
 
     with pytest.raises(ConfigError, match=r"^`data\.test_size` is 0, so there is no test set"):
         data.load_test()
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["nan", "3", "1", "10", "b"], ("1", "10", "3", "b", "nan")),
+        (["nan", "3", "1", "10"], ("1", "10", "3", "nan")),
+        (["inf", "3", "10"], ("10", "3", "inf")),
+        (["1.0", "10", "1", "9"], ("1", "1.0", "9", "10")),
+    ],
+)
+def test_classes_that_are_not_all_finite_numbers_are_ordered_as_texts(tmp_path, labels, classes):
+    for order in (labels, labels[::-1]):
+        path = written(tmp_path, "a,k\n" + "".join(f"{i},{label}\n" for i, label in enumerate(order)))
+        assert CSV(path, "k", "classification", batch_size=1).spec.class_names == classes
+
+
+@pytest.mark.parametrize("cell", ["", "  "])
+def test_an_empty_cell_is_no_class(tmp_path, cell):
+    path = written(tmp_path, f"a,k\n1,yes\n2,{cell}\n3,no\n")
+
+    with pytest.raises(DataError, match=f"row 3, column 'k' must name a class but is '{cell}'$"):
+        CSV(path, "k", "classification", batch_size=1)
+
+
+def test_empty_lines_are_passed_over_and_counted(tmp_path):
+    path = written(tmp_path, "a,y\n1,2\n\n2,3\n\n")
+    assert len(CSV(path, "y", "regression", batch_size=1).load_train()) == 2
+
+    path = written(tmp_path, "a,y\n1,2\n\n2,x\n")
+    with pytest.raises(DataError, match="row 4, column 'y' must be a finite number"):
+        CSV(path, "y", "regression", batch_size=1)

@@ -21,7 +21,8 @@ class CSV(ArrayDataModule):
     """A table with a header line.
 
     Inputs are standardised by the mean and standard deviation of the rows that are not test rows; a column that is
-    constant becomes 0. Classes are the target column's distinct texts, in sorted order (as numbers where all are).
+    constant becomes 0. Classes are the target column's distinct texts, in sorted order: as numbers where all are finite
+    ones, else as texts.
 
     Args:
         path: the file, UTF-8.
@@ -31,7 +32,7 @@ class CSV(ArrayDataModule):
         options: see `ArrayDataModule`.
 
     Raises:
-        DataError: a file that cannot be read, or a cell that is no finite number, with row and column.
+        DataError: a file that cannot be read, or a cell that is empty or no finite number, with row and column.
         ConfigError: a target column that the file does not have.
     """
 
@@ -48,21 +49,22 @@ class CSV(ArrayDataModule):
         if test_size >= len(rows):
             raise ConfigError(f"`data.test_size` must be below the {len(rows)} rows of {path} but got {test_size}")
         index = columns.index(target)
-        labels = [row.pop(index) for row in rows]
+        labels = {line: row.pop(index) for line, row in rows.items()}
         names = columns[:index] + columns[index + 1 :]
         inputs = torch.tensor(
             [
                 [_number(cell, path, line, name) for cell, name in zip(row, names, strict=True)]
-                for line, row in enumerate(rows, 2)
+                for line, row in rows.items()
             ],
             dtype=torch.float64,
         )
         if task == "regression":
-            values = [[_number(label, path, line, target)] for line, label in enumerate(labels, 2)]
+            values = [[_number(label, path, line, target)] for line, label in labels.items()]
             targets, classes = torch.tensor(values, dtype=torch.float64), []
         else:
-            classes = sorted(set(labels), key=_class_order)
-            targets = torch.tensor([classes.index(label) for label in labels])
+            classes = _classes(labels, path, target)
+            indices = {label: index for index, label in enumerate(classes)}
+            targets = torch.tensor([indices[label] for label in labels.values()])
             if len(classes) < 2:
                 raise DataError(f"{path}: column {target!r} holds one class alone, {classes[0]!r}")
         self.spec = DataSpec((len(names),), len(classes) or None, tuple(classes))
@@ -88,8 +90,10 @@ class CSV(ArrayDataModule):
         return arrays.take(shuffled[:boundary].sort().values), arrays.take(shuffled[boundary:].sort().values)
 
 
-def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
-    """The column names and the rows of a CSV file, as text.
+def read_table(path: Path) -> tuple[list[str], dict[int, list[str]]]:
+    """The column names and the rows of a CSV file, as text; rows by their number in the file, where the header is 1.
+
+    Empty lines are passed over.
 
     Raises:
         DataError: no such file, not UTF-8, no rows, an overlong cell, or a row of another length.
@@ -97,16 +101,17 @@ def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
     csv.field_size_limit(MAX_FIELD)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            columns, *rows = list(csv.reader(file)) or [[]]
+            columns, *lines = list(csv.reader(file)) or [[]]
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no CSV file in UTF-8: {error}") from None
     if len(set(columns)) < len(columns):
         raise DataError(f"{path}: two columns have the same name")
+    rows = {line: row for line, row in enumerate(lines, 2) if row}
     if not rows:
         raise DataError(f"{path} has no rows below its header")
-    for line, row in enumerate(rows, 2):
+    for line, row in rows.items():
         if len(row) != len(columns):
             raise DataError(f"{path}: row {line} has {len(row)} cells, the header has {len(columns)}")
     return columns, rows
@@ -122,8 +127,14 @@ def _number(cell: str, path: str, line: int, column: str) -> float:
     return value
 
 
-def _class_order(label: str) -> tuple[int, float, str]:
+def _classes(labels: dict[int, str], path: str, column: str) -> list[str]:
+    """The distinct labels, in the same order in every process."""
+    for line, label in labels.items():
+        if not label.strip():
+            raise DataError(f"{path}: row {line}, column {column!r} must name a class but is {label[:40]!r}")
+    found = sorted(set(labels.values()))
     try:
-        return (0, float(label), label)
+        numbers = {label: float(label) for label in found}
     except ValueError:
-        return (1, 0.0, label)
+        return found
+    return sorted(found, key=lambda label: numbers[label]) if all(map(math.isfinite, numbers.values())) else found
