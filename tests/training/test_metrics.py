@@ -4,6 +4,7 @@ import csv
 import json
 import re
 
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -12,6 +13,7 @@ from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
 from lightsweep.sweeping.own_check import check_own
 from lightsweep.training import evaluate
+from lightsweep.training.metrics import as_metrics_take_it, build_metrics
 
 SOFTMAX = "model=softmax_regression"
 T = "torchmetrics.classification"
@@ -24,6 +26,95 @@ def macro_f1(predicted, targets, num_classes):
         hits = ((predicted == kind) & (targets == kind)).sum()
         scores.append(2 * hits / ((predicted == kind).sum() + (targets == kind).sum()))
     return float(torch.stack(scores).mean())
+
+
+def area(scores, positive):
+    """How often a positive example has the higher score of a pair; a tie is half."""
+    above, below = scores[positive][:, None], scores[~positive][None]
+    return ((above > below) + 0.5 * (above == below)).mean()
+
+
+def by_hand(logits, targets):
+    """F1, balanced accuracy, AUROC and calibration error as the mean over the classes that have examples."""
+    chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    told, found = chances.argmax(1), {"f1": [], "balanced_acc": [], "auroc": []}
+    for kind in np.unique(targets):
+        there = targets == kind
+        hits = (there & (told == kind)).sum()
+        found["f1"].append(2 * hits / (there.sum() + (told == kind).sum()))
+        found["balanced_acc"].append(hits / there.sum())
+        found["auroc"].append(area(chances[:, kind], there))
+    sure, right = chances.max(1), told == targets
+    bins = np.ceil(sure * 15)
+    found["calibration"] = [
+        sum(abs(sure[bins == i].mean() - right[bins == i].mean()) * (bins == i).mean() for i in np.unique(bins))
+    ]
+    return {name: np.mean(values) for name, values in found.items()}
+
+
+def computed(metrics, spec, outputs, targets):
+    for metric in metrics.values():
+        for part in range(0, len(targets), 40):
+            metric.update(*as_metrics_take_it(spec, outputs[part : part + 40], targets[part : part + 40]))
+    return {name: float(metric.compute()) for name, metric in metrics.items()}
+
+
+SHIPPED = "metrics=[f1,balanced_acc,auroc,calibration]"
+
+
+def unequal(num_outputs):
+    """Logits that tell two classes apart somewhat, one of which is rare."""
+    generator = torch.Generator().manual_seed(4)
+    targets = (torch.rand(200, generator=generator) < 0.15).long()
+    outputs = torch.randn(200, num_outputs, generator=generator)
+    outputs[:, -1] += 1.5 * targets - 1
+    return outputs, targets
+
+
+def test_metrics_of_one_logit_are_those_of_two(compose, initial):
+    overrides = ("model=logistic_regression", "data=mnist_binary", SHIPPED)
+    model = initial(*overrides)[1]
+    outputs, targets = unequal(1)
+
+    found = computed(build_metrics(compose(*overrides), model), model.spec, outputs, targets)
+
+    logits = np.hstack([np.zeros((200, 1)), outputs.numpy().astype(float)])
+    assert found == pytest.approx(by_hand(logits, targets.numpy()), rel=1e-5)
+    assert len(set(found.values())) == len(found)
+
+
+def test_a_metric_of_class_one_gets_its_probability(compose, initial):
+    overrides = ("model=logistic_regression", "data=mnist_binary")
+    added = [f"+metrics.{name}._target_={T}.{kind}" for name, kind in
+             [("said", "F1Score"), ("binary", "BinaryF1Score"), ("both", "MulticlassF1Score")]]  # fmt: skip
+    model = initial(*overrides)[1]
+    outputs, targets = unequal(1)
+    cfg = compose(*overrides, *added, "+metrics.said.task=binary", "+metrics.said.threshold=0.3")
+
+    found = computed(build_metrics(cfg, model), model.spec, outputs, targets)
+
+    chances = 1 / (1 + np.exp(-outputs.numpy()[:, 0]))
+    for name, threshold in (("said", 0.3), ("binary", 0.5)):
+        told, there = chances > threshold, targets.numpy() == 1
+        assert found[name] == pytest.approx(2 * (told & there).sum() / (told.sum() + there.sum()), rel=1e-5)
+    assert found["both"] != found["binary"]
+
+
+@pytest.mark.filterwarnings("ignore:No positive samples")
+def test_a_class_without_examples_is_left_out_of_a_macro_mean(compose, initial):
+    overrides = (SOFTMAX, "metrics=[balanced_acc,auroc]")
+    model = initial(*overrides)[1]
+    generator = torch.Generator().manual_seed(5)
+    outputs, targets = torch.randn(120, 10, generator=generator), torch.arange(120) % 3
+    outputs[torch.arange(120), targets] += 1
+    metrics = build_metrics(compose(*overrides), model)
+
+    wanted = by_hand(outputs.numpy().astype(float), targets.numpy())
+    for _ in range(2):  # a second validation begins anew
+        found = computed(metrics, model.spec, outputs, targets)
+        assert found == pytest.approx({name: wanted[name] for name in found}, rel=1e-5)
+        for metric in metrics.values():
+            metric.reset()
 
 
 def test_a_metric_is_what_its_formula_gives_over_the_whole_split(run, initial, tmp_path):
@@ -100,6 +191,7 @@ def test_one_logit_is_the_probability_of_class_one(run):
     [
         ((SOFTMAX, "metrics=r2"), "`metrics.r2`: `torchmetrics.regression.R2Score` does not fit what the model"),
         (("model=linear_regression", "data=line", "metrics=f1"), "is for classes, and `data` has none"),
+        ((SOFTMAX, "metrics=f1", "+metrics.f1.threshold=0.3"), "`metrics.f1.threshold` is for two classes and one of"),
         ((SOFTMAX, "metrics=f1", "metrics.f1.average=none"), "must give a single number"),
         ((SOFTMAX, f"+metrics.all._target_={T}.ConfusionMatrix"), "`metrics.all` must give a single number"),
         ((SOFTMAX, "+metrics.own._target_=torch.nn.ReLU"), "`metrics.own` must be a torchmetrics Metric but"),

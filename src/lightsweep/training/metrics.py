@@ -20,6 +20,7 @@ from lightsweep.config.targets import refuse_foreign
 from lightsweep.data import DataSpec
 from lightsweep.errors import ConfigError
 from lightsweep.models import Model
+from lightsweep.training.class_metrics import OfClassOne, over_present_classes
 
 
 class Metrics(Callback):
@@ -74,7 +75,9 @@ class Metrics(Callback):
 def build_metrics(cfg: DictConfig, model: Model) -> dict[str, Metric]:
     """The metrics of a configuration by name; each is tried on a batch of the model's shapes.
 
-    One that takes a `task` or `num_classes` is told the data's, where the configuration does not say.
+    One that takes a `task` or `num_classes` is told the data's, where the configuration does not say: two classes are
+    two also for a model of one logit, so that all models' metrics mean the same. A macro mean is over the classes that
+    have examples.
 
     Raises:
         ConfigError: one that is no metric, does not fit the task, or gives no single number.
@@ -102,18 +105,21 @@ def as_metrics_take_it(spec: DataSpec, outputs: Tensor, targets: Tensor) -> tupl
         targets: `[B]` for classes, `[B, 1]` for regression.
 
     Returns:
-        Probabilities `[B, K]`, or `[B]` of class 1 where there is one logit, and classes `[B]`; for regression numbers
+        Probabilities `[B, K]`, of two classes also where there is one logit, and classes `[B]`; for regression numbers
         `[B]` and `[B]`. Logits would be taken for probabilities where they happen to lie in [0, 1].
     """
     if spec.num_classes is None:
         return outputs.squeeze(1), targets.squeeze(1)
-    return (outputs.squeeze(1).sigmoid() if outputs.shape[1] == 1 else outputs.softmax(1)), targets
+    if outputs.shape[1] == 1:
+        return torch.cat([-outputs, outputs], 1).sigmoid(), targets
+    return outputs.softmax(1), targets
 
 
 def _built(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> Metric:
     metric = instantiate(node, trust=cfg.trust, **_told(key, node, cfg, model))
     if not isinstance(metric, Metric):
         raise ConfigError(f"`{key}` must be a torchmetrics Metric but `{node._target_}` is none")
+    metric = over_present_classes(metric) if _takes_each_class(node, model) else OfClassOne(metric)
     outputs = torch.zeros(4, model.task.num_outputs(model.spec))
     if model.spec.num_classes is None:
         targets = torch.arange(4.0).unsqueeze(1)
@@ -141,6 +147,15 @@ def _told(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> dict[str
     num_classes = model.spec.num_classes
     if "task" in takes and num_classes is None and "task" not in node:
         raise ConfigError(f"`{key}`: `{target}` is for classes, and `data` has none")
-    kind = "binary" if model.task.num_outputs(model.spec) == 1 else "multiclass"
-    given = {"task": kind, "num_classes": num_classes}
+    if "task" in takes and "task" not in node and "threshold" in node:
+        raise ConfigError(f"`{key}.threshold` is for two classes and one of them alone: add `{key}.task=binary`")
+    given = {"task": "multiclass", "num_classes": num_classes}
     return {name: value for name, value in given.items() if name in takes and name not in node}
+
+
+def _takes_each_class(node: DictConfig, model: Model) -> bool:
+    """Whether a metric takes `[B, 2]` where a model has one logit, and not the probability of class 1, `[B]`."""
+    if model.spec.num_classes is None or model.task.num_outputs(model.spec) > 1:
+        return True
+    takes = inspect.signature(get_object(str(node._target_))).parameters
+    return node.get("task", "multiclass") == "multiclass" if "task" in takes else "num_classes" in takes
