@@ -8,6 +8,7 @@ from lightning.pytorch import LightningDataModule
 
 from lightsweep.data.description import Description
 from lightsweep.data.files import ImageFiles
+from lightsweep.data.fitting import fitting
 from lightsweep.data.loader import Batches, DeviceBatches, EvalLoader, Preparation, TrainLoader, WorkerBatches
 from lightsweep.data.memory import room
 from lightsweep.data.order import BatchOrder
@@ -20,7 +21,8 @@ from lightsweep.errors import ConfigError
 class ArrayDataModule(LightningDataModule):
     """Data sets that fit in memory as two tensors, or whose images are read from files as they are needed.
 
-    A subclass gives `spec`, `load_train` and `load_test`; the test set is read by `setup("test")` alone.
+    A subclass gives `spec`, `load_train` and `load_test`; the test set is read by `setup("test")` alone. What they give
+    is held against `spec`, see `fitting`; any type of integers will do for classes.
 
     Args:
         batch_size: examples in one optimizer step, over all processes.
@@ -43,6 +45,7 @@ class ArrayDataModule(LightningDataModule):
 
     Raises:
         ConfigError: sizes that the data cannot give.
+        DataError: examples that are not what `spec` says.
     """
 
     spec: DataSpec
@@ -110,9 +113,9 @@ class ArrayDataModule(LightningDataModule):
         """Read the splits that a stage (`fit`, `validate` or `test`) needs, once."""
         if stage == "test":
             if "test" not in self.splits:
-                self.splits["test"] = self._checked(self._held(self.load_test()))
+                self.splits["test"] = self._held(self._checked(self.load_test(), "load_test"))
         elif "train" not in self.splits:
-            arrays = self._checked(self._held(self.load_train()))
+            arrays = self._held(self._checked(self.load_train(), "load_train"))
             train, val = self._split(arrays.targets)
             self.splits["train"], self.splits["val"] = arrays.take(train), arrays.take(val)
             if self.batch_size > len(self.splits["train"]):
@@ -201,12 +204,11 @@ class ArrayDataModule(LightningDataModule):
             raise ConfigError("`data.class_weights` needs classes, but the targets are numbers")
         return balancing_weights(self.splits["train"].targets, self.spec.num_classes)
 
-    def _checked(self, arrays: Arrays | ImageFiles) -> Arrays | ImageFiles:
+    def _checked(self, given: Arrays | ImageFiles, method: str) -> Arrays | ImageFiles:
+        arrays = fitting(given, getattr(self, "spec", None), self.dtype, f"{type(self).__name__}.{method}")
         asked = [name for name in ("shift", "rotate", "zoom") if getattr(self, name)]
         if asked and len(self.spec.input_shape) != 3:
             raise ConfigError(f"`data.{asked[0]}` moves images, but one example has shape {self.spec.input_shape}")
         if self.transforms.steps and not (isinstance(arrays, ImageFiles) or arrays.inputs.dtype == torch.uint8):
             raise ConfigError("`data.transforms` are for images, but the inputs are numbers")
-        if isinstance(arrays, Arrays) and arrays.targets.is_floating_point():
-            return Arrays(arrays.inputs, arrays.targets.to(self.dtype))
         return arrays

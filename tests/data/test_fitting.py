@@ -1,0 +1,82 @@
+"""What a DataModule of one's own gives is held against its `spec`, in one line that says what is wrong."""
+
+import numpy as np
+import pytest
+import torch
+
+from lightsweep.data import ArrayDataModule, Arrays, DataSpec
+from lightsweep.errors import DataError
+
+NUM = 30
+INPUTS = torch.rand(NUM, 3)
+CLASSES = torch.arange(NUM) % 4
+NUMBERS = torch.rand(NUM, 1)
+
+
+class Own(ArrayDataModule):
+    def __init__(self, given, spec):
+        super().__init__(batch_size=5, val_size=5)
+        self.given, self.spec = given, spec
+
+    def load_train(self):
+        return self.given
+
+    load_test = load_train
+
+
+def read(given, num_classes=4, stage="fit", spec=None):
+    data = Own(given, spec or DataSpec((3,), num_classes))
+    data.setup(stage)
+    return data.splits["train" if stage == "fit" else "test"]
+
+
+def with_value(numbers, value):
+    changed = numbers.clone()
+    changed[4] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("given", "num_classes", "message"),
+    [
+        (None, 4, "must give Arrays or ImageFiles but gave NoneType"),
+        ((INPUTS, CLASSES), 4, "must give Arrays or ImageFiles but gave tuple"),
+        (Arrays(INPUTS.numpy(), CLASSES), 4, "must give inputs as a tensor but gave ndarray"),
+        (Arrays(INPUTS, np.zeros(NUM)), 4, "must give targets as a tensor but gave ndarray"),
+        (Arrays(INPUTS[:, :2], CLASSES), 4, r"inputs of shape \(N, 3\), as `spec` says, but gave \(30, 2\)"),
+        (Arrays(torch.tensor(1.0), CLASSES), 4, r"inputs of shape \(N, 3\), as `spec` says, but gave \(\)"),
+        (Arrays(INPUTS, CLASSES[:20]), 4, "as many targets as inputs but gave 30 inputs, 20 targets"),
+        (Arrays(INPUTS[:0], CLASSES[:0]), 4, "gave no examples"),
+        (Arrays(INPUTS, CLASSES[:, None]), 4, r"targets that are classes of shape \(N,\) but gave \(30, 1\)"),
+        (Arrays(INPUTS, CLASSES.float()), 4, "classes, of type torch.int64, but gave torch.float32"),
+        (Arrays(INPUTS, CLASSES), 3, r"targets in 0\.\.2, as `spec` says, but gave 0\.\.3"),
+        (Arrays(INPUTS, CLASSES - 1), 4, r"targets in 0\.\.3, as `spec` says, but gave -1\.\.2"),
+        (Arrays(with_value(INPUTS, torch.nan), CLASSES), 4, r"inputs that are finite, .* but they lie in nan\.\.nan"),
+        (Arrays(with_value(INPUTS.double(), 1e200), CLASSES), 4, r"inputs that are finite, as torch\.float32 too"),
+        (Arrays(INPUTS, NUMBERS[:, 0]), None, r"targets that are numbers of shape \(N, 1\) but gave \(30,\)"),
+        (Arrays(INPUTS, NUMBERS.repeat(1, 2)), None, r"numbers of shape \(N, 1\) but gave \(30, 2\)"),
+        (Arrays(INPUTS, with_value(NUMBERS, torch.inf)), None, r"targets that are finite, .* in .*\.\.inf"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_line(given, num_classes, message):
+    for stage, method in (("fit", "load_train"), ("test", "load_test")):
+        with pytest.raises(DataError, match=rf"^`Own\.{method}` .*{message}") as caught:
+            read(given, num_classes, stage)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_data_set_without_a_spec_is_told_so():
+    with pytest.raises(DataError, match=r"^`Own\.load_train`: `spec` must be a DataSpec but is dict$"):
+        read(Arrays(INPUTS, CLASSES), spec={"input_shape": (3,)})
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int32, torch.bool])
+def test_any_integers_are_classes(dtype):
+    targets = CLASSES % 2
+
+    assert read(Arrays(INPUTS, targets.to(dtype)), 2, "test").targets.equal(targets)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64])
+def test_numbers_to_be_predicted_have_the_type_of_the_weights(dtype):
+    assert read(Arrays(INPUTS, NUMBERS.to(dtype)), None).targets.dtype == torch.float32
