@@ -227,3 +227,25 @@ def test_arrays_take_rows():
 
     assert taken.inputs.tolist() == [[4, 5], [0, 1]]
     assert taken.targets.tolist() == [7, 5]
+
+
+@pytest.mark.parametrize("change", [RandomShift(2), RandomAffine(10, 0.1)])
+def test_a_process_without_a_part_of_a_batch_moves_no_image(change):
+    nothing = torch.empty(0, 1, 28, 28)
+
+    assert change(nothing).shape == nothing.shape
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_workers_give_empty_batches_too(initial, num_workers):
+    datamodule, _ = initial(*SMALL, "data.loader=workers", f"data.num_workers={num_workers}", "data.shift=1")
+    batches = datamodule._batches("train")
+
+    for found in (
+        batches.gather([torch.arange(3), torch.arange(0), torch.arange(2)]),
+        batches.slices(iter([slice(0, 3), slice(4, 4), slice(0, 2)])),
+    ):
+        found = list(found)
+        assert [len(targets) for _, targets in found] == [3, 0, 2]
+        assert {inputs.shape[1:] for inputs, _ in found} == {(1, 28, 28)}
+        assert {(inputs.dtype, targets.dtype) for inputs, targets in found} == {(torch.float32, torch.int64)}

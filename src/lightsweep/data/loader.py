@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
 from lightsweep.data.files import ImageFiles
 from lightsweep.data.order import BatchOrder, shard
@@ -109,13 +109,20 @@ class WorkerBatches:
     def _load(self, batches: list[list[int]]) -> Iterator[Batch]:
         loader = DataLoader(
             self.dataset,
-            batch_sampler=batches,
+            batch_sampler=[batch for batch in batches if batch],
             num_workers=self.num_workers,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # the default one must not be drawn from: it drives dropout and augmentation
         )
-        for inputs, targets in _named(loader):
+        read = _named(loader)
+        for batch in batches:
+            inputs, targets = next(read) if batch else self._nothing()
             yield inputs.to(self.device, non_blocking=True), targets.to(self.device, non_blocking=True)
+
+    def _nothing(self) -> Batch:
+        """A batch without examples, which a DataLoader cannot make: a process's part of a last batch may be one."""
+        inputs, targets = default_collate([self.dataset[0]])
+        return inputs[:0], targets[:0]
 
 
 def _named(loader: DataLoader) -> Iterator[Batch]:

@@ -19,7 +19,7 @@ _PIECE = 2**18
 class Normalize:
     """`(x / 255 - mean) / std` for uint8 images, `(x - mean) / std` for floating point.
 
-    Maps `[B, ...]` to floating point `[B, ...]`: `dtype` for uint8 inputs, their own otherwise.
+    Maps `[B, ...]` to `[B, ...]` of type `dtype`.
     """
 
     mean: float
@@ -86,7 +86,7 @@ class RandomShift:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Shift a batch."""
-        if self.pixels == 0:
+        if self.pixels == 0 or not len(images):
             return images
         pixels, device = self.pixels, images.device
         batch, channels, height, width = images.shape
@@ -115,7 +115,7 @@ class RandomAffine:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Turn and scale a batch."""
-        if self.degrees == 0 and self.zoom == 0:
+        if (self.degrees == 0 and self.zoom == 0) or not len(images):
             return images
         batch, _, height, width = images.shape
         angle, size = 2 * torch.rand(2, batch, dtype=images.dtype) - 1
