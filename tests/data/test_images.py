@@ -1,5 +1,6 @@
 """Images in class folders: what becomes of any file, which one is damaged, and that both loaders give the same."""
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -166,6 +167,55 @@ def test_exif_and_sixteen_bits_and_transparency_are_heeded(tmp_path):
     assert open_image(tmp_path / "turned.jpg").size == (2, 4)
     assert Framing(2, 2, 1)(open_image(tmp_path / "deep.png")).eq(255).all()
     assert Framing(2, 2, 1)(open_image(tmp_path / "clear.png")).eq(0).all()
+
+
+def levels(path, channels=1):
+    return Framing(2, 3, channels)(open_image(path))[0].unique().tolist()
+
+
+def test_white_is_what_the_format_says_not_the_brightest_pixel(tmp_path):
+    for top in (200, 300, 65535):
+        Image.fromarray(np.array([[0, 0, 0], [0, 0, top]], np.uint16)).save(tmp_path / "deep.png")
+        assert levels(tmp_path / "deep.png") == sorted({0, round(255 * top / 65535)})
+    for top, white in ((200, 255), (300, 65535)):
+        Image.fromarray(np.array([[0, 0, 0], [0, 0, top]], np.int32)).save(tmp_path / "whole.tif")
+        assert levels(tmp_path / "whole.tif") == sorted({0, round(255 * top / white)})
+    (tmp_path / "deep.pgm").write_bytes(b"P5 3 2 65535\n" + b"\0\0" * 5 + b"\0\xff")
+    assert levels(tmp_path / "deep.pgm") == [0, 1]
+    Image.fromarray(np.array([[0, 0, 0], [0, 0.2, 1]], np.float32)).save(tmp_path / "share.tif")
+    assert levels(tmp_path / "share.tif", channels=3) == [0, 51, 255]
+
+
+def test_sixteen_bits_with_a_transparent_level_are_not_clipped(tmp_path):
+    image = Image.fromarray(np.array([[0, 300, 32768], [32768, 65535, 65535]], np.uint16))
+    image.save(tmp_path / "deep.png", transparency=65535)
+
+    assert levels(tmp_path / "deep.png") == [0, 1, 128]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "range_"),
+    [
+        (np.array([[0.5, 65535]], np.float32), r"0\.\.1 but has 0\.5\.\.65535"),
+        (np.array([[0.5, np.nan]], np.float32), r"0\.\.1 but has nan\.\.nan"),
+        (np.array([[0, 2**30]], np.int32), r"0\.\.65535 but has 0\.\."),
+        (np.array([[-5, 7]], np.int32), r"0\.\.255 but has -5\.\.7"),
+    ],
+)
+def test_levels_of_which_none_says_what_is_white_are_refused(tmp_path, pixels, range_):
+    path = tmp_path / "odd.tif"
+    Image.fromarray(pixels).save(path)
+
+    with pytest.raises(DataError, match=rf"^{path} must have pixels in {range_}"):
+        open_image(path)
+
+
+def test_lab_colours_are_refused_by_name(tmp_path):
+    path = tmp_path / "lab.tif"
+    Image.new("LAB", (3, 2)).save(path)
+
+    with pytest.raises(DataError, match=rf"^{path} is in LAB colours, which cannot be converted: save it as RGB$"):
+        open_image(path)
 
 
 def test_a_run_on_images_with_transforms_is_repeatable(root, run):

@@ -56,24 +56,46 @@ def open_image(path: Path) -> Image.Image:
     """A decoded image file, turned as its EXIF data say; transparent parts are black.
 
     Raises:
-        DataError: no image, a damaged one, or one so large that decoding it could fill the memory.
+        DataError: no image, a damaged one, one so large that decoding it could fill the memory, or one whose colours or
+            levels cannot be told.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)  # odd metadata does not keep an image from being read
             with Image.open(path) as file:
+                kind = file.format
                 image = ImageOps.exif_transpose(file)
                 image.load()
     except Exception as error:  # decoders raise all kinds on damaged files; each is said with the file's name
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path} is no image that can be read: {reason}") from error
+    if image.mode == "LAB":
+        raise DataError(f"{path} is in LAB colours, which cannot be converted: save it as RGB")
+    if image.mode.startswith("I") or image.mode == "F":
+        return _eight_bits(image, path, kind)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         return Image.alpha_composite(black, image).convert("RGB")
-    if image.mode.startswith("I") or image.mode == "F":  # 16 bits and more become 8
-        wide = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if image.mode.startswith("I") and wide.max() > 255 else 255.0
-        return Image.fromarray((255 * (wide / top).clip(0, 1)).round().astype(np.uint8))
     return image
+
+
+def _eight_bits(image: Image.Image, path: Path, kind: str | None) -> Image.Image:
+    """A gray image of 16 or 32 bits, where white is the format's: 65535, or 1 for floating point.
+
+    Where 32 bits hold integers, no format says what is white: 255 if none is above it, else 65535. Pillow scales PPM's
+    to 65535 itself.
+    """
+    pixels = np.asarray(image, dtype=np.float64)
+    lowest, highest = pixels.min(), pixels.max()
+    if image.mode == "F":
+        white = 1.0
+    else:
+        white = 255.0 if image.mode == "I" and kind != "PPM" and highest <= 255 else 65535.0
+    if not (lowest >= 0 and highest <= white):
+        raise DataError(f"{path} must have pixels in 0..{white:g} but has {lowest:g}..{highest:g}")
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        pixels = np.where(pixels == transparent, 0, pixels)
+    return Image.fromarray((255 * pixels / white).round().astype(np.uint8))
