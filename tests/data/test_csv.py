@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from lightsweep.data import CSV
+from lightsweep.data.description import Description
 from lightsweep.errors import ConfigError, DataError
+from lightsweep.paths import RunPaths
 
 
 def written(tmp_path, text):
@@ -48,6 +50,54 @@ def test_inputs_are_standardised_by_the_training_rows_alone(tmp_path):
     torch.testing.assert_close(train[:, 0].std(correction=0), torch.ones((), dtype=torch.float64))
     assert not train[:, 1].any(), "a constant column becomes 0"
     assert data.load_test().inputs[:, 0].mean().abs() > 1e-3
+
+
+def test_a_description_tells_how_a_new_row_is_brought_to_the_inputs(tmp_path):
+    path = written(tmp_path, "a,y,same,b\n" + "\n".join(f"{i * i},{i},0.1,{-i}" for i in range(41)))
+    data = CSV(path, "y", "regression", batch_size=5, test_size=5)
+    paths = RunPaths(tmp_path)
+
+    data.describe().save(paths)
+    told = Description.read(paths)
+
+    assert told == data.describe()
+    assert told.columns == ("a", "same", "b")
+    means, stds = (torch.tensor(values, dtype=torch.float64) for values in (told.column_means, told.column_stds))
+    for arrays in (data.load_train(), data.load_test()):
+        y = arrays.targets[:, 0]
+        rows = torch.stack([y * y, torch.full_like(y, 0.1), -y], 1)
+        torch.testing.assert_close(arrays.inputs, (rows - means) / stds)
+        assert not arrays.inputs[:, 1].any(), "a constant column becomes 0, which rounding must not undo"
+
+
+def test_a_description_without_columns_is_read(tmp_path):
+    (tmp_path / "data.json").write_text(
+        '{"input_shape": [1], "num_classes": null, "class_names": [], "mean": 0.0, "std": 1.0}'
+    )
+
+    assert Description.read(RunPaths(tmp_path)).columns == ()
+
+
+@pytest.mark.parametrize("scale", ["1e200", "1e308", "1e-200"])
+def test_a_column_that_cannot_be_standardised_is_named(tmp_path, scale):
+    path = written(tmp_path, "a,big,y\n" + "\n".join(f"{i},{i % 2}{scale[1:]},{i}" for i in range(20)))
+
+    with pytest.raises(DataError, match=rf"^{path}: column 'big' cannot be standardised: its numbers are too large"):
+        CSV(path, "y", "regression", batch_size=5)
+
+
+def test_a_test_row_far_from_all_others_is_no_infinity(tmp_path):
+    path = written(tmp_path, "a,y\n" + "\n".join(f"{1e60 if i == 7 else i},{i}" for i in range(20)))
+
+    with pytest.raises(DataError, match=r"column 'a' cannot be standardised"):
+        CSV(path, "y", "regression", batch_size=1, test_size=19)
+
+
+def test_a_target_beyond_float32_is_refused(tmp_path):
+    path = written(tmp_path, "a,y\n1,2\n2,1e39\n")
+
+    with pytest.raises(DataError, match=rf"^{path}: column 'y' must hold numbers up to 3\.4e\+38 in size$"):
+        CSV(path, "y", "regression", batch_size=1)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ from torch import Tensor
 
 from lightsweep.config.check import nearest
 from lightsweep.data.datamodule import ArrayDataModule
+from lightsweep.data.description import Description
 from lightsweep.data.spec import Arrays, DataSpec
 from lightsweep.errors import ConfigError, DataError
 
 MAX_FIELD = 1_000_000
 """Longest cell that is read, in characters."""
+
+_LARGEST = torch.finfo(torch.float32).max
 
 
 class CSV(ArrayDataModule):
@@ -32,7 +36,8 @@ class CSV(ArrayDataModule):
         options: see `ArrayDataModule`.
 
     Raises:
-        DataError: a file that cannot be read, or a cell that is empty or no finite number, with row and column.
+        DataError: a file that cannot be read, a cell that is empty or no finite number, with row and column, or a
+            column whose numbers float32 cannot hold.
         ConfigError: a target column that the file does not have.
     """
 
@@ -58,9 +63,12 @@ class CSV(ArrayDataModule):
             ],
             dtype=torch.float64,
         )
+        self._columns = tuple(names)
         if task == "regression":
             values = [[_number(label, path, line, target)] for line, label in labels.items()]
             targets, classes = torch.tensor(values, dtype=torch.float64), []
+            if targets.abs().max() > _LARGEST:
+                raise DataError(f"{path}: column {target!r} must hold numbers up to {_LARGEST:.2g} in size")
         else:
             classes = _classes(labels, path, target)
             indices = {label: index for index, label in enumerate(classes)}
@@ -68,7 +76,12 @@ class CSV(ArrayDataModule):
             if len(classes) < 2:
                 raise DataError(f"{path}: column {target!r} holds one class alone, {classes[0]!r}")
         self.spec = DataSpec((len(names),), len(classes) or None, tuple(classes))
-        self._train, self._test = self._divide(inputs, targets)
+        self._train, self._test = self._divide(inputs, targets, path)
+
+    def describe(self) -> Description:
+        """With the names of the input columns, and what each was standardised by."""
+        means, stds = tuple(self._means.tolist()), tuple(self._stds.tolist())
+        return replace(super().describe(), columns=self._columns, column_means=means, column_stds=stds)
 
     def load_train(self) -> Arrays:
         """The rows that are not test rows."""
@@ -80,12 +93,17 @@ class CSV(ArrayDataModule):
             raise ConfigError("`data.test_size` is 0, so there is no test set: set it, or test=false")
         return self._test
 
-    def _divide(self, inputs: Tensor, targets: Tensor) -> tuple[Arrays, Arrays]:
+    def _divide(self, inputs: Tensor, targets: Tensor, path: str) -> tuple[Arrays, Arrays]:
         shuffled = torch.randperm(len(targets), generator=torch.Generator().manual_seed(self.split_seed + 1))
         boundary = len(targets) - self.test_size
-        rest = inputs[shuffled[:boundary]]
-        spread = rest.std(0, correction=0)
-        inputs = (inputs - rest.mean(0)) / torch.where(spread > 0, spread, 1.0)
+        self._means, self._stds = _scale(inputs[shuffled[:boundary]])
+        inputs = (inputs - self._means) / self._stds
+        fits = self._stds.isfinite() & (inputs.abs() <= _LARGEST).all(0)  # which NaN is not
+        if not fits.all():
+            column = self._columns[int(fits.int().argmin())]
+            raise DataError(
+                f"{path}: column {column!r} cannot be standardised: its numbers are too large or too close together"
+            )
         arrays = Arrays(inputs, targets)
         return arrays.take(shuffled[:boundary].sort().values), arrays.take(shuffled[boundary:].sort().values)
 
@@ -115,6 +133,12 @@ def read_table(path: Path) -> tuple[list[str], dict[int, list[str]]]:
         if len(row) != len(columns):
             raise DataError(f"{path}: row {line} has {len(row)} cells, the header has {len(columns)}")
     return columns, rows
+
+
+def _scale(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean and the standard deviation of each column; of a constant one exactly its value, and 1."""
+    varies = rows.amin(0) < rows.amax(0)
+    return torch.where(varies, rows.mean(0), rows[0]), torch.where(varies, rows.std(0, correction=0), 1.0)
 
 
 def _number(cell: str, path: str, line: int, column: str) -> float:

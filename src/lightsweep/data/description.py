@@ -27,6 +27,8 @@ class Description:
         picture: how an image file becomes an input: `digit` as MNIST was made, or a `fit` of `Framing`; None where the
             inputs are no images.
         transposed: whether the data hold their images with rows and columns exchanged, as EMNIST does.
+        columns: a table's input columns, in order; empty where the inputs are no table.
+        column_means, column_stds: a number of a column is stored as `(x - mean) / std` of that column.
     """
 
     input_shape: tuple[int, ...]
@@ -36,6 +38,9 @@ class Description:
     std: float
     picture: str | None = None
     transposed: bool = False
+    columns: tuple[str, ...] = ()
+    column_means: tuple[float, ...] = ()
+    column_stds: tuple[float, ...] = ()
 
     @property
     def spec(self) -> DataSpec:
@@ -76,6 +81,9 @@ class Description:
             values = json.loads(paths.data.read_text(encoding="utf-8"))
             values["input_shape"] = tuple(int(size) for size in values["input_shape"])
             values["class_names"] = tuple(str(name) for name in values["class_names"])
+            values["columns"] = tuple(str(name) for name in values.get("columns", ()))
+            for key in ("column_means", "column_stds"):
+                values[key] = tuple(float(value) for value in values.get(key, ()))
             return cls(**values)
         except OSError:
             raise RunFolderError(f"{paths.folder} has no {paths.data.name}: no run started in it") from None
