@@ -146,6 +146,28 @@ def test_an_unknown_argument_is_the_users_mistake():
         instantiate(node)
 
 
+def refusing():
+    raise RuntimeError("mat1 and mat2\nshapes cannot be multiplied")
+
+
+def without_memory():
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+
+def test_what_a_network_of_ones_own_refuses_is_the_users_mistake():
+    node = OmegaConf.create({"_target_": f"{__name__}.refusing"})
+
+    with pytest.raises(ConfigError, match=r"refusing` could not be built: mat1 and mat2 shapes cannot be multiplied$"):
+        instantiate(node, trust=[__name__])
+
+
+def test_a_memory_that_is_too_small_is_no_setting_of_the_target():
+    node = OmegaConf.create({"_target_": f"{__name__}.without_memory"})
+
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        instantiate(node, trust=[__name__])
+
+
 def test_a_misspelt_target_was_not_found():
     with pytest.raises(ConfigError, match=r"^`_target_: torch\.nn\.Linaer` was not found"):
         instantiate(OmegaConf.create({"_target_": "torch.nn.Linaer"}))

@@ -7,6 +7,7 @@ import pytest
 
 from lightsweep.errors import ConfigError, Diverged
 from lightsweep.paths import RunPaths
+from lightsweep.training.build import refuse_single_examples
 
 LINE = ("model=linear_regression", "data=line", "optimizer=sgd")
 
@@ -45,6 +46,15 @@ def test_weights_that_explode_in_the_last_step_are_never_the_best(run, tmp_path)
 def test_batch_norm_on_one_example_is_refused_before_training(run, tmp_path, overrides, text):
     with pytest.raises(ConfigError, match=rf"`data\.batch_size`: {text}, which batch normalisation cannot use"):
         run("model=mlp", "model.batch_norm=true", *overrides, folder=tmp_path / "run")
+
+
+def test_a_setting_that_the_model_does_not_have_is_not_advised(initial):
+    datamodule, model = initial("model=mlp", "model.batch_norm=true", "data.batch_size=61")
+
+    for switch in (True, False):
+        with pytest.raises(ConfigError, match="choose another size") as caught:
+            refuse_single_examples(model, datamodule, switch)
+        assert ("model.batch_norm=false" in str(caught.value)) == switch
 
 
 def test_batch_norm_on_one_value_of_a_channel_is_one_line(run):

@@ -9,7 +9,7 @@ be a part of a run: torchvision also has functions that write files, and lightsw
 import inspect
 import re
 from collections.abc import Container, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_object
@@ -51,22 +51,27 @@ def instantiate(node: DictConfig, *args: Any, trust: Iterable[str] = (), **kwarg
     try:
         found = hydra_instantiate(node, _convert_="all", _partial_=True)  # Hydra would turn arguments into configs
         return found if node.get("_partial_") else found(*args, **kwargs)
-    except (InstantiationException, ModuleNotFoundError, TypeError, ValueError) as error:
+    except (InstantiationException, ModuleNotFoundError, TypeError, ValueError, RuntimeError) as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) else error
         if isinstance(cause, ConfigError):
             raise cause from None
         if isinstance(cause, ModuleNotFoundError):
             reason = " ".join(str(cause).split())
             raise ConfigError(f"`{node.get('_target_')}` needs a package that is not installed: {reason}") from error
-        if not isinstance(cause, (TypeError, ValueError)):
-            raise
-        raise ConfigError(f"`{node.get('_target_')}` could not be built: {refusal(cause, node)}") from error
+        if isinstance(cause, (TypeError, ValueError)) or _is_plain(cause):
+            raise ConfigError(f"`{node.get('_target_')}` could not be built: {refusal(cause, node)}") from error
+        raise
+
+
+def _is_plain(error: BaseException | None) -> TypeGuard[RuntimeError]:
+    """Whether an error may be due to the arguments, as of shapes that do not fit; what tells of a memory is not."""
+    return type(error) is RuntimeError and "can't allocate memory" not in str(error)
 
 
 def refusal(error: Exception, keys: Container[str]) -> str:
     """Why a target refused what a node's keys say; of one that it does not take, without Python's names for methods."""
     unknown = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
-    return f"it takes no `{unknown[1]}`" if unknown and unknown[1] in keys else str(error)
+    return f"it takes no `{unknown[1]}`" if unknown and unknown[1] in keys else " ".join(str(error).split())
 
 
 def targets(node: Any) -> Iterator[str]:

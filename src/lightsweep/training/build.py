@@ -63,15 +63,21 @@ def build_model(cfg: DictConfig, spec: DataSpec) -> Model:
     return found.to(precision.weight_dtype(cfg.trainer.precision))
 
 
-def refuse_single_examples(model: Model, datamodule: ArrayDataModule) -> None:
-    """Raise ConfigError if batch normalisation over examples would meet a batch of one, which has no variance."""
+def refuse_single_examples(model: Model, datamodule: ArrayDataModule, switch: bool) -> None:
+    """Raise ConfigError if batch normalisation over examples would meet a batch of one, which has no variance.
+
+    Args:
+        model: the model.
+        datamodule: tells the batches.
+        switch: whether `model.batch_norm` is a setting.
+    """
     sizes = datamodule.order.sizes
     if 1 not in sizes or not any(isinstance(part, nn.BatchNorm1d) for part in model.net.modules()):
         return
     leave = "leave a last batch" if sizes[0] > 1 else "leave batches"
     raise ConfigError(
         f"`data.batch_size`: {len(datamodule.splits['train'])} training examples in batches of {sizes[0]} {leave} of 1 "
-        "example, which batch normalisation cannot use; choose another size, or model.batch_norm=false"
+        f"example, which batch normalisation cannot use; choose another size{', or model.batch_norm=false' * switch}"
     )
 
 
@@ -118,7 +124,7 @@ def build(
     datamodule = build_data(cfg)
     datamodule.setup("fit")
     model = build_model(cfg, datamodule.spec)
-    refuse_single_examples(model, datamodule)
+    refuse_single_examples(model, datamodule, switch="batch_norm" in cfg.model)
     metrics = build_metrics(cfg, model)
     monitor, mode = monitored(cfg, model, datamodule, metrics)
     limits = cfg.trainer.checkpoint_every_n_steps, cfg.trainer.checkpoint_every_minutes
