@@ -239,7 +239,7 @@ def _refused_in(error: BaseException, first_step: bool) -> str | None:
 
 def _examine(parts: Parts, paths: RunPaths, result: Result, test: bool) -> None:
     """Test the best checkpoint; a run that has no test is validated with it where somebody wants the predictions."""
-    if not test and not (parts.datamodule.val_size and any(watcher.wants_predictions for watcher in parts.watchers)):
+    if not test and not (parts.datamodule.validates and any(watcher.wants_predictions for watcher in parts.watchers)):
         return
     with parts.stepper.clock.part("validation" if test else "logging"):
         # the first process's: started by torchrun or srun, the others have folders of their own

@@ -187,8 +187,9 @@ def test_the_table_counts_as_the_network_predicts(finished, read, compose):
     assert f"| 7 - seven | {size} | {100 * precision:.2f} % | {100 * recall:.2f} % |" in lines
 
 
-def test_a_run_without_test_is_shown_on_its_validation_split(run, tmp_path, read):
-    result = run("model=softmax_regression", "logger=tensorboard", "test=false", folder=tmp_path)
+@pytest.mark.parametrize("split", [["data.val_size=50"], ["data.val_size=0", "data.fold=0", "data.num_folds=12"]])
+def test_a_run_without_test_is_shown_on_its_validation_split(run, tmp_path, read, split):
+    result = run("model=softmax_regression", "logger=tensorboard", "test=false", *split, folder=tmp_path)
 
     events = read(RunPaths(tmp_path).tensorboard)
     assert set(events.Tags()["images"]) == {"val/confusion_matrix", "val/mistakes", "network/first_layer"}
