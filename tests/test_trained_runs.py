@@ -202,7 +202,8 @@ def test_an_export_computes_what_the_network_does(command, trained_run, format):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_an_export_that_differs_is_not_kept(trained_run, monkeypatch):
+@pytest.mark.parametrize(("added", "shown"), [(2e-4, "0.0002"), (float("nan"), "nan, more than")])
+def test_an_export_that_differs_is_not_kept(trained_run, monkeypatch, added, shown):
     from lightsweep.training import exporting
 
     trained = load_trained(trained_run)
@@ -210,11 +211,11 @@ def test_an_export_that_differs_is_not_kept(trained_run, monkeypatch):
 
     def biased(*arguments):
         run = write(*arguments)
-        return lambda inputs: run(inputs) + 2e-4
+        return lambda inputs: run(inputs) + added
 
     monkeypatch.setattr(exporting, "_write_program", biased)
 
-    with pytest.raises(ExportDiffers, match=r"^an output of model\.pt2 differs from the network's by 0\.0002"):
+    with pytest.raises(ExportDiffers, match=rf"^an output of model\.pt2 differs from the network's by {shown}"):
         write_export(trained, "torch_export", trained_run / "model.pt2")
 
     assert not list(trained_run.glob("*.pt2"))

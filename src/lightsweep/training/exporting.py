@@ -128,11 +128,12 @@ def _compared(trained: Trained, net: nn.Module, run: Run, path: Path) -> Export:
     for inputs, _ in datamodule.test_dataloader():
         with torch.no_grad():
             wanted, found = net(inputs.contiguous()), run(inputs.contiguous())
-        deviation = max(deviation, float((wanted - found).abs().max()))
-        if deviation != deviation or deviation > LARGEST_DEVIATION:
+        apart = float((wanted - found).abs().max())
+        if not apart <= LARGEST_DEVIATION:  # NaN too, which max() below would pass over
             raise ExportDiffers(
-                f"an output of {path.name} differs from the network's by {deviation:.3g}, more than {LARGEST_DEVIATION}"
+                f"an output of {path.name} differs from the network's by {apart:.3g}, more than {LARGEST_DEVIATION}"
             )
+        deviation = max(deviation, apart)
         if trained.data.num_classes is not None and not torch.equal(_labels(wanted), _labels(found)):
             raise ExportDiffers(f"{path.name} tells other classes than the network")
         examples += len(inputs)
