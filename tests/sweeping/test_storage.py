@@ -106,6 +106,19 @@ def test_snapshot_of_a_replaced_journal_is_not_used(tmp_path):
     assert optuna.get_all_study_names(journal(path)) == ["new"]
 
 
+def test_snapshot_of_a_deleted_journal_is_not_used_for_a_longer_one_with_its_inode(tmp_path):
+    path = tmp_path / "study.journal"
+    study = optuna.create_study(storage=journal(path), study_name="s")
+    for _ in range(21):
+        study.tell(study.ask(), 1.0)
+    assert path.with_name("study.journal.snapshot").exists()
+    path.write_bytes(b"")
+    new = optuna.create_study(storage=journal(path), study_name="s")
+    for _ in range(19):
+        new.enqueue_trial({"x": 0.25}, user_attrs={"note": "long" * 200})
+    assert [trial.value for trial in optuna.load_study(study_name="s", storage=journal(path)).trials] == [None] * 19
+
+
 @pytest.mark.parametrize(
     ("given", "spec"),
     [

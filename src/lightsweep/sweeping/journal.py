@@ -5,6 +5,7 @@ with the journal in memory has forked (`warm_journal`). The snapshot is a pickle
 classes a snapshot is made of.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -57,24 +58,29 @@ class SnapshotBackend(JournalFileBackend, BaseJournalSnapshot):
     def save_snapshot(self, snapshot: bytes) -> None:
         """Replace the snapshot at one stroke.
 
-        Before it stand the journal's inode, by which a replaced journal is noticed, and how many lines and bytes of the
-        journal are in it, so that nobody needs to read those again.
+        Before it stand the journal's identity, by which a replaced journal is noticed, and how many lines and bytes of
+        the journal are in it, so that nobody needs to read those again.
         """
         lines, offset = max(self._log_number_offset.items())
-        write_bytes(self._snapshot, f"{os.stat(self._journal).st_ino} {lines} {offset}\n".encode() + snapshot)
+        write_bytes(self._snapshot, f"{identity(self._journal)} {lines} {offset}\n".encode() + snapshot)
 
     def load_snapshot(self) -> bytes | None:
         """The snapshot, or None when there is none or it was made of another file."""
         try:
             head, _, snapshot = self._snapshot.read_bytes().partition(b"\n")
-            inode, lines, offset = (int(word) for word in head.split())
+            made_of, lines, offset = head.decode().split()
+            if made_of != identity(self._journal) or int(offset) > os.stat(self._journal).st_size:
+                return None
+            self._log_number_offset[int(lines)] = int(offset)
         except (FileNotFoundError, ValueError):
             return None
-        journal = os.stat(self._journal)
-        if inode != journal.st_ino or offset > journal.st_size:
-            return None
-        self._log_number_offset[lines] = offset
         return snapshot
+
+
+def identity(journal: Path) -> str:
+    """What tells a journal from a new one in its place, which may have its inode: its first line has a random id."""
+    with journal.open("rb") as file:
+        return hashlib.sha256(file.readline()).hexdigest()
 
 
 class SweepJournal(JournalStorage):

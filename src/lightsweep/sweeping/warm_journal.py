@@ -10,7 +10,7 @@ import os
 import struct
 from pathlib import Path
 
-from lightsweep.sweeping.journal import SnapshotBackend, SweepJournal
+from lightsweep.sweeping.journal import SnapshotBackend, SweepJournal, identity
 from lightsweep.sweeping.journal_lock import FlockLock
 
 _LENGTH = struct.Struct("=H")
@@ -29,12 +29,12 @@ class _Followed:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.inode = path, path.stat().st_ino
+        self.path, self.identity = path, identity(path)
         self.journal = SweepJournal(SnapshotBackend(str(path), FlockLock(path)))
 
     def lies_at(self, path: Path) -> bool:
         """Whether the journal at this path is this one still, and not a new one in its place."""
-        return path == self.path and path.stat().st_ino == self.inode
+        return path == self.path and identity(path) == self.identity
 
     def read_on(self) -> None:
         """Read what was appended."""
