@@ -7,12 +7,16 @@ from pathlib import Path
 
 import optuna
 import pytest
+from omegaconf import OmegaConf
 from optuna.storages import JournalStorage
+from sqlalchemy.engine import make_url
 
 from lightsweep.errors import ConfigError
+from lightsweep.launching.work_order import SECRET
 from lightsweep.sweeping.journal import SnapshotBackend, SweepJournal
 from lightsweep.sweeping.journal_lock import FlockLock
-from lightsweep.sweeping.storage import lock_path, masked, open_storage, storage_spec
+from lightsweep.sweeping.storage import lock_path, masked, open_storage, packed, storage_spec, unpacked
+from lightsweep.sweeping.task_run import mask_storage
 from tests.sweeping.database_servers import connections_closed  # noqa: F401
 
 
@@ -150,6 +154,37 @@ def test_passwords_are_masked():
     assert masked("storage=mysql+pymysql://me:p@ss@host/db now") == "storage=mysql+pymysql://me:***@host/db now"
     assert masked("login p4ss failed", "mysql://me:p4ss@host/db") == "login *** failed"
     assert masked("sqlite:///a.db") == "sqlite:///a.db"
+
+
+ODD_PASSWORDS = ["pa/ss", "pa?s#s", "pa:/ss", "secret@word", "p%2Fss"]
+
+
+@pytest.mark.parametrize("password", ODD_PASSWORDS)
+@pytest.mark.parametrize("user", ["me", "me@corp", ""])
+def test_odd_passwords_are_masked_and_kept_out_of_files(monkeypatch, user, password):
+    monkeypatch.delenv(SECRET, raising=False)
+    url = f"postgresql+psycopg://{user}:{password}@host:5432/db"
+    assert masked(f"storage='{url}' now") == f"storage='postgresql+psycopg://{user}:***@host:5432/db' now"
+    told = make_url(url)  # what SQLAlchemy takes for the password, and what is left of it then in the host's name
+    assert masked(f"no {told.password} at {told.host}", url) in ("no *** at host", "no *** at ***@host")
+    spec = packed(url)
+    assert url not in str(spec)
+    assert unpacked(spec) == url
+
+
+@pytest.mark.parametrize("url", ["postgresql://me@host:5432/db", "sqlite:////a:b@c.db", "journal:/a:b@c", "grpc://h:1"])
+def test_a_url_without_a_password_stays_as_it_is(url):
+    assert packed(url) == masked(url) == url
+
+
+@pytest.mark.parametrize("password", ODD_PASSWORDS)
+def test_odd_passwords_are_not_in_a_sweeps_configuration(password):
+    url = f"mysql://me:{password}@host/db"
+    line = f"hydra.sweeper.storage='{url}'"
+    config = OmegaConf.create({"hydra": {"sweeper": {"storage": url}, "overrides": {"hydra": [line]}}})
+    mask_storage(config)
+    assert config.hydra.sweeper.storage == "mysql://me:***@host/db"
+    assert config.hydra.overrides.hydra == ["hydra.sweeper.storage='mysql://me:***@host/db'"]
 
 
 def test_unusable_storages_are_told_in_one_line(tmp_path):

@@ -245,9 +245,10 @@ def test_time_limit_starts_no_further_trial(app, study_of):
     assert study_of(app.sweep_dir).trials == []
 
 
-def test_passwords_are_neither_printed_nor_written(app):
-    run = app.sweep(*SPACE, "hydra.sweeper.storage=postgresql://me:s3cret@localhost:1/x", code=2)
-    assert "s3cret" not in run.stdout + run.stderr
+@pytest.mark.parametrize("password", ["s3cret", "/s3/cret?"])
+def test_passwords_are_neither_printed_nor_written(app, password):
+    run = app.sweep(*SPACE, f"hydra.sweeper.storage='postgresql://me:{password}@localhost:1/x'", code=2)
+    assert "cret" not in run.stdout + run.stderr
     assert "me:***@localhost" in run.stderr
 
 

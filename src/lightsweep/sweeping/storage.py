@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus
 
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 
@@ -61,11 +61,10 @@ def lock_path(spec: StorageSpec, folder: Path) -> Path:
 
 def masked(text: str, spec: StorageSpec | None = None) -> str:
     """`text` without the passwords of the URLs in it, and without the password of `spec` wherever it stands."""
-    if isinstance(spec, str) and (password := _password(spec)):
-        for written in {password, unquote(password)}:
-            text = text.replace(written, "***")
+    for password in sorted(_passwords(spec) if isinstance(spec, str) else [], key=len, reverse=True):
+        text = text.replace(password, "***")
     text = re.sub(r"([?&]password=)[^&\s]*", r"\1***", text)
-    return re.sub(r"(\w[\w+.-]*://[^/\s:@]*:)[^/\s]*@", r"\1***@", text)
+    return re.sub(r"(\w[\w+.-]*://[^/\s:]*:)\S*@", r"\1***@", text)
 
 
 def packed(spec: StorageSpec) -> StorageSpec:
@@ -73,7 +72,7 @@ def packed(spec: StorageSpec) -> StorageSpec:
 
     Launchers hand the environment down to their jobs, but some write the jobs themselves into files.
     """
-    if isinstance(spec, str) and _password(spec) is None:
+    if isinstance(spec, str) and not _passwords(spec):
         return spec
     os.environ[SECRET] = json.dumps(spec)
     return {_IN_ENVIRONMENT: SECRET}
@@ -178,9 +177,11 @@ def local_file(spec: StorageSpec) -> Path | None:
     return None
 
 
-def _password(url: str) -> str | None:
-    try:
-        address = urlsplit(url)
-        return address.password or dict(parse_qsl(address.query)).get("password")
-    except ValueError:
-        return None
+def _passwords(url: str) -> set[str]:
+    """What a message may tell of a URL's passwords, plain and as the URL quotes them.
+
+    To SQLAlchemy a password may hold `/`, `?` and `#` and ends at the first `@`; people also write an `@` into it.
+    """
+    login = re.match(r"[\w+.-]+://[^/:]*:(([^@]*)@?(.*))@", url)
+    written = {*(login.groups() if login else ()), *re.findall(r"[?&]password=([^&]*)", url)}
+    return (written | {unquote(word) for word in written} | {unquote_plus(word) for word in written}) - {""}
