@@ -5,6 +5,7 @@ import pytest
 from lightsweep.config.compose import compose
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.errors import ConfigError
+from lightsweep.paths import conf_dir
 
 BEST = """# @package _global_
 defaults:
@@ -33,13 +34,34 @@ def test_a_file_becomes_overrides_that_compose_to_its_values(tmp_path):
     assert cfg.early_stopping.patience is None
 
 
+@pytest.mark.parametrize("name", ["fast99", "record", "article"])
+def test_a_file_composes_to_what_its_name_does(name):
+    path = conf_dir() / "experiment" / f"{name}.yaml"
+
+    assert compose(expand_experiment([f"experiment={path}"])) == compose([f"experiment={name}"])
+
+
+@pytest.mark.parametrize(("text", "value"), [("5e-4", "0.0005"), ("'5e-4'", "'5e-4'"), ("2026-11-26", "'2026-11-26'")])
+def test_a_value_is_read_as_hydra_reads_it(tmp_path, text, value):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"a: {text}")
+
+    assert expand_experiment([f"experiment={path}"]) == [f"a={value}"]
+
+
 def test_an_experiment_by_name_stays_as_it_is():
     assert expand_experiment(["experiment=article", "seed=1"]) == ["experiment=article", "seed=1"]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "cannot be read: No such file"), ("a: [", "is no YAML file"), ("3", "is no experiment: it holds no keys")],
+    [
+        (None, "cannot be read: No such file"),
+        ("a: [", "is no YAML file"),
+        ("3", "cannot be read: Invalid loaded object type: int"),
+        ("[3]", "is no experiment: it holds no keys"),
+        ("", "is no experiment: it holds no keys"),
+    ],
 )
 def test_a_file_that_is_no_experiment_is_named(tmp_path, text, message):
     path = tmp_path / "best.yaml"

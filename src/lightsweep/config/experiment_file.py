@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep.config.aliases import LAUNCHERS
 from lightsweep.config.override_text import override_text
@@ -49,13 +51,13 @@ def overrides_of(path: Path, given: set[str]) -> list[str]:
         given: keys that the command line gives as well, and so over the file's.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = OmegaConf.to_container(OmegaConf.load(path))  # as Hydra reads it: 5e-4 is a number
     except OSError as error:
-        raise ConfigError(f"`experiment={path}` cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"`experiment={path}` cannot be read: {error.strerror or error}") from None
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"`experiment={path}` is no YAML file: {reason}") from None
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not content:
         raise ConfigError(f"`experiment={path}` is no experiment: it holds no keys")
     defaults = content.pop("defaults", None) or []
     if not isinstance(defaults, list):
