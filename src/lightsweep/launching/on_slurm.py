@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from lightsweep.errors import ConfigError
+from lightsweep.files import write_bytes
 from lightsweep.launching.outcome import JobDied, JobFailed, Outcome, read_answer
 from lightsweep.launching.remote import Errand
 from lightsweep.paths import SubmissionPaths
@@ -66,7 +67,7 @@ class SlurmCarrier:
             file = self.paths.function(errand.function)
             if not file.exists():
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(errand.function)
+                write_bytes(file, errand.function)
             light.append(replace(errand, function=file))
         try:
             jobs = self._executor.map_array(_perform, light)
