@@ -157,10 +157,16 @@ def single_run_argv(argv: Sequence[str], overrides: Sequence[str]) -> list[str]:
 
     A library that starts the program again, as Lightning does for DDP, must repeat the job and not the sweep.
     """
-    flags, rest = [], iter(argv[1:])
+    return [*argv[:1], *config_flags(argv), *overrides]
+
+
+def config_flags(argv: Sequence[str]) -> list[str]:
+    """The words of a command line that say which configuration is read."""
+    flags: list[str] = []
+    rest = iter(argv[1:])
     for word in rest:
         if word in _CONFIG_FLAGS:
             flags += [word, next(rest, "")]
         elif word.partition("=")[0] in _CONFIG_FLAGS:
             flags.append(word)
-    return [*argv[:1], *flags, *overrides]
+    return flags

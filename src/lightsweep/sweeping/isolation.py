@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+from lightsweep.launching.hydra_jobs import config_flags
 from lightsweep.sweeping.trial import TRIAL_VARIABLE
-
-_CONFIG_FLAGS = ("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 
 
 @dataclass(frozen=True)
@@ -39,15 +38,8 @@ class Command:
     def here(cls, hydra_overrides: Sequence[str]) -> "Command":
         """The command of this process."""
         spec = getattr(sys.modules["__main__"], "__spec__", None)
-        flags: list[str] = []
-        words = iter(sys.argv[1:])
-        for word in words:
-            if word in _CONFIG_FLAGS:
-                flags += [word, next(words, "")]
-            elif word.startswith(tuple(f"{flag}=" for flag in _CONFIG_FLAGS)):
-                flags.append(word)
         kept = tuple(line for line in hydra_overrides if not line.lstrip("+").startswith("hydra.mode="))
-        return cls(sys.argv[0], None if spec is None else spec.name, tuple(flags), kept)
+        return cls(sys.argv[0], None if spec is None else spec.name, tuple(config_flags(sys.argv)), kept)
 
     def argv(self, overrides: Sequence[str]) -> list[str]:
         """The command line that runs one trial, and no sweep."""
