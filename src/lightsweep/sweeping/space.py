@@ -12,7 +12,7 @@
 What is drawn is the sampler's affair; which overrides it becomes is settled here.
 """
 
-import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -222,4 +222,4 @@ def grid_of(space: Space) -> dict[str, list[Any]]:
 
 def grid_size(space: Space) -> int:
     """The number of points of the grid."""
-    return len(list(itertools.product(*grid_of(space).values())))
+    return math.prod(map(len, grid_of(space).values()))
