@@ -106,6 +106,31 @@ def test_an_errand_finds_the_launching_programs_surroundings_and_leaves_main_alo
     assert sys.modules["__main__"] is main
 
 
+class InterruptedCarrier(HereCarrier):
+    """A signal comes while it sends."""
+
+    def send(self, errands: Sequence[Errand]) -> Sequence[Errand]:
+        interrupt_launcher()
+        return errands
+
+
+def test_a_signal_during_the_sending_ends_what_was_sent() -> None:
+    carrier = InterruptedCarrier()
+
+    with pytest.raises(SystemExit) as ended:
+        run_remotely([job(0, attempt_and_square, 0)], carrier, max_retries=0, grace_s=0.05)
+
+    assert ended.value.code == 143
+    assert carrier.cancelled == [(0, False)]
+
+
+def test_a_signal_at_the_last_jobs_end_is_obeyed_too() -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_remotely([job(0, interrupt_launcher)], HereCarrier(), max_retries=0, grace_s=0.05)
+
+    assert ended.value.code == 143
+
+
 @pytest.mark.parametrize("obedient", [True, False])
 def test_a_signal_ends_the_jobs_and_then_the_launch(obedient: bool) -> None:
     carrier = HereCarrier()

@@ -120,15 +120,16 @@ def run_remotely(
         What became of each, in order.
 
     Raises:
-        KeyboardInterrupt, SystemExit: a signal asked for an end; the jobs that ran have ended.
+        KeyboardInterrupt, SystemExit: a signal asked for an end, be it while jobs were sent; those that ran have ended.
     """
     outcomes: dict[int, Outcome] = {}
     by_number = {job.number: job for job in jobs}
     errands = [Errand.of(job) for job in jobs]
-    sent = dict(zip(carrier.send(errands), errands, strict=True))
+    sent: dict[Any, Errand] = {}
     with StopSignals() as signals:
         try:
-            while sent and not (stops := signals.read()):
+            sent.update(zip(carrier.send(errands), errands, strict=True))
+            while not (stops := signals.read()) and sent:
                 lost = []
                 for handle, outcome in carrier.ended(list(sent)).items():
                     errand = sent.pop(handle)
@@ -143,7 +144,7 @@ def run_remotely(
                 sent.update(zip(carrier.send(lost), lost, strict=True) if lost else ())
         finally:
             _end(carrier, list(sent), grace_s)
-    if sent:
+    if stops:
         obey(stops[0])
     return [outcomes[job.number] for job in jobs]
 
