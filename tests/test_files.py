@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lightsweep.files import link, write_json, write_whole
+from lightsweep.files import discard_parts, link, write_json, write_whole
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path):
@@ -19,6 +19,31 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path):
         write_whole(path, failing)
 
     assert json.loads(path.read_text()) == {"a": 1}
+    assert [found.name for found in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_writers_with_one_process_id_do_not_take_each_others_part(tmp_path):
+    path = tmp_path / "x.json"
+
+    def meeting_another(file):
+        write_whole(path, lambda other: other.write(b"other"))
+        file.write(b"this")
+
+    write_whole(path, meeting_another)
+
+    assert path.read_bytes() == b"this"
+
+
+def test_what_a_killed_writer_left_is_found(tmp_path):
+    kept = {}
+
+    def killed(file):
+        kept["part"] = next(tmp_path.iterdir())
+        kept["part"].with_name(kept["part"].name.replace("x.json", "y.json")).touch()
+
+    write_whole(tmp_path / "x.json", killed)
+    discard_parts(tmp_path)
+
     assert [found.name for found in tmp_path.iterdir()] == ["x.json"]
 
 

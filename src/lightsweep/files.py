@@ -52,7 +52,6 @@ def discard_parts(folder: Path) -> None:
 def link(source: Path, target: Path) -> None:
     """Give a file a second name, replacing what bore it; a copy where the file system has no hard links."""
     part = _part(target)
-    part.unlink(missing_ok=True)
     try:
         os.link(source, part)
     except OSError:
@@ -62,7 +61,8 @@ def link(source: Path, target: Path) -> None:
 
 
 def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    """A name of this writer's alone: processes of two containers on one shared folder may have the same id."""
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
