@@ -9,8 +9,9 @@ from lightning.pytorch.callbacks import EarlyStopping
 
 from lightsweep.data.loader import Chunk
 from lightsweep.training.clock import Clock
+from lightsweep.training.processes import share_buffers
 from lightsweep.training.progress import Bar
-from lightsweep.training.randomness import random_state, restore_random_state
+from lightsweep.training.randomness import random_states, restore_random_state
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.stepper import Stepper
 from lightsweep.training.tally import Sums
@@ -43,7 +44,7 @@ class Conductor(Callback):
         self.started = self.described = False
         self._logged_step = 0
         self._validated = False
-        self._random: dict[str, Any] | None = None
+        self._random: list[dict[str, Any]] = []
 
     def describe_once(self) -> None:
         """Call `describe`, the first time."""
@@ -53,8 +54,9 @@ class Conductor(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """From here on, time that is nothing else is the framework's; a resumed run takes up its random state."""
-        if self._random is not None:
-            restore_random_state(self._random)
+        if self._random:
+            own = trainer.global_rank if len(self._random) == trainer.world_size else 0
+            restore_random_state(self._random[own], trainer.strategy.root_device)
         self.started = True
         self.clock.enter("framework")
         if any(isinstance(c, EarlyStopping) and c.wait_count >= c.patience for c in trainer.callbacks):  # type: ignore[attr-defined]
@@ -81,7 +83,7 @@ class Conductor(Callback):
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the time as validation's."""
         self.clock.enter("validation")
-        self.stepper.show_averages()
+        self._settle(trainer)
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         """A signal ends a validation too; several processes agree on it after the next chunk of training."""
@@ -99,7 +101,7 @@ class Conductor(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Publish the epoch's metrics, log them, and let plateau schedules see the monitored one."""
-        self.stepper.show_averages()  # for the checkpoint, also where nothing was validated
+        self._settle(trainer)  # for the checkpoint, also where nothing was validated
         metrics = self._metrics(self.stepper.epoch)
         pl_module.log_dict(metrics, logger=False, sync_dist=True)
         self.stepper.model.evaluated.update(metrics)
@@ -112,13 +114,12 @@ class Conductor(Callback):
         self.recorder.log(self.stepper.steps, self._epoch(trainer), row)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs besides what Lightning saves."""
+        """What a resumed run needs besides what Lightning saves; `on_save_checkpoint` adds the random states."""
         return {
             "stepper": self.stepper.state_dict(),
             "evaluated": dict(self.stepper.model.evaluated),
             "logged_step": self._logged_step,
             "seconds": dict(self.clock.seconds),
-            "random": random_state(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -133,7 +134,9 @@ class Conductor(Callback):
         """Say where to go on in our own terms: Lightning's would repeat or skip parts of a chunk."""
         progress: Any = trainer.fit_loop.epoch_progress.current
         between_epochs = progress.processed > progress.completed
-        stepper = checkpoint["callbacks"][self.state_key]["stepper"]
+        own = checkpoint["callbacks"][self.state_key]
+        own["random"] = random_states(trainer.strategy.root_device, trainer.world_size)
+        stepper = own["stepper"]
         if between_epochs:
             empty = asdict(Sums())
             stepper.update(batches=0, epoch=empty, interval=dict(empty), _ended=False)
@@ -143,6 +146,12 @@ class Conductor(Callback):
             self.stepper.steps,
         )
         checkpoint["files"] = self.recorder.state_dict()
+
+    def _settle(self, trainer: Trainer) -> None:
+        """Make the network what is validated and saved, on all processes."""
+        self.stepper.show_averages()
+        if trainer.world_size > 1:
+            share_buffers(self.stepper.model)
 
     def _advance_plateaus(self) -> None:
         for schedule in self.stepper.schedules:

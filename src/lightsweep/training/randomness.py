@@ -7,23 +7,33 @@ import numpy as np
 import torch
 
 
-def random_state() -> dict[str, Any]:
-    """The states of torch's (CPU and every CUDA device), Python's and numpy's default generators."""
+def random_state(device: torch.device) -> dict[str, Any]:
+    """The states of torch's (CPU and, if it is a GPU, the device's), Python's and numpy's default generators."""
     version, words, gauss = random.getstate()
     kind, keys, position, has_gauss, cached = np.random.get_state()
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         "python": [version, list(words), gauss],
         "numpy": [str(kind), [int(key) for key in keys], int(position), int(has_gauss), float(cached)],
     }
 
 
-def restore_random_state(state: dict[str, Any]) -> None:
-    """Put back what `random_state` gave."""
+def random_states(device: torch.device, world_size: int) -> list[dict[str, Any]]:
+    """The states of all processes by rank, which draw unequally often. They call this together."""
+    own = random_state(device)
+    if world_size == 1:
+        return [own]
+    found: list[Any] = [None] * world_size
+    torch.distributed.all_gather_object(found, own)
+    return found
+
+
+def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Put back what `random_state` gave, on a device that may be another."""
     torch.set_rng_state(state["torch"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if state["cuda"] is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     kind, keys, position, has_gauss, cached = state["numpy"]

@@ -22,6 +22,7 @@ from lightsweep.data.loader import Batch, Chunk
 from lightsweep.errors import Diverged
 from lightsweep.models.base import Model
 from lightsweep.training.clock import Clock
+from lightsweep.training.processes import bring_together, running_statistics
 from lightsweep.training.schedulers import Schedule
 from lightsweep.training.sharding import Sharded
 from lightsweep.training.signals import StopRequest
@@ -81,6 +82,7 @@ class Stepper:
         self._averaging: list[Any] = [o for o in optimizers if hasattr(o, "train") and hasattr(o, "eval")]
         self._by_step = [s for s in schedules if s.interval == "step" and not s.on_plateau]
         self._parameters: list[Tensor] = []
+        self._statistics: list[Tensor] = []
         self._rates: list[float] = []
         self._tally = Tally(model.task)
 
@@ -151,6 +153,7 @@ class Stepper:
         self._alone = self.model.trainer.world_size == 1
         self._sharded = isinstance(self.model.trainer.strategy, Sharded)
         self._parameters = [p for o in self._optimizers for g in o.param_groups for p in g["params"]]
+        self._statistics = [] if self._alone else running_statistics(self.model.net)
         try:
             if chunk.sizes:
                 for optimizer in self._averaging:
@@ -243,27 +246,11 @@ class Stepper:
                 tally.add(found, size, outputs.detach(), targets)
         value = torch.zeros((), device=model.device) if value is None else value
         if not self._alone:
-            value = self._sum_over_processes(value)
+            # where the network is cut up, its gradients are summed already
+            value = bring_together(value, [] if self._sharded else self._parameters, self._statistics)
         if self.grad_clip is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters, self.grad_clip)
         return value
-
-    def _sum_over_processes(self, value: Tensor) -> Tensor:
-        """Sum gradients and loss: each process weighs its examples by the global batch, so the sum is the mean.
-
-        Where the network is cut up, its gradients are summed already.
-        """
-        if self._sharded:
-            torch.distributed.all_reduce(value)
-            return value
-        grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self._parameters]
-        flat = torch.cat([value.reshape(1), *(grad.reshape(-1) for grad in grads)])
-        torch.distributed.all_reduce(flat)
-        summed, rest = flat[0], flat[1:]
-        parts = rest.split([grad.numel() for grad in grads])
-        for parameter, grad, part in zip(self._parameters, grads, parts, strict=True):
-            parameter.grad = grad.copy_(part.view_as(grad))  # in its own strides: fused optimizers rely on them
-        return summed
 
     def _read(self, taken: int) -> None:
         """Read the chunk's losses and counts, and look for a loss that is not finite."""

@@ -1,0 +1,54 @@
+"""What several processes bring together: after each backward pass, and before somebody looks at the network."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+
+def running_statistics(net: nn.Module) -> list[Tensor]:
+    """The means and variances that normalisation keeps of the batches in training."""
+    norms = [part for part in net.modules() if isinstance(part, _NormBase)]
+    return [kept for norm in norms for kept in norm.buffers(recurse=False) if kept.is_floating_point()]
+
+
+def bring_together(loss: Tensor, parameters: list[Tensor], statistics: list[Tensor]) -> Tensor:
+    """Sum the loss and the gradients of all processes, and average the running statistics, by one message.
+
+    Each process weighs its examples by the global batch, so the sums are the batch's means. A parameter that has a
+    gradient on no process keeps none: optimizers leave such a one alone, and would decay one whose gradient is zero.
+
+    Args:
+        loss: a scalar without gradient.
+        parameters: those whose gradients are not summed already.
+        statistics: see `running_statistics`; changed in place.
+
+    Returns:
+        The summed loss.
+    """
+    missing = [index for index, parameter in enumerate(parameters) if parameter.grad is None]
+    present = loss.new_ones(len(parameters))
+    if missing:
+        present[missing] = 0
+    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    tensors = [loss, present, *grads, *statistics]
+    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+    torch.distributed.all_reduce(flat)
+    summed, present, *parts = flat.split([tensor.numel() for tensor in tensors])
+    for parameter, grad, part in zip(parameters, grads, parts[: len(grads)], strict=True):
+        parameter.grad = grad.copy_(part.view_as(grad))  # in its own strides: fused optimizers rely on them
+    for statistic, part in zip(statistics, parts[len(grads) :], strict=True):
+        statistic.copy_(part.view_as(statistic) / torch.distributed.get_world_size())
+    if missing:  # only then, as reading waits for the device
+        for index, owners in zip(missing, present[missing].tolist(), strict=True):
+            if not owners:
+                parameters[index].grad = None
+    return summed.reshape(())
+
+
+def share_buffers(module: nn.Module) -> None:
+    """Give all processes the first one's buffers. They call this together."""
+    for buffer in module.buffers():
+        shared = buffer.contiguous()
+        torch.distributed.broadcast(shared.reshape(-1).view(torch.uint8), 0)  # gloo knows few types
+        if shared is not buffer and not torch.equal(shared, buffer):
+            buffer.copy_(shared)
