@@ -104,6 +104,28 @@ def test_a_run_that_was_stopped_at_a_step_ends_the_same(compose, run, tmp_path, 
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")
 
 
+@pytest.mark.parametrize("case", ["everything", "epochs"])
+def test_a_run_that_max_steps_ended_within_an_epoch_goes_on_there(compose, run, tmp_path, case):
+    overrides = [
+        word for word in CASES[case] if not word.startswith(("logger=", "early_stopping", "scheduler=onecycle"))
+    ]
+    run(*overrides, "trainer.max_steps=13", folder=tmp_path / "at_once")
+    first = run(*overrides, "trainer.max_steps=5", folder=tmp_path / "in_two")
+    assert (first.status, first.steps, first.epochs) == ("completed", 5, 0)
+
+    result = train(compose(*overrides, "trainer.max_steps=13"), tmp_path / "in_two", resume=True)
+
+    whole = read_result(RunPaths(tmp_path / "at_once"))
+    assert (result.steps, result.epochs) == (13, whole["epochs"])
+    one, other = state_of(tmp_path / "at_once"), state_of(tmp_path / "in_two")
+    for key in ("state_dict", "optimizer_states", "lr_schedulers", "loops", "global_step"):
+        assert equal(one[key], other[key]), key
+    rows = metrics_of(tmp_path / "in_two")
+    assert [row for row in rows if (row["step"], row["train/loss_epoch"] != "") != ("5", True)] == metrics_of(
+        tmp_path / "at_once"
+    ), "but for the row of the end at step 5"
+
+
 class Killed(BaseException):
     """Ends a run without anything being saved."""
 

@@ -323,3 +323,5 @@ def silence_lightning() -> None:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message="The `srun` command is available")
+    # said where trainer.max_steps is set; ours skips what was trained on
+    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch ended")

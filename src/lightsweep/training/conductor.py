@@ -108,7 +108,7 @@ class Conductor(Callback):
         row = {f"{name}_epoch": value for name, value in metrics.items()}
         if self._validated:
             row |= {k: v for k, v in self.stepper.model.evaluated.items() if k.startswith("val/")}
-        if self.monitor in metrics or self._validated:
+        if self.stepper.epoch_is_whole and (self.monitor in metrics or self._validated):
             self._advance_plateaus()
         self._validated = False
         self.recorder.log(self.stepper.steps, self._epoch(trainer), row)
@@ -133,7 +133,8 @@ class Conductor(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Say where to go on in our own terms: Lightning's would repeat or skip parts of a chunk."""
         progress: Any = trainer.fit_loop.epoch_progress.current
-        between_epochs = progress.processed > progress.completed
+        # an epoch that max_steps or max_time cut short is processed too, and a run that is given more goes on within it
+        between_epochs = progress.processed > progress.completed and self.stepper.epoch_is_whole
         own = checkpoint["callbacks"][self.state_key]
         own["random"] = random_states(trainer.strategy.root_device, trainer.world_size)
         stepper = own["stepper"]

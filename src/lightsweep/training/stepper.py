@@ -102,6 +102,11 @@ class Stepper:
         found = group["betas"][0] if "betas" in group else group.get("momentum")
         return None if found is None else float(found)
 
+    @property
+    def epoch_is_whole(self) -> bool:
+        """Whether all batches of the present epoch were trained on."""
+        return self._ended
+
     def start_epoch(self) -> None:
         """Forget the sums of the epoch before; an epoch that is resumed in its middle keeps its own."""
         if self._resumed:
