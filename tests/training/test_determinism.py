@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lightsweep.errors import Diverged
+from lightsweep.models.tasks import Multiclass
 from lightsweep.paths import RunPaths
 
 EVERYTHING = (
@@ -120,3 +121,21 @@ def test_a_diverged_loss_names_its_step_whatever_the_chunk(run, tmp_path, inner)
 
     assert (caught.value.step, caught.value.lr) == (3, 1e9)
     assert caught.value.last_finite_loss > 1e30
+
+
+@pytest.mark.parametrize(("batch", "step"), [(4, 0), (5, 1), (8, 1), (9, 2)])
+def test_a_diverged_loss_names_its_step_where_the_last_group_is_short(run, monkeypatch, batch, step):
+    original, calls = Multiclass.loss, []
+
+    def loss(self, outputs, targets):
+        calls.append(1)
+        return original(self, outputs, targets) * (float("nan") if len(calls) == batch else 1)
+
+    monkeypatch.setattr(Multiclass, "loss", loss)
+    accumulated = (
+        "trainer.accumulate_grad_batches=4",
+        "data.batch_size=62",
+    )  # nine batches: steps of four, four and one
+
+    with pytest.raises(Diverged, match=rf"^the training loss became nan at step {step} "):
+        run("model=softmax_regression", *accumulated)

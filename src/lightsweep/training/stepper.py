@@ -263,7 +263,7 @@ class Stepper:
         batches, correct, signals = self._tally.read(self._alone, self.stop.signal_number)
         if signals:
             self.stop.request(signals)
-        batches_per_step = -(-len(batches) // max(1, self.steps - taken))
+        batches_per_step = self.accumulate or max(1, len(batches))
         sums = Sums(correct=correct)
         for index, (loss, size) in enumerate(batches):
             if not math.isfinite(loss):
