@@ -32,7 +32,7 @@ class Bar(ProgressBar):
         self._progress: Progress | None = None
         self._task = TaskID(0)
         self._began = self._epoch_began = 0.0
-        self._examples_before = 0
+        self._examples_before = self._of_epoch_before = 0
 
     def disable(self) -> None:
         """Say nothing; Lightning calls this on all processes but the first."""
@@ -54,14 +54,14 @@ class Bar(ProgressBar):
         self.stepper.on_tick = self._draw
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the epoch's clock."""
-        self._epoch_began = time.perf_counter()
+        """Start the epoch's clock; of a resumed epoch some examples are behind it."""
+        self._epoch_began, self._of_epoch_before = time.perf_counter(), self.stepper.epoch.examples
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the epoch's line."""
         seconds = time.perf_counter() - self._epoch_began
         metrics = self.stepper.model.evaluated
-        speed = self.stepper.epoch.examples / max(seconds, 1e-9)
+        speed = (self.stepper.epoch.examples - self._of_epoch_before) / max(seconds, 1e-9)
         words = [f"epoch {trainer.current_epoch + 1}{self._of_epochs()}", *described("train", metrics)]
         words += [*described("val", metrics), f"{speed:,.0f} samples/s", f"{seconds:.1f} s"]
         self._print("   ".join(words))
