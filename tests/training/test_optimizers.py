@@ -7,7 +7,11 @@ import torch
 from torch import nn
 
 from lightsweep.errors import ConfigError
+from lightsweep.paths import RunPaths
+from lightsweep.training.build import build
+from lightsweep.training.clock import Clock
 from lightsweep.training.optimizers import build_optimizers, muon, parameter_groups, scaled
+from lightsweep.training.signals import StopRequest
 
 
 @pytest.fixture
@@ -28,13 +32,39 @@ def test_decay_is_for_weights_and_not_for_biases_and_norms(net):
     assert spared["weight_decay"] == 0.0
 
 
+def test_biases_of_other_names_are_spared_too():
+    net = nn.ModuleList([nn.LSTM(2, 3), nn.MultiheadAttention(4, 2)])
+
+    decayed, spared = parameter_groups(net, decay_bias_and_norm=False)
+
+    assert names(net, decayed) == ["0.weight_ih_l0", "0.weight_hh_l0", "1.in_proj_weight", "1.out_proj.weight"]
+    assert names(net, spared) == ["0.bias_ih_l0", "0.bias_hh_l0", "1.in_proj_bias", "1.out_proj.bias"]
+
+
 def test_rates_are_scaled_with_the_batch_and_nothing_else_is():
     factory = partial(torch.optim.AdamW, lr=0.1, eps=1e-8, weight_decay=0.3)
     cycle = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, total_steps="auto", pct_start=0.3)
 
     assert scaled(factory, 4).keywords == {"lr": 0.4, "eps": 1e-8, "weight_decay": 0.3}
     assert scaled(cycle, 0.5).keywords == {"max_lr": 0.05, "total_steps": "auto", "pct_start": 0.3}
+    several = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=[0.1, 0.2], total_steps=9)
+    assert scaled(several, 2).keywords == {"max_lr": [0.2, 0.4], "total_steps": 9}
     assert scaled(cycle, 0.5).func is torch.optim.lr_scheduler.OneCycleLR
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (("optimizer=sgd",), 0.5),
+        (("optimizer=sgd", "trainer.accumulate_grad_batches=2"), 1.0),
+        (("optimizer=gd",), 5.5),  # 550 examples
+        (("optimizer=gd", "trainer.limit_train_batches=3"), 1.5),
+    ],
+)
+def test_a_rate_is_scaled_by_the_examples_of_a_step(compose, tmp_path, overrides, expected):
+    cfg = compose("model=softmax_regression", "optimizer.lr=0.1", "trainer.lr_batch_size=10", *overrides)
+
+    assert build(cfg, RunPaths(tmp_path), Clock(), StopRequest()).stepper.lr == pytest.approx(expected)
 
 
 def test_decay_is_for_all_where_that_is_asked_for(net):

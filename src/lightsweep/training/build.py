@@ -180,12 +180,13 @@ def build_stepper(
 ) -> Stepper:
     """Optimizers, schedules and the loop over them; also tells the DataModule how long a chunk is."""
     options = cfg.trainer
-    step_size = datamodule.batch_size * options.accumulate_grad_batches
+    optimizer = instantiate(cfg.optimizer, trust=cfg.trust)
+    accumulate = None if getattr(optimizer.func, "full_batch", False) else options.accumulate_grad_batches
+    step_size = sum(datamodule.order.sizes) if accumulate is None else datamodule.batch_size * accumulate
     factor = 1.0 if options.lr_batch_size is None else step_size / options.lr_batch_size
-    optimizer = scaled(instantiate(cfg.optimizer, trust=cfg.trust), factor)
-    optimizers = build_optimizers(optimizer, model, options.decay_bias_and_norm, fuse=options.strategy != "fsdp")
-    full_batch = any(getattr(optimizer, "full_batch", False) for optimizer in optimizers)
-    accumulate = None if full_batch else options.accumulate_grad_batches
+    optimizers = build_optimizers(
+        scaled(optimizer, factor), model, options.decay_bias_and_norm, fuse=options.strategy != "fsdp"
+    )
     batches = datamodule.num_train_batches
     steps_per_epoch = -(-batches // (accumulate or batches))
     inner = options.inner_steps or options.log_every_n_steps

@@ -63,13 +63,14 @@ def muon(
 def parameter_groups(model: nn.Module, decay_bias_and_norm: bool) -> list[Group]:
     """Parameters in model order: first those that weight decay is for, then biases and normalisation gains.
 
-    The second group has `weight_decay` 0 unless `decay_bias_and_norm`; a group without parameters is left out.
+    A bias has the word in its name, as an LSTM's `bias_ih_l0`. The second group has `weight_decay` 0 unless
+    `decay_bias_and_norm`; a group without parameters is left out.
     """
     spared = {
         id(p)
         for module in model.modules()
         for name, p in module.named_parameters(recurse=False)
-        if name == "bias" or isinstance(module, _NORMS)
+        if "bias" in name or isinstance(module, _NORMS)
     }
     trained = [p for p in model.parameters() if p.requires_grad]
     decayed: Group = {"params": [p for p in trained if decay_bias_and_norm or id(p) not in spared]}
@@ -78,11 +79,15 @@ def parameter_groups(model: nn.Module, decay_bias_and_norm: bool) -> list[Group]
 
 
 def scaled(factory: partial, factor: float) -> partial:
-    """A factory of an optimizer or a schedule with each learning rate that it is given multiplied.
+    """A factory of an optimizer or a schedule with each learning rate multiplied that it is given, also in a list.
 
     The linear scaling rule: Goyal et al., Accurate, Large Minibatch SGD, section 2.1, arXiv 1706.02677.
     """
-    rates = {key: rate * factor for key, rate in factory.keywords.items() if key in _RATES and rate != "auto"}
+    given = {key: rate for key, rate in factory.keywords.items() if key in _RATES and rate != "auto"}
+    rates = {
+        key: [each * factor for each in rate] if isinstance(rate, list) else rate * factor
+        for key, rate in given.items()
+    }
     return partial(factory.func, *factory.args, **{**factory.keywords, **rates})
 
 
