@@ -17,7 +17,10 @@ from torch.optim.lr_scheduler import (
 
 from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
-from lightsweep.training.build import run_length
+from lightsweep.training.build import build, run_length
+from lightsweep.training.clock import Clock
+from lightsweep.training.schedulers import warmup_cosine as built_warmup_cosine
+from lightsweep.training.signals import StopRequest
 
 EPOCHS, BATCHES = 4, 11
 BASE = ("model=softmax_regression", "optimizer=sgd", "optimizer.lr=0.1", "trainer.log_every_n_steps=1", "test=false")
@@ -41,7 +44,7 @@ def by_hand(make, steps):
 
 def warmup_cosine(optimizer, steps):
     rise = round(steps * 0.1)
-    parts = [LinearLR(optimizer, 0.01, total_iters=rise), CosineAnnealingLR(optimizer, steps - rise)]
+    parts = [LinearLR(optimizer, 1 / rise, total_iters=rise - 1), CosineAnnealingLR(optimizer, steps - rise)]
     return SequentialLR(optimizer, parts, milestones=[rise])
 
 
@@ -113,6 +116,57 @@ def test_plateau_steps_after_each_validation_by_the_monitored_metric(run, tmp_pa
     assert len(losses) == 8 // every
     assert logged == pytest.approx(expected)
     assert len(set(expected)) > 1, "the case must make the rate fall"
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step")
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"T_max": 8, "warmup": 0.5}, [0.25, 0.5, 0.75, 1.0]),
+        ({"T_max": 8, "warmup": 0.5, "start": 0.1}, [0.1, 0.4, 0.7, 1.0]),
+        ({"T_max": 3, "warmup": 0.1}, [1.0, 0.75, 0.25, 0.0]),
+        ({"T_max": 2, "warmup": 0.0}, [1.0, 0.5, 0.0]),
+        ({"T_max": 4, "warmup": 0.25}, [1.0, 1.0, 0.75, 0.25]),
+    ],
+)
+def test_a_rise_of_n_steps_begins_at_the_nth_part_and_ends_at_the_peak(settings, expected):
+    optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler, rates = built_warmup_cosine(optimizer, **settings), []
+    for _ in expected:
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+
+    assert rates == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("warmup", ["1.0", "1.5", "-1"])
+def test_a_rise_of_more_than_the_run_or_less_than_nothing_is_refused(run, warmup):
+    with pytest.raises(ConfigError, match=rf"^`scheduler\.warmup` must be in \[0, 1\) but got {warmup}$"):
+        run(*BASE, "scheduler=warmup_cosine", f"scheduler.warmup={warmup}")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "peaks"),
+    [
+        (("optimizer=muon",), [0.001, 0.02]),
+        (("optimizer=muon", "scheduler.max_lr=0.3"), [0.3, 0.3]),
+        (("optimizer=muon", "trainer.lr_batch_size=25"), [0.002, 0.04]),
+        (("optimizer=adamw", "optimizer.lr=0.2"), [0.2]),
+    ],
+)
+def test_each_optimizer_peaks_at_its_own_rate(compose, tmp_path, overrides, peaks):
+    model = ("model=mlp", "model.widths=[8,8]", "scheduler=onecycle", "trainer.max_epochs=2")
+    stepper = build(compose(*model, *overrides), RunPaths(tmp_path), Clock(), StopRequest()).stepper
+    rates = []
+    for _ in range(2 * BATCHES - 1):
+        for optimizer in stepper.optimizers()[0]:
+            optimizer.step()
+        for schedule in stepper.schedules:
+            schedule.advance()
+        rates.append([optimizer.param_groups[-1]["lr"] for optimizer in stepper.optimizers()[0]])
+
+    assert [max(each) for each in zip(*rates, strict=True)] == pytest.approx(peaks, rel=0.02)
 
 
 def test_max_steps_shortens_an_automatic_length(run, tmp_path):

@@ -102,7 +102,7 @@ class Optimizer(Open):
 
 
 class Scheduler(Open):
-    """`scheduler`: how the learning rate changes; `auto` stands for the run's number of steps or epochs."""
+    """`scheduler`: how the learning rate changes; `auto` stands for the run's steps or epochs, or for a rate."""
 
     target: str | None = Field(
         alias="_target_", description="import path of the scheduler; null keeps the rate constant"
@@ -114,7 +114,9 @@ class Scheduler(Open):
     milestones: list[Count] = Field([], description="steps or epochs at which the rate falls")
     gamma: Positive = Field(0.1, description="what the rate is multiplied by at a fall")
     patience: Index = Field(2, description="validations without improvement before the rate falls")
-    max_lr: Positive | list[Positive] = Field(0.01, description="the highest rate")
+    max_lr: Positive | list[Positive] | Literal["auto"] = Field(
+        "auto", description="the highest rate; auto: each optimizer's own"
+    )
     pct_start: Annotated[Finite, Field(gt=0, lt=1)] = Field(0.3, description="share of the cycle in which it rises")
     div_factor: Positive = Field(25.0, description="the highest rate over the first")
     final_div_factor: Positive = Field(1e4, description="the first rate over the last")

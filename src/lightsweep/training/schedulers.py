@@ -38,22 +38,32 @@ def warmup_cosine(
     optimizer: Optimizer,
     T_max: int,  # noqa: N803  (torch's name for it)
     warmup: float = 0.1,
-    start: float = 0.01,
+    start: float | None = None,
     eta_min: float = 0.0,
-) -> SequentialLR:
+) -> LRScheduler:
     """The rate rises linearly, then falls on a half cosine.
+
+    Of n steps of the rise the first has the n-th part of the peak, and the last the peak.
 
     Args:
         optimizer: its rate is the peak.
         T_max: steps or epochs of the whole run.
-        warmup: share of the run that the rise takes, in [0, 1).
-        start: share of the peak that the rise starts from, in (0, 1].
+        warmup: share of the run that the rise takes, in [0, 1); where that is less than half a step, there is none.
+        start: share of the peak that the first step has, in (0, 1]; None for the n-th part.
         eta_min: rate at the end.
+
+    Raises:
+        ConfigError: a `warmup` that is no such share.
     """
-    rise = max(1, round(T_max * warmup))
+    if not 0 <= warmup < 1:
+        raise ConfigError(f"`scheduler.warmup` must be in [0, 1) but got {warmup}")
+    rise = round(T_max * warmup)
+    fall = CosineAnnealingLR(optimizer, max(1, T_max - rise), eta_min)
+    if not rise:
+        return fall
     return SequentialLR(
         optimizer,
-        [LinearLR(optimizer, start, total_iters=rise), CosineAnnealingLR(optimizer, max(1, T_max - rise), eta_min)],
+        [LinearLR(optimizer, 1 / rise if start is None else start, total_iters=rise - 1), fall],
         milestones=[rise],
     )
 
@@ -62,7 +72,7 @@ def build_schedule(factory: partial, interval: str, optimizer: Optimizer, length
     """Call a scheduler's factory.
 
     Args:
-        factory: what a scheduler's YAML builds; a keyword `auto` becomes `length`.
+        factory: what a scheduler's YAML builds; an `auto` becomes `length`, or as `max_lr` the optimizer's rates.
         interval: `step` or `epoch`.
         optimizer: the one it drives.
         length: steps or epochs of the run; None if they are not known beforehand.
@@ -71,12 +81,14 @@ def build_schedule(factory: partial, interval: str, optimizer: Optimizer, length
     Raises:
         ConfigError: `auto` without a known length, or settings that the scheduler refuses.
     """
-    auto = [key for key, value in factory.keywords.items() if value == "auto"]
+    auto = [key for key, value in factory.keywords.items() if value == "auto" and key != "max_lr"]
     if auto and length is None:
         raise ConfigError(
             f"`scheduler.{auto[0]}` is auto, but the run has no fixed length: set it, or trainer.max_epochs"
         )
     filled: dict[str, object] = dict.fromkeys(auto, length)
+    if factory.keywords.get("max_lr") == "auto":
+        filled["max_lr"] = [group["lr"] for group in optimizer.param_groups]
     if factory.func is ReduceLROnPlateau:
         filled["mode"] = mode
     try:
