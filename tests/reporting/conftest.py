@@ -34,12 +34,15 @@ def make_run(tmp_path: Path) -> MakeRun:
         curve: Sequence[float] = (),
         seconds: float = 10.0,
         metrics: Mapping[str, float] | None = None,
+        directions: Mapping[str, str | None] | None = None,
         **settings: Any,
     ) -> Path:
         paths = RunPaths(tmp_path / "outputs" / name)
         paths.folder.mkdir(parents=True)
         values = {"test/acc": acc, "val/acc": acc} if metrics is None else dict(metrics)
-        Result(status, seed, values, "val/acc", acc, len(curve), 100, seconds, reason=reason).save(paths)
+        result = Result(status, seed, values, "val/acc", acc, len(curve), 100, seconds, reason=reason)
+        result.directions = dict(directions or {})
+        result.save(paths)
         targets = {"sgd": "torch.optim.SGD", "momentum": "torch.optim.SGD"}
         config: dict[str, Any] = {
             "model": {"_target_": "lightsweep.models.MLP"},

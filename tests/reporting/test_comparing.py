@@ -79,6 +79,15 @@ def test_time_to_target_counts_those_that_reach_it(make_run, tmp_path):
     assert (never.reached, never.steps.mean) == (0, None)
 
 
+def test_target_of_an_error_is_reached_from_above(make_run, tmp_path):
+    folder = make_run("a", directions={"mae": "min"}, curve=[0.5, 0.2, 0.3])
+    text = (folder / "metrics.csv").read_text().replace("val/acc", "val/mae")
+    (folder / "metrics.csv").write_text(text)
+    groups = group_runs(find_runs([tmp_path]))
+    assert default_target(groups, "val/mae") == 0.2
+    assert targets(groups, "val/mae", 0.25)[0].steps.mean == 200
+
+
 def test_metrics_stand_in_the_order_test_validation_training_others_seconds(make_run, tmp_path):
     make_run("a", metrics={"train/loss": 1.0, "val/acc": 0.5, "test/f1": 0.2, "test/acc": 0.4})
     assert metrics_of(find_runs([tmp_path])) == ["test/acc", "val/acc", "train/loss", "test/f1", "seconds"]

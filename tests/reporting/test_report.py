@@ -120,6 +120,39 @@ def test_runs_with_different_metrics_share_a_table(make_run, tmp_path):
     assert "No two settings share two seeds" in done.paths.markdown.read_text()
 
 
+@pytest.fixture
+def two_errors(make_run, tmp_path):
+    """Two settings on three seeds with a metric `own`, of which the configuration says what the test says."""
+
+    def made(*directions):
+        for seed, (one, other) in enumerate([(0.9, 0.1), (0.92, 0.14), (0.94, 0.15)]):
+            said = {"own": directions[seed % len(directions)]} if directions else None
+            make_run(f"a{seed}", seed=seed, metrics={"test/own": one}, directions=said)
+            make_run(f"b{seed}", seed=seed, metrics={"test/own": other}, directions=said, optimizer="adam")
+        return write_report([tmp_path / "outputs"], metric="test/own")
+
+    return made
+
+
+@pytest.mark.parametrize(("said", "better"), [("min", "adam"), ("max", "sgd")])
+def test_the_better_of_two_is_so_by_what_the_metric_says_of_itself(two_errors, said, better):
+    done = two_errors(said)
+    page = done.paths.markdown.read_text()
+    first, second = [better, *({"adam", "sgd"} - {better})]
+    assert re.search(rf"\| {first} − {second} \| .* \| {better} \|", page)
+    assert re.search(rf"\| {first} \|[^\n]*\n\| {second} \|", done.summary)
+    assert "Best test/own first" in page
+
+
+@pytest.mark.parametrize("said", [(), (None,), ("min", "max")])
+def test_no_setting_is_better_where_nothing_says_what_better_is(two_errors, said):
+    page = two_errors(*said).paths.markdown.read_text()
+    assert re.search(r"\| sgd − adam \| .* \| – \|", page)
+    assert "The runs do not say whether more test/own is better." in page
+    assert "Greatest test/own first" in page
+    assert "Best test/own" not in page
+
+
 def test_one_run_is_shown_without_an_interval(make_run, tmp_path):
     folder = make_run("a", acc=0.5, curve=[0.5])
     done = write_report([folder])

@@ -19,6 +19,22 @@ def test_run_is_read_with_its_numbers_and_settings(make_run):
     assert run.curve("val/acc", "seconds") == [(2.5, 0.1), (5.0, 0.25)]
 
 
+def test_direction_of_a_metric_is_known_or_recorded(make_run):
+    run = read_run(make_run("a", directions={"mae": "min", "r2": "max", "own": None}))
+    falling = ("test/mae", "val/mae", "val/loss", "seconds", "steps", "epochs", "parameters")
+    assert [run.rises(name) for name in falling] == [False] * len(falling)
+    assert [run.rises(name) for name in ("test/r2", "val/acc")] == [True, True]
+    assert [run.rises(name) for name in ("val/own", "val/other")] == [None, None]
+
+
+@pytest.mark.parametrize("directions", ["min", ["mae"], {"mae": "down"}, {"mae": ["min"]}, None])
+def test_directions_that_are_none_are_unknown(make_run, directions):
+    folder = make_run("a")
+    values = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps({**values, "directions": directions}))
+    assert read_run(folder).rises("val/mae") is None
+
+
 def test_every_run_below_the_folders_is_found_once_and_in_order(make_run, tmp_path):
     for name in ("10", "9", "1/x"):
         make_run(name)

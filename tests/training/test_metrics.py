@@ -171,6 +171,13 @@ def test_metrics_of_regression(run):
     assert 0 < metrics["val/r2"] <= 1
 
 
+def test_a_result_says_for_each_metric_whether_more_is_better(run, tmp_path):
+    pearson = "+metrics.pearson._target_=torchmetrics.regression.PearsonCorrCoef"  # which says nothing
+    run("model=linear_regression", "data=line", "metrics=[mae,r2]", pearson, folder=tmp_path / "run")
+    saved = json.loads(RunPaths(tmp_path / "run").result.read_text())
+    assert saved["directions"] == {"mae": "min", "r2": "max", "pearson": None}
+
+
 def test_a_lower_mae_is_better_without_being_said(run, tmp_path):
     overrides = ("model=linear_regression", "data=line", "metrics=mae", "monitor=val/mae", "trainer.max_epochs=3")
     result = run(*overrides, "optimizer.lr=0.01", folder=tmp_path / "run")

@@ -19,11 +19,6 @@ def metrics_of(runs: Sequence[Run]) -> list[str]:
     return [*known, *sorted(names - set(known)), *(["seconds"] if any("seconds" in r.metrics for r in runs) else [])]
 
 
-def rises(metric: str) -> bool:
-    """Whether more of a metric is better."""
-    return not (metric.endswith("loss") or metric in ("seconds", "steps", "epochs", "parameters"))
-
-
 @dataclass(frozen=True)
 class Difference:
     """One setting's metric less another's, over the seeds that both have.
@@ -85,7 +80,7 @@ def default_target(groups: Sequence[Group], metric: str) -> float | None:
 
 
 def targets(groups: Sequence[Group], metric: str, value: float) -> list[Target]:
-    """For each setting, steps and seconds at which a metric is first at least (or, for losses, at most) `value`."""
+    """For each setting, steps and seconds at which a metric first is at least `value`; at most where less is better."""
     found = []
     for group in groups:
         curves = [run for run in group.completed if run.curve(metric, "step")]
@@ -97,11 +92,11 @@ def targets(groups: Sequence[Group], metric: str, value: float) -> list[Target]:
 
 def _best(run: Run, metric: str) -> float | None:
     values = [value for _, value in run.curve(metric, "step")]
-    return (max if rises(metric) else min)(values, default=None)
+    return (min if run.rises(metric) is False else max)(values, default=None)
 
 
 def _first(run: Run, metric: str, value: float, axis: str) -> float | None:
     for x, y in run.curve(metric, axis):
-        if y >= value if rises(metric) else y <= value:
+        if y <= value if run.rises(metric) is False else y >= value:
             return x
     return None

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from lightsweep.reporting.comparing import rises
 from lightsweep.reporting.curves import mean_curve
 from lightsweep.reporting.drawing import INK, QUIET, Drawing, draw, legend_beside, styles
-from lightsweep.reporting.grouping import Group
+from lightsweep.reporting.grouping import Group, rises
 from lightsweep.reporting.numbers import scale, unit
 
 MOST_CURVES, MOST_ROWS = 12, 30
@@ -16,14 +15,19 @@ _AXES = {"epoch": "epochs", "step": "optimizer steps", "seconds": "seconds since
 
 
 def best_first(groups: Sequence[Group], metric: str) -> list[Group]:
-    """Groups by their mean, those without one last."""
-    sign = -1 if rises(metric) else 1
+    """Groups by their mean, those without one last; the greatest first where nothing says whether more is better."""
+    sign = 1 if rises(groups, metric) is False else -1
 
     def place(group: Group) -> tuple[bool, float]:
         mean = group.estimate(metric).mean
         return (mean is None, sign * (mean or 0.0))
 
     return sorted(groups, key=place)
+
+
+def first_word(groups: Sequence[Group], metric: str) -> str:
+    """What the first of `best_first` are: `best`, or `greatest` where nothing says whether more is better."""
+    return "greatest" if rises(groups, metric) is None else "best"
 
 
 def means_figure(groups: Sequence[Group], metric: str) -> Drawing | None:
@@ -45,7 +49,8 @@ def means_figure(groups: Sequence[Group], metric: str) -> Drawing | None:
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.set_xlabel(f"{metric}{unit(metric)}")
 
-    left_out = f" The best {len(shown)} of {len(ranked)} settings." if len(ranked) > len(shown) else ""
+    picked = f" The {first_word(groups, metric)} {len(shown)} of {len(ranked)} settings."
+    left_out = picked if len(ranked) > len(shown) else ""
     caption = f"Dot and bar: mean and 95 % interval (Student's t); strokes: single seeds. {_counts(shown)}.{left_out}"
     size = (5.6, 1.2 + 0.28 * len(shown))
     return draw(f"means-{_file(metric)}", f"{metric} of each setting", caption, paint, size)
@@ -82,7 +87,8 @@ def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[
             axes.set_xlabel(name)
             axes.set_ylabel(f"{metric}{unit(metric)}")
 
-        some = f" The best {len(shown)} of {len(ranked)} settings by {order}." if len(ranked) > len(shown) else ""
+        picked = f" The {first_word(groups, order)} {len(shown)} of {len(ranked)} settings by {order}."
+        some = picked if len(ranked) > len(shown) else ""
         band = "Mean over the completed runs; band: 95 % interval (Student's t), over the part that all reach."
         caption = f"{band} {_counts(shown)}.{some}"
         caption += f" Without {', '.join(absent)}, whose runs have no part in common." if absent else ""

@@ -1,7 +1,7 @@
 """Runs of one setting together, whatever their seed; and a short name for each setting by what tells it from others."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,15 @@ class Group:
         """A metric's mean over the seeds."""
         return Estimate.of(list(self.by_seed(metric).values()))
 
+    def rises(self, metric: str) -> bool | None:
+        """Whether more of a metric is better; None where no run says it."""
+        return _agreed(run.rises(metric) for run in self.runs)
+
+
+def rises(groups: Sequence[Group], metric: str) -> bool | None:
+    """Whether more of a metric is better; None where no setting says it, or they differ."""
+    return _agreed(group.rises(metric) for group in groups)
+
 
 def group_runs(runs: Sequence[Run], trials: bool = False) -> list[Group]:
     """Group runs by their configuration, the seed apart; runs without one that can be read are one group each.
@@ -66,6 +75,11 @@ def group_runs(runs: Sequence[Run], trials: bool = False) -> list[Group]:
         Group(name, tuple(found), {key: _settings(found[0]).get(key, _ABSENT) for key in differing})
         for name, found in zip(named, members.values(), strict=True)
     ]
+
+
+def _agreed(said: Iterable[bool | None]) -> bool | None:
+    found = set(said) - {None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _settings(run: Run) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from lightsweep.errors import RunFolderError
 from lightsweep.paths import ReportPaths, RunPaths, SweepPaths
 
 AXES = ("epoch", "step", "seconds")
+_DIRECTIONS = {"acc": "max", **dict.fromkeys(("loss", "seconds", "steps", "epochs", "parameters"), "min")}
 _NUMBERS = ("seconds", "epochs", "steps", "samples_per_second", "parameters", "monitored")
 
 
@@ -34,6 +35,7 @@ class Run:
         settings: the resolved configuration by dotted keys; None where it cannot be read.
         choices: the choice of each config group, as Hydra noted it.
         hardware: device, and the versions that environment.json holds.
+        directions: of each metric that the configuration added, as result.json says: `max`, `min` or None.
     """
 
     folder: Path
@@ -46,6 +48,12 @@ class Run:
     settings: dict[str, Any] | None = None
     choices: dict[str, str] = field(default_factory=dict)
     hardware: dict[str, Any] = field(default_factory=dict)
+    directions: dict[str, Any] = field(default_factory=dict)
+
+    def rises(self, metric: str) -> bool | None:
+        """Whether more of a metric is better; None where nothing says it, as in runs of older versions."""
+        found = {**_DIRECTIONS, **self.directions}.get(metric.partition("/")[2] or metric)
+        return None if found is None else found == "max"
 
     @property
     def completed(self) -> bool:
@@ -112,8 +120,8 @@ def read_run(folder: Path) -> Run:
     names = [name for name in result if "/" in name or name in _NUMBERS]
     metrics = {name: float(result[name]) for name in names if _is_number(result[name])}
     seed = result["seed"] if isinstance(result.get("seed"), int) else seed
-    hardware = {"device": result.get("device"), **hardware}
-    common["hardware"] = hardware
+    common["hardware"] = {"device": result.get("device"), **hardware}
+    common["directions"] = _directions(result)
     return Run(folder, kind, status, reason, seed, metrics, str(result.get("monitor") or ""), **common)
 
 
@@ -158,6 +166,11 @@ def flat(tree: Any, above: str = "") -> Iterator[tuple[str, Any]]:
             yield from flat(value, f"{above}.{key}" if above else str(key))
     else:
         yield above, tree
+
+
+def _directions(result: dict[str, Any]) -> dict[str, Any]:
+    said = result.get("directions")
+    return {name: said[name] for name in said if said[name] in ("max", "min", None)} if isinstance(said, dict) else {}
 
 
 def _choices(paths: RunPaths) -> dict[str, str]:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightsweep.reporting.comparing import Difference, default_target, differences, metrics_of, rises, targets
+from lightsweep.reporting.comparing import Difference, default_target, differences, metrics_of, targets
 from lightsweep.reporting.drawing import Drawing
-from lightsweep.reporting.figures import best_first, curve_figures, means_figure
-from lightsweep.reporting.grouping import Group
+from lightsweep.reporting.figures import best_first, curve_figures, first_word, means_figure
+from lightsweep.reporting.grouping import Group, rises
 from lightsweep.reporting.numbers import interval, number, probability, scale, unit
 from lightsweep.reporting.page import Section
 from lightsweep.reporting.runs import Run
@@ -33,9 +33,10 @@ def results(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Sec
             cells.append(interval(estimate, name) + n)
         rows.append([group.name, f"{len(group.completed)} of {len(group.runs)}", *cells])
     head = ["setting", "n completed", *(f"{name}{unit(name)}" for name in metrics)]
+    first = first_word(counted, metric).capitalize()
     note = (
         "Mean ± half the 95 % interval of the mean by Student's t over the seeds; no interval with one run. "
-        f"Best {metric} first. val/… and test/… are those of each run's best checkpoint."
+        f"{first} {metric} first. val/… and test/… are those of each run's best checkpoint."
     )
     tables = {"": Table(head, rows, note)}
     keys = [key for key in dict.fromkeys(k for g in counted for k in g.settings) if not key.endswith("_target_")]
@@ -72,20 +73,24 @@ def _differences(groups: Sequence[Group], metric: str) -> Table | None:
     found = [pair for pair in differences(groups, metric) if pair.estimate.p is not None]
     if not found:
         return None
-    best = groups[0].name
+    best, rising = groups[0].name, rises(groups, metric)
     shown = found if len(found) <= ALL_PAIRS else [pair for pair in found if best in (pair.first, pair.second)]
     rows = []
     for pair in shown:
         cells = [interval(pair.estimate, metric, signed=True), str(pair.estimate.n), probability(pair.adjusted)]
-        rows.append([f"{pair.first} − {pair.second}", *cells, _better(pair)])
-    some = "" if shown is found else f"The {len(shown)} pairs with {best}; all {len(found)} are in differences.csv."
-    return Table(["pair", "difference ± 95 %", "n seeds", "p (Holm)", "better"], rows, some)
+        rows.append([f"{pair.first} − {pair.second}", *cells, _better(pair, rising)])
+    notes = [] if shown is found else [f"The {len(shown)} pairs with {best}; all {len(found)} are in differences.csv."]
+    if rising is None:
+        notes.append(f"The runs do not say whether more {metric} is better.")
+    return Table(["pair", "difference ± 95 %", "n seeds", "p (Holm)", "better"], rows, " ".join(notes))
 
 
-def _better(pair: Difference) -> str:
+def _better(pair: Difference, rising: bool | None) -> str:
     if pair.adjusted is None or pair.adjusted > 0.05:
         return "not shown"
-    return pair.first if ((pair.estimate.mean or 0.0) > 0) == rises(pair.metric) else pair.second
+    if rising is None:
+        return "–"
+    return pair.first if ((pair.estimate.mean or 0.0) > 0) == rising else pair.second
 
 
 def curves(groups: Sequence[Group], metric: str) -> Section | None:
@@ -121,9 +126,10 @@ def time_to_target(groups: Sequence[Group], metric: str, target: float | None) -
         return None
     found = targets(best_first(counted, metric), watched, value)
     rows = [[one.group, f"{one.reached} of {one.runs}", interval(one.steps), interval(one.seconds)] for one in found]
-    sign = "at least" if rises(watched) else "at most"
+    sign = "at most" if rises(counted, watched) is False else "at least"
     shown = number(value, watched) + (" %" if scale(watched) == 100 else "")
-    why = "the median of the runs' best; another with target=…" if target is None else "as asked for"
+    usual = f"the median of the runs' {first_word(counted, watched)}; another with target=…"
+    why = usual if target is None else "as asked for"
     text = [
         f"When {watched} is first {sign} {shown} ({why}). Means ± 95 % interval (Student's t) over the runs that reach "
         "it, so where some do not, the others look faster than the setting is. Seconds count from the process's start."

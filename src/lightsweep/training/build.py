@@ -31,7 +31,7 @@ from lightsweep.training.allocator import keep_freed_memory
 from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
 from lightsweep.training.clock import Clock
 from lightsweep.training.conductor import Conductor
-from lightsweep.training.metrics import Metrics, build_metrics, direction
+from lightsweep.training.metrics import Metrics, build_metrics, direction, said_direction
 from lightsweep.training.optimizers import build_optimizers, scaled, stop_looking_for_gpus
 from lightsweep.training.progress import Bar
 from lightsweep.training.recorder import Recorder
@@ -107,6 +107,7 @@ class Parts:
     recorder: Recorder
     watchers: list[Watcher]
     bar: Bar
+    directions: dict[str, str | None]
 
 
 def build(
@@ -151,7 +152,8 @@ def build(
     added = [Metrics(metrics)] if metrics else []
     own: list[Callback] = [conductor, *added, *watchers, bar, *trainer_callbacks(cfg, monitor, mode), *callbacks]
     trainer.callbacks = [*own, *trainer.callbacks]  # type: ignore[attr-defined]
-    return Parts(datamodule, model, trainer, stepper, checkpoints, conductor, recorder, watchers, bar)
+    directions = {name: said_direction(metric) for name, metric in metrics.items()}
+    return Parts(datamodule, model, trainer, stepper, checkpoints, conductor, recorder, watchers, bar, directions)
 
 
 def monitored(

@@ -91,9 +91,15 @@ def direction(name: str, metric: Metric) -> str:
     Raises:
         ConfigError: it says nothing.
     """
-    if metric.higher_is_better is None:
+    said = said_direction(metric)
+    if said is None:
         raise ConfigError(f"`monitor={name}` does not tell whether more is better: add mode=max or mode=min")
-    return "max" if metric.higher_is_better else "min"
+    return said
+
+
+def said_direction(metric: Metric) -> str | None:
+    """`max` where more of a metric is better, `min` where less is, None where it does not say."""
+    return {True: "max", False: "min"}.get(metric.higher_is_better)  # type: ignore[arg-type]
 
 
 def as_metrics_take_it(spec: DataSpec, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,8 @@ class Result:
         samples_per_second: training examples by the time of the training epochs, validation not counted.
         seconds_by_part: the wall time split up; sums to `seconds`.
         reason: why the run ended early, in a line.
+        directions: of each metric that the configuration adds, by its name without the split: `max` where more is
+            better, `min` where less is, None where it does not say.
     """
 
     status: str
@@ -44,6 +46,7 @@ class Result:
     seconds_by_part: dict[str, float] = field(default_factory=dict)
     reason: str | None = None
     folder: str = ""
+    directions: dict[str, str | None] = field(default_factory=dict)
 
     def objectives(self, names: Sequence[str]) -> float | list[float | None] | None:
         """The values that a sweep looks at: one, or several in the order of their names.

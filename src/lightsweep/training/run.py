@@ -171,6 +171,7 @@ def _note(cfg: DictConfig, parts: Parts, result: Result) -> None:
     result.device = device_name(device)
     result.parameters = sum(p.numel() for p in parts.model.net.parameters())
     result.monitor = parts.checkpoints.monitor
+    result.directions = parts.directions
 
 
 def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) -> None:
