@@ -1,5 +1,7 @@
 """Runs of one setting together, and the names of settings."""
 
+import pytest
+
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.runs import find_runs, read_run
 
@@ -33,6 +35,27 @@ def test_what_does_not_change_training_makes_no_group(make_run, tmp_path):
     make_run("a", seed=0, tags=["x"], logger=None)
     make_run("b", seed=1, tags=["y"], logger={"csv": {"_target_": "z"}})
     assert groups_of(tmp_path) == {"mlp sgd": [0, 1]}
+
+
+@pytest.mark.parametrize("kind", ["MNIST", "mnist.MNISTBinary", "Torchvision"])
+def test_data_that_has_a_name_may_lie_anywhere(make_run, tmp_path, kind):
+    for seed, root in enumerate(("data", "/elsewhere")):
+        make_run(f"a{seed}", seed=seed, data={"_target_": f"lightsweep.data.{kind}", "root": root})
+    assert groups_of(tmp_path) == {"mlp sgd": [0, 1]}
+
+
+@pytest.mark.parametrize(
+    ("target", "key"),
+    [
+        ("lightsweep.data.Images", "root"),
+        ("lightsweep.data.CSV", "path"),
+        ("my_project.MNIST", "root"),
+    ],
+)
+def test_other_data_is_another_setting(make_run, tmp_path, target, key):
+    for seed, place in enumerate(("cats", "dogs")):
+        make_run(f"a{seed}", seed=seed, data={"_target_": target, key: place})
+    assert groups_of(tmp_path) == {f"{key}=cats": [0], f"{key}=dogs": [1]}
 
 
 def test_trials_are_in_no_group_but_the_reruns_of_the_best_are(make_run, make_sweep, tmp_path):

@@ -8,8 +8,11 @@ from typing import Any
 from lightsweep.reporting.runs import Run
 from lightsweep.statistics import Estimate
 
-_NOT_A_SETTING = ("seed", "test", "tags", "trust", "objectives", "logger", "data.root", "trainer.print_loss")
+_NOT_A_SETTING = ("seed", "test", "tags", "trust", "objectives", "logger", "trainer.print_loss")
 """What may differ between the runs of one setting: none of these changes how a model is trained."""
+
+_NAMED_DATA = ("MNIST", "MNISTBinary", "Torchvision")
+"""Our DataModules that are told a data set's name: `data.root` is only where its files lie."""
 
 _GROUPS = ("model", "data", "optimizer", "scheduler", "trainer")
 _ABSENT = "–"
@@ -83,11 +86,11 @@ def _agreed(said: Iterable[bool | None]) -> bool | None:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    return {key: value for key, value in (run.settings or {}).items() if not _ignored(key)}
-
-
-def _ignored(key: str) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in _NOT_A_SETTING)
+    settings = run.settings or {}
+    package, _, kind = str(settings.get("data._target_", "")).rpartition(".")
+    named = package.startswith("lightsweep.data") and kind in _NAMED_DATA
+    ignored = (*_NOT_A_SETTING, *(["data.root"] if named else []))
+    return {k: v for k, v in settings.items() if not any(k == name or k.startswith(f"{name}.") for name in ignored)}
 
 
 def _identity(run: Run) -> tuple[Any, ...]:
