@@ -120,6 +120,16 @@ def test_runs_with_different_metrics_share_a_table(make_run, tmp_path):
     assert "No two settings share two seeds" in done.paths.markdown.read_text()
 
 
+def test_two_equal_differences_show_nothing(make_run, tmp_path):
+    for seed, (one, other) in enumerate([(0.8, 0.7), (0.6, 0.5)]):
+        make_run(f"a{seed}", seed=seed, acc=one)
+        make_run(f"b{seed}", seed=seed, acc=other, optimizer="adam")
+    done = write_report([tmp_path / "outputs"])
+    assert "| sgd − adam | +10.00 | 2 | – | not shown |" in done.paths.markdown.read_text()
+    (pair,) = [row for row in rows(done.paths.differences) if row["metric"] == "test/acc"]
+    assert (pair["n"], pair["half_width_95"], pair["p"], pair["p_holm"]) == ("2", "", "", "")
+
+
 @pytest.fixture
 def two_errors(make_run, tmp_path):
     """Two settings on three seeds with a metric `own`, of which the configuration says what the test says."""
@@ -191,8 +201,8 @@ def test_asked_for_metric_ranks_and_target_is_used(outputs):
     done = write_report([outputs], metric="val/acc", target=0.84)
     text = done.paths.markdown.read_text()
     assert "When val/acc is first at least 84.00 % (as asked for)" in text
-    assert "| sgd | 3 of 3 | 200 ± 0 | 5 ± 0 |" in text
-    assert "| adam | 2 of 3 | 200 ± 0 | 5 ± 0 |" in text
+    assert "| sgd | 3 of 3 | 200 | 5 |" in text
+    assert "| adam | 2 of 3 | 200 | 5 |" in text
 
 
 def command(*words, cwd=ROOT):

@@ -23,14 +23,12 @@ def number(value: float | None, metric: str = "") -> str:
 
 
 def interval(estimate: Estimate, metric: str = "", signed: bool = False) -> str:
-    """`92.31 ± 0.12`: the half-width with two significant digits, the mean with as many decimals."""
+    """`92.31 ± 0.12`: the half-width with two significant digits, the mean with as many decimals; or the mean alone."""
     if estimate.mean is None:
         return "–"
     factor, sign = scale(metric), "+" if signed else ""
-    if not estimate.half_width:  # none, or no spread at all
-        spread = "" if estimate.half_width is None else " ± 0"
-        text = f"{factor * estimate.mean:{sign}.2f}" if metric.endswith("acc") else _significant(estimate.mean, sign)
-        return text + spread
+    if estimate.half_width is None:
+        return f"{factor * estimate.mean:{sign}.2f}" if metric.endswith("acc") else _significant(estimate.mean, sign)
     half = factor * estimate.half_width
     decimals = min(8, max(0, 1 - math.floor(math.log10(half))))
     return f"{factor * estimate.mean:{sign}.{decimals}f} ± {half:.{decimals}f}"

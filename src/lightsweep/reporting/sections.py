@@ -35,7 +35,8 @@ def results(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Sec
     head = ["setting", "n completed", *(f"{name}{unit(name)}" for name in metrics)]
     first = first_word(counted, metric).capitalize()
     note = (
-        "Mean ± half the 95 % interval of the mean by Student's t over the seeds; no interval with one run. "
+        "Mean ± half the 95 % interval of the mean by Student's t over the seeds; no interval with one run or "
+        "where all are equal. "
         f"{first} {metric} first. val/… and test/… are those of each run's best checkpoint."
     )
     tables = {"": Table(head, rows, note)}
@@ -70,7 +71,7 @@ def paired(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Sect
 
 
 def _differences(groups: Sequence[Group], metric: str) -> Table | None:
-    found = [pair for pair in differences(groups, metric) if pair.estimate.p is not None]
+    found = [pair for pair in differences(groups, metric) if pair.estimate.n > 1]
     if not found:
         return None
     best, rising = groups[0].name, rises(groups, metric)
@@ -80,6 +81,8 @@ def _differences(groups: Sequence[Group], metric: str) -> Table | None:
         cells = [interval(pair.estimate, metric, signed=True), str(pair.estimate.n), probability(pair.adjusted)]
         rows.append([f"{pair.first} − {pair.second}", *cells, _better(pair, rising)])
     notes = [] if shown is found else [f"The {len(shown)} pairs with {best}; all {len(found)} are in differences.csv."]
+    if any(pair.estimate.p is None for pair in shown):
+        notes.append("Where all seeds differ by the same, neither an interval nor p can be given.")
     if rising is None:
         notes.append(f"The runs do not say whether more {metric} is better.")
     return Table(["pair", "difference ± 95 %", "n seeds", "p (Holm)", "better"], rows, " ".join(notes))
