@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-_ROUNDING = 1e-9
-"""Values that differ by less, as a share of the greatest, are equal: 0.8 − 0.7 and 0.6 − 0.5 differ by 1e-16."""
+_ROUNDING = 1e-6
+"""Values that differ by less, as a share of the greatest, are equal: many are float32 or differences of such, and
+0.8 − 0.7 is not 0.6 − 0.5."""
 
 
 @dataclass(frozen=True)
