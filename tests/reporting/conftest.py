@@ -68,16 +68,18 @@ def make_run(tmp_path: Path) -> MakeRun:
 
 @pytest.fixture
 def make_sweep(tmp_path: Path, make_run: MakeRun) -> Callable[..., Path]:
-    """Writes a sweep's folder with the trials' run folders: values in order, None for pruned, "failed" for failed."""
+    """Writes a sweep's folder with the trials' run folders: values in order, None for pruned, "failed" for failed; and
+    which trials broke a constraint.
+    """
 
-    def made(name: str, values: Sequence[float | str | None], rises: bool = True) -> Path:
+    def made(name: str, values: Sequence[float | str | None], rises: bool = True, broken: Sequence[int] = ()) -> Path:
         folder = tmp_path / "outputs" / name
         folder.mkdir(parents=True)
         storage = JournalStorage(JournalFileBackend(str(SweepPaths(folder).journal)))
         direction = "maximize" if rises else "minimize"
         study = optuna.create_study(storage=storage, study_name=name, direction=direction)
         for number, value in enumerate(values):
-            study.add_trial(_trial(number, value))
+            study.add_trial(_trial(number, value, number in broken))
             status = {None: "pruned", "failed": "failed"}.get(value, "completed")  # type: ignore[call-overload]
             acc = value if isinstance(value, float) else None
             reason = "it burst" if value == "failed" else None
@@ -90,7 +92,7 @@ def make_sweep(tmp_path: Path, make_run: MakeRun) -> Callable[..., Path]:
     return made
 
 
-def _trial(number: int, value: float | str | None) -> FrozenTrial:
+def _trial(number: int, value: float | str | None, broken: bool) -> FrozenTrial:
     distributions = {
         "optimizer.lr": FloatDistribution(1e-9, 1, log=True),
         "optimizer.momentum": FloatDistribution(0, 1),
@@ -103,4 +105,5 @@ def _trial(number: int, value: float | str | None) -> FrozenTrial:
         value=value if isinstance(value, float) else None,
         state=states.get(value, TrialState.COMPLETE),  # type: ignore[arg-type]
         user_attrs={"lightsweep:reason": "it burst"} if value == "failed" else {},
+        system_attrs={"constraints": [1.0 if broken else 0.0]},
     )

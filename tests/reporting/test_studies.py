@@ -8,11 +8,20 @@ import optuna
 import pytest
 import yaml
 from optuna.distributions import FloatDistribution
-from optuna.trial import create_trial
+from optuna.trial import TrialState, create_trial
 
+from lightsweep.reporting.report import write_report
 from lightsweep.reporting.runs import find_runs, is_sweep
-from lightsweep.reporting.studies import at_edge, budget_band, budget_values, expected_best, find_sweeps, importances
-from lightsweep.reporting.sweep_figures import colour_range
+from lightsweep.reporting.studies import (
+    Sweep,
+    at_edge,
+    budget_band,
+    budget_values,
+    expected_best,
+    find_sweeps,
+    importances,
+)
+from lightsweep.reporting.sweep_figures import colour_range, sweep_figures
 from lightsweep.sweeping import storage as storage_module
 from lightsweep.sweeping.storage import open_storage
 
@@ -55,6 +64,44 @@ def test_pruned_trials_count_with_what_they_reported_and_failed_ones_with_the_wo
     sweep = sweep_of(make_sweep("s", [0.5, None, "failed", 0.1]))
     assert budget_values(sweep) == [0.5, 0.3, 0.1, 0.1]
     assert [trial.number for trial in sweep.ranked()] == [0, 3]
+
+
+def test_trials_that_broke_a_constraint_are_no_best_ones(make_sweep):
+    folder = make_sweep("s", [0.5, 0.9, 0.1], broken=[1])
+    sweep = sweep_of(folder)
+    assert [trial.number for trial in sweep.ranked()] == [0, 2]
+    assert budget_values(sweep) == [0.5, 0.1, 0.1]
+    assert "| trial 0 | 50.00 |" in write_report([folder]).paths.markdown.read_text()
+
+
+def test_sweep_of_which_no_trial_kept_the_constraints_has_no_best_one(make_sweep):
+    text = write_report([make_sweep("s", [0.5, 0.9], broken=[0, 1])]).paths.markdown.read_text()
+    assert "2 trials finished (2 complete" in text
+    assert "The best" not in text
+
+
+def pruned(*reports):
+    return create_trial(
+        params={"lr": 0.1},
+        distributions={"lr": FloatDistribution(0, 1)},
+        intermediate_values=dict(enumerate(reports)),
+        state=TrialState.PRUNED,
+    )
+
+
+def sweep_with(trial, tmp_path):
+    study = optuna.create_study(direction="maximize")
+    study.add_trials([create_trial(params=trial.params, distributions=trial.distributions, value=0.1), trial])
+    return Sweep(tmp_path, "s", study)
+
+
+def test_reports_of_a_pruned_trial_that_are_no_number_do_not_count(tmp_path):
+    assert budget_values(sweep_with(pruned(float("nan"), 0.7), tmp_path)) == [0.1, 0.7]
+
+
+def test_pruned_trial_that_last_reported_0_is_in_the_slices(tmp_path):
+    drawings = {drawing.name: drawing for drawing in sweep_figures(sweep_with(pruned(0.4, 0.0), tmp_path), "value", [])}
+    assert "legend" in drawings["sweep-s-slice-lr"].svg
 
 
 def test_best_of_a_falling_objective_is_the_least(make_sweep):

@@ -150,7 +150,7 @@ def sweeps(found: Sequence[Sweep], runs: Sequence[Run]) -> Section | None:
         f"{sweep.name}: the best trial's {', '.join(short(name) for name in names)} lies within 5 % of an end of its "
         "range; the best may lie beyond it."
         for sweep in found
-        if sweep.single and sweep.complete and (names := at_edge(sweep.ranked()[0]))
+        if sweep.single and (best := sweep.ranked()) and (names := at_edge(best[0]))
     ]
     text = ["Trials are ranked on validation and never see the test set.", *edges]
     if len(inner) == 1:  # nothing to fold away
@@ -175,7 +175,7 @@ def _sweep(sweep: Sweep, trial_runs: Sequence[Run]) -> Section:
         f"Study {sweep.study.study_name}: {counts.counted} trials finished ({counts.complete} complete, "
         f"{counts.pruned} pruned, {counts.failed} failed), {counts.not_counted} not counted, {counts.running} running."
     ]
-    best = sweep.ranked()[:TOP] if sweep.single else sorted(sweep.study.best_trials, key=lambda trial: trial.number)
+    best = sweep.ranked()[: TOP if sweep.single else None]
     names = list(dict.fromkeys(name for trial in best for name in trial.params))
     rows = [
         [

@@ -16,6 +16,7 @@ from lightsweep.errors import RunFolderError
 from lightsweep.reporting.runs import Run, is_sweep
 from lightsweep.reporting.saved_study import open_saved_study
 from lightsweep.sweeping import marks
+from lightsweep.sweeping.results import ranked_trials
 
 RESAMPLES = 2000
 
@@ -60,9 +61,8 @@ class Sweep:
         return self.study is not None and len(self.study.directions) == 1
 
     def ranked(self) -> list[FrozenTrial]:
-        """The complete trials, best first."""
-        sign = -1 if self.rises else 1
-        return sorted(self.complete, key=lambda trial: (sign * trial.values[0], trial.number))
+        """The complete trials that kept their constraints, best first; of several objectives the Pareto front."""
+        return ranked_trials(self.study) if self.study is not None else []
 
 
 def find_sweeps(folders: Sequence[Path], runs: Sequence[Run]) -> list[Sweep]:
@@ -105,16 +105,17 @@ def importances(sweep: Sweep) -> dict[str, float]:
 
 
 def budget_values(sweep: Sweep) -> list[float]:
-    """What each trial would have given the tuner: its value; of a pruned one the best that it reported; of a failed one
-    the worst of all.
+    """What each trial would have given the tuner: its value; of a pruned one the best that it reported; of one that
+    failed or broke a constraint the worst of all.
     """
     best = max if sweep.rises else min
+    kept = {trial.number for trial in sweep.ranked()}
     found: list[float | None] = []
     for trial in sweep.trials:
         if trial.state is TrialState.COMPLETE:
-            found.append(trial.values[0])
+            found.append(trial.values[0] if trial.number in kept else None)
         elif trial.state.is_finished():
-            found.append(best(trial.intermediate_values.values(), default=None))
+            found.append(best((v for v in trial.intermediate_values.values() if np.isfinite(v)), default=None))
     known = [value for value in found if value is not None and np.isfinite(value)]
     if not known:
         return []

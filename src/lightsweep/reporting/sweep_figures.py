@@ -56,7 +56,7 @@ def budget_figure(sweeps: Sequence[Sweep], objective: str) -> Drawing | None:
     caption = (
         f"Closed form of Dodge et al. 2019 for trials drawn independently; {mark}: 95 % percentile bootstrap over sets "
         "of trials (2,000, seeded). The first two trials' values may lie outside. A pruned trial counts with the best "
-        f"that it reported, a failed one with the worst of all. n trials: {counts}."
+        f"that it reported, one that failed or broke a constraint with the worst of all. n trials: {counts}."
     )
     return draw("tuning-budget", f"What more trials are worth: {objective}", caption, paint, (5.8, 3.4))
 
@@ -113,8 +113,10 @@ def _history(sweep: Sweep, objective: str) -> Drawing:
             axes.plot(*zip(*reported, strict=True), "x", color=QUIET, markersize=5, label="pruned, last reported")
         for place, trial in enumerate(failed):
             axes.axvline(trial.number, color=PALETTE[1], linewidth=0.8, label="" if place else "failed")
-        numbers = [trial.number for trial in done]
-        axes.step(numbers, best(values), where="post", color=INK, linewidth=1.2, label="best so far")
+        kept = sorted(sweep.ranked(), key=lambda trial: trial.number)
+        if kept:
+            so_far = best([trial.values[0] * factor for trial in kept])
+            axes.step([t.number for t in kept], so_far, where="post", color=INK, linewidth=1.2, label="best so far")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("trial")
         axes.set_ylabel(f"{objective}{unit(objective)}")
@@ -142,7 +144,8 @@ def _slices(sweep: Sweep, objective: str) -> Iterator[Drawing]:
         def paint(axes: Axes, name: str = name) -> None:
             factor = scale(objective)
             tried = [(trial.params[name], trial.values[0] * factor) for trial in done if name in trial.params]
-            dropped = [(t.params[name], last * factor) for t in pruned if name in t.params and (last := _last(t))]
+            reported = [(t.params[name], _last(t)) for t in pruned if name in t.params]
+            dropped = [(x, last * factor) for x, last in reported if last is not None]
             if not _is_numeric(sweep, name):
                 tried, dropped = ([(str(x), y) for x, y in points] for points in (tried, dropped))
             axes.plot(*zip(*tried, strict=True), "o", color=PALETTE[0], markersize=4, label="complete")
@@ -185,14 +188,15 @@ def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawin
         beyond = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
         extend = beyond[min(values) < low, max(values) > high]
         axes.figure.colorbar(points, ax=axes, label=f"{objective}{unit(objective)}", extend=extend)
-        best = sweep.ranked()[0]
-        axes.plot(*places([best])[0], "o", markersize=11, fillstyle="none", color=INK, label="best")
+        for place in places(sweep.ranked()[:1]):
+            axes.plot(*place, "o", markersize=11, fillstyle="none", color=INK, label="best")
         for name, axis in ((horizontal, axes.xaxis), (vertical, axes.yaxis)):
             if _is_log(sweep, name):
                 log_axis(axis)
         axes.set_xlabel(short(horizontal))
         axes.set_ylabel(short(vertical))
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=3)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=3)
 
     title = f"{sweep.name}: {short(horizontal)} × {short(vertical)}"
     return draw(_name(sweep, "map"), title, _trial_counts(sweep), paint, (5.2, 4))
