@@ -39,14 +39,13 @@ def refuse_changes(cfg: DictConfig, paths: RunPaths) -> None:
         return
     before, now = dict(leaves(saved_values(paths))), dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
     changed = [key for key in now.keys() | before.keys() if now.get(key) != before.get(key)]
-    scheduled = cfg.scheduler._target_ is not None
-    auto = [key for key, value in now.items() if key.startswith("scheduler.") and value == "auto" and scheduled]
+    by_length = [key for key in ("T_max", "total_steps") if cfg.scheduler.get(key) == "auto" and cfg.scheduler._target_]
     for key in sorted(changed):
         told = f"`{key}` cannot change from {before.get(key)} to {now.get(key)} where a run goes on"
         if not f"{key}.".startswith(tuple(f"{free}." for free in FREE)):
             raise ConfigError(f"{told}: what it was trained with is in its checkpoint; start a run of its own")
-        if key in _LENGTH and auto:
-            raise ConfigError(f"{told}: `{auto[0]}=auto` made the schedule for the old length; start a run of its own")
+        if key in _LENGTH and by_length:
+            raise ConfigError(f"{told}: `scheduler.{by_length[0]}=auto` made the schedule for the old length; start a run of its own")
 
 
 def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
