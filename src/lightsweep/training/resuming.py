@@ -45,7 +45,8 @@ def refuse_changes(cfg: DictConfig, paths: RunPaths) -> None:
         if not f"{key}.".startswith(tuple(f"{free}." for free in FREE)):
             raise ConfigError(f"{told}: what it was trained with is in its checkpoint; start a run of its own")
         if key in _LENGTH and by_length:
-            raise ConfigError(f"{told}: `scheduler.{by_length[0]}=auto` made the schedule for the old length; start a run of its own")
+            schedule = f"`scheduler.{by_length[0]}=auto` made the schedule for the old length"
+            raise ConfigError(f"{told}: {schedule}; start a run of its own")
 
 
 def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
