@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from functools import partial
 from types import TracebackType
 
@@ -38,7 +39,8 @@ class Progress:
     ) -> None:
         self._done.set()
         self._thread.join()
-        self._look()
+        with nullcontext() if error is None else suppress(Exception):  # the body's own error is the one to tell
+            self._look()
 
     def _watch(self) -> None:
         while not self._done.wait(POLL_S):
