@@ -5,8 +5,9 @@ import json
 import pytest
 
 import lightsweep
-from lightsweep import ConfigError, RunFolderError, Sweep, sweep, train
-from lightsweep.paths import RunPaths
+from lightsweep import ConfigError, Result, RunFolderError, Sweep, sweep, train
+from lightsweep.files import write_csv
+from lightsweep.paths import RunPaths, SweepPaths
 
 
 @pytest.fixture
@@ -76,6 +77,44 @@ def test_a_search_gives_its_trials_and_the_best(quick):
 def test_a_mistake_in_a_sweep_is_a_config_error(quick, overrides, text):
     with pytest.raises(ConfigError, match=text):
         sweep(overrides)
+
+
+@pytest.fixture
+def unfinished_grid(tmp_path):
+    """A grid's folder of which the first run is over, the second has begun, and the third has only its folder."""
+    for number, overrides in enumerate((["optimizer.lr=1e-05", "tag=on"], ["optimizer.lr=1e-04", "tag=off"])):
+        run = RunPaths(tmp_path / str(number))
+        run.hydra.mkdir(parents=True)
+        run.overrides.write_text("".join(f"- {line}\n" for line in ["model=mlp", *overrides]))
+    (tmp_path / "2").mkdir()
+    Result("completed", 0, monitored=0.5, seconds=3.0).save(RunPaths(tmp_path / "0"))
+    return tmp_path
+
+
+def test_a_grid_that_still_runs_is_read(unfinished_grid):
+    first, second = Sweep.read(unfinished_grid).trials
+
+    assert (first.status, first.values, first.duration_s) == ("completed", (0.5,), 3.0)
+    assert (second.status, second.values, second.duration_s) == ("running", (), None)
+
+
+def test_parameters_of_a_grid_are_what_hydra_makes_of_them(unfinished_grid):
+    found = [dict(trial.parameters) for trial in Sweep.read(unfinished_grid).trials]
+
+    assert found == [{"optimizer.lr": 1e-05, "tag": "on"}, {"optimizer.lr": 1e-04, "tag": "off"}]
+
+
+def test_parameters_of_a_search_are_those_that_it_drew(tmp_path):
+    drawn = [1e-05, "on", True, 3, [1, 2], "torchvision.A(b)", "a,b"]
+    keys = [f"k{number}" for number in range(len(drawn))]
+    head = ["number", "state", "value", "duration_s", "reason"]
+    write_csv(SweepPaths(tmp_path).trials, [[*head, *keys], [0, "complete", 0.5, 2.0, "", *drawn]])
+    SweepPaths(tmp_path).results.write_text("name: optuna\nbest_params:\n  lr: 1e-05\nbest_value: 1e-05\n")
+
+    found = Sweep.read(tmp_path)
+
+    assert list(found.trials[0].parameters.values()) == drawn
+    assert (found.best_parameters, found.best_value) == ({"lr": 1e-05}, 1e-05)
 
 
 def test_a_folder_that_is_no_sweep_is_named(tmp_path):

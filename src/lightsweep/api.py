@@ -12,10 +12,12 @@ import yaml
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from hydra.version import setbase
 from lightning.pytorch import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lightsweep import paths, training
 from lightsweep.cli.imports import quiet_imports
@@ -65,7 +67,8 @@ class Trial:
 
     Attributes:
         number: its place in the order of starting.
-        status: `complete`, `pruned`, `failed`, … as `trials.csv` has it; for a grid's run that of its `result.json`.
+        status: `complete`, `pruned`, `failed`, … as `trials.csv` has it; for a grid's run that of its `result.json`,
+            and `running` where there is none yet.
         values: what it reached: one number, or one for each direction; empty where it reached none.
         parameters: its settings by key; of a grid's run, those that differ within the grid.
         duration_s: wall time; None where it is not known.
@@ -110,7 +113,7 @@ class Sweep:
             return cls(found.folder, tuple(_grid(found.folder)))
         best: dict[str, Any] = {}
         if found.results.is_file():
-            best = yaml.safe_load(found.results.read_text(encoding="utf-8"))
+            best = OmegaConf.to_container(OmegaConf.load(found.results))  # type: ignore[assignment]
         trials = tuple(_trials(found))
         return cls(found.folder, trials, best.get("best_params", {}), best.get("best_value"))
 
@@ -205,7 +208,7 @@ def _trials(found: paths.SweepPaths) -> Iterator[Trial]:
                 number,
                 state,
                 tuple(float(value) for value in values if value),
-                {key: yaml.safe_load(text) for key, text in row.items() if text},
+                {key: _value(text) for key, text in row.items() if text},
                 float(duration) if duration else None,
                 reason,
                 found.folder / str(number),
@@ -214,21 +217,32 @@ def _trials(found: paths.SweepPaths) -> Iterator[Trial]:
 
 def _grid(folder: Path) -> Iterator[Trial]:
     """The runs of a grid, which has no table of its own; their parameters are the overrides that differ."""
-    runs = [path for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
+    found = folder.iterdir() if folder.is_dir() else ()
+    runs = [path for path in found if path.name.isdigit() and paths.RunPaths(path).overrides.is_file()]
     if not runs:
         raise RunFolderError(f"{folder} is no sweep's folder: it holds neither trials nor runs")
     runs.sort(key=lambda path: int(path.name))
     given = [set(yaml.safe_load(paths.RunPaths(path).overrides.read_text(encoding="utf-8"))) for path in runs]
     for path, lines in zip(runs, given, strict=True):
-        result = read_result(paths.RunPaths(path))
+        files = paths.RunPaths(path)
+        result: dict[str, Any] = read_result(files) if files.result.is_file() else {"status": "running"}
         pairs = (line.lstrip("+").partition("=") for line in sorted(lines - set.intersection(*given)))
         monitored = result.get("monitored")
         yield Trial(
             int(path.name),
             str(result["status"]),
             () if monitored is None else (monitored,),
-            {key: yaml.safe_load(text) for key, _, text in pairs},
+            {key: _value(text) for key, _, text in pairs},
             result.get("seconds"),
             result.get("reason") or "",
             path,
         )
+
+
+def _value(text: str) -> Any:
+    """What Hydra takes a setting's text for: unlike YAML's own rules, `1e-05` is a number and `on` a word."""
+    try:
+        override = OverridesParser.create().parse_override(f"key={text}")
+    except HydraException:
+        return text
+    return text if override.is_sweep_override() else override.value()
