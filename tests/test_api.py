@@ -34,6 +34,7 @@ def test_training_by_overrides_makes_a_folder_of_its_own(quick, tmp_path):
     assert first.folder != second.folder
     assert json.loads(RunPaths(tmp_path / first.folder).result.read_text())["test/acc"] == first.metrics["test/acc"]
     assert lightsweep.evaluate(tmp_path / first.folder)["test/acc"] == first.metrics["test/acc"]
+    assert lightsweep.evaluate(first.folder) == lightsweep.evaluate(tmp_path / first.folder)
 
 
 def test_a_named_folder_is_used(quick, tmp_path):

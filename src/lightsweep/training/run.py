@@ -137,7 +137,7 @@ def _raise_if_storage_failed(error: BaseException, cfg: DictConfig, paths: RunPa
         raise failure from error
 
 
-def evaluate(folder: Path, checkpoint: str = "best", trust: Sequence[str] = ()) -> dict[str, float]:
+def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] = ()) -> dict[str, float]:
     """A finished run's checkpoint on the test set.
 
     Args:
@@ -151,7 +151,7 @@ def evaluate(folder: Path, checkpoint: str = "best", trust: Sequence[str] = ()) 
     Raises:
         RunFolderError: a folder or a checkpoint that is none, or is damaged.
     """
-    paths = RunPaths(folder)
+    paths = RunPaths(Path(folder))
     cfg = read_config(paths, [f"trust={override_text(list(trust))}", "logger=null", "callbacks=null"])
     cfg.callbacks, cfg.test = {}, True
     check(cfg)
