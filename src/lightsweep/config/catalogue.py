@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from lightsweep.config import source
 from lightsweep.config.check import interval, nearest
 from lightsweep.config.compose import composing
+from lightsweep.config.dotted import dotted
 from lightsweep.config.schema import GROUPS, Config
 from lightsweep.errors import ConfigError
 
@@ -165,14 +166,8 @@ def _key(group: str, name: str, default: str, argument: source.Argument | None, 
 
 def _whole(group: str, name: str, loader: Any) -> Member:
     """A file that sets keys all over: its own values, flat."""
-    flat = _leaves(_unresolved(loader.repository.load_config(f"{group}/{name}").config))
+    flat = dotted(_unresolved(loader.repository.load_config(f"{group}/{name}").config))
     return Member(name, None, "", tuple(Key(key, "", _spelt(value), "") for key, value in flat))
-
-
-def _leaves(tree: Any, above: str = "") -> list[tuple[str, Any]]:
-    if not isinstance(tree, dict) or not tree:
-        return [(above.rstrip("."), tree)]
-    return [leaf for key, value in tree.items() for leaf in _leaves(value, f"{above}{key}.")]
 
 
 def _unresolved(node: Any) -> dict[str, Any]:

@@ -7,13 +7,13 @@ its configuration names; and it does not say whom to trust.
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep.config.aliases import LAUNCHERS
+from lightsweep.config.dotted import dotted
 from lightsweep.config.override_text import override_text
 from lightsweep.config.saved import leads_outside
 from lightsweep.errors import ConfigError
@@ -69,7 +69,7 @@ def overrides_of(path: Path, given: set[str]) -> list[str]:
         for name in choice if isinstance(choice, list) else [choice]:
             if name is not None and not _CHOICE.fullmatch(str(name)):
                 raise ConfigError(f"`experiment={path}` chooses {str(name)!r} for `{group}`, which is no name")
-    values = _leaves(content)
+    values = list(dotted(content))
     for key, value in values:
         plain = bool(_KEY.fullmatch(key))
         _refuse_unless(path, key, plain and not leads_outside(key, value, Path.cwd()), given)
@@ -82,13 +82,3 @@ def _refuse_unless(path: Path, key: str, allowed: bool, given: set[str]) -> None
     launching = "hydra" in parts or parts[0] in LAUNCHERS  # short for `hydra.launcher`
     if not allowed or launching or (parts[0] == "trust" and "trust" not in given):
         raise ConfigError(f"`experiment={path}` may not set `{key}`: if that is right, give it on the command line")
-
-
-def _leaves(values: dict[Any, Any], above: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            found += _leaves(value, f"{above}{key}.")
-        else:
-            found.append((f"{above}{key}", value))
-    return found

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from lightsweep.config.dotted import dotted
 from lightsweep.config.saved import read_result
 from lightsweep.errors import RunFolderError
 from lightsweep.paths import ReportPaths, RunPaths, SweepPaths
@@ -156,16 +157,7 @@ def _kind(folder: Path) -> str:
 
 def _settings(paths: RunPaths) -> dict[str, Any] | None:
     tree = read_mapping(paths.config)
-    return dict(flat(tree)) if tree else None
-
-
-def flat(tree: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested mappings by dotted keys; lists are leaves."""
-    if isinstance(tree, dict) and tree:
-        for key, value in tree.items():
-            yield from flat(value, f"{above}.{key}" if above else str(key))
-    else:
-        yield above, tree
+    return dict(dotted(tree)) if tree else None
 
 
 def _directions(result: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from lightsweep.config.dotted import dotted
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
 from lightsweep.paths import SweepPaths
@@ -122,11 +123,4 @@ def _held_fixed(config: DictConfig) -> dict[str, Any]:
     sweeper = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
     assert isinstance(sweeper, dict)
     tree = {**task_part(config), "hydra.sweeper": {key: sweeper.get(key) for key in _BUDGET}}
-    return dict(_flat(tree))
-
-
-def _flat(tree: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in tree.items():
-        found += _flat(value, f"{above}{key}.") if isinstance(value, Mapping) and value else [(f"{above}{key}", value)]
-    return found
+    return dict(dotted(tree))
