@@ -36,7 +36,9 @@ def test_its_configuration_composes(tmp_path, monkeypatch):
     assert compose(["sweeps=width"]).trust == ["mine"]
 
 
-@pytest.mark.parametrize("name", ["1st", "my project", "class", "json", "torch", "tests", "a.b"])
+@pytest.mark.parametrize(
+    "name", ["1st", "my project", "class", "json", "torch", "tests", "a.b", "größe", "_mine", "mine-"]
+)
 def test_a_name_that_is_no_packages_is_refused(tmp_path, name):
     with pytest.raises(ConfigError, match=r"^a project's "):
         make_project(tmp_path / name)

@@ -1,6 +1,7 @@
 """`lightsweep new <folder>`: a project of one's own that runs at once."""
 
 import keyword
+import re
 import string
 import sys
 from importlib.util import find_spec
@@ -13,6 +14,9 @@ from lightsweep.paths import template_dir
 
 _PLACES = {"gitignore": ".gitignore", "ci.yml": ".github/workflows/ci.yml"}
 """Files that lie in the template under another name than in a project."""
+
+_NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_-]*[A-Za-z0-9])?")
+"""Python's identifiers that are a distribution's name too: PyPA's "Names and normalization"."""
 
 
 def new() -> None:
@@ -42,8 +46,10 @@ def make_project(folder: Path) -> list[Path]:
     package = name.replace("-", "_")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is there already, and not an empty folder")
-    if not package.isidentifier() or keyword.iskeyword(package):
-        raise ConfigError(f"a project's name must be of letters, digits, - and _ but is {name!r}")
+    if not _NAME.fullmatch(name) or keyword.iskeyword(package):
+        raise ConfigError(
+            f"a project's name must be like net or my-net_2, of ASCII letters, digits, - and _, but is {name!r}"
+        )
     if package in sys.stdlib_module_names or package in ("tests", "conf", "sweeps") or _installed(package):
         raise ConfigError(f"a project's package is named like it, but there is a package {package!r} already")
     made = []
