@@ -116,6 +116,40 @@ def test_a_loggers_keys_are_checked(compose, key, value, text):
         check(cfg)
 
 
+def test_a_run_without_time_is_refused(cfg):
+    cfg.trainer.max_time = "00:00:00:00"
+
+    with pytest.raises(ConfigError, match=r"^`trainer\.max_time` must be above 00:00:00:00, or null for no limit, but"):
+        check(cfg)
+
+
+@pytest.mark.parametrize("monitor", ["auto", "val/loss"])
+def test_a_run_that_would_never_validate_what_it_monitors_is_refused(cfg, monitor):
+    cfg.monitor, cfg.trainer.check_val_every_n_epoch, cfg.trainer.max_epochs = monitor, 5, 3
+
+    message = (
+        r"`trainer\.check_val_every_n_epoch` must be at most `trainer\.max_epochs=3`, or monitor=train/loss, .* 5$"
+    )
+    with pytest.raises(ConfigError, match=message):
+        check(cfg)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trainer.max_epochs": 5},
+        {"trainer.max_epochs": -1, "trainer.max_steps": 10},
+        {"monitor": "train/loss"},
+        {"data.val_size": 0},
+    ],
+)
+def test_a_rare_validation_is_taken_where_it_comes_or_nothing_waits_for_it(cfg, changes):
+    for key, value in {"trainer.check_val_every_n_epoch": 5, "trainer.max_epochs": 3, **changes}.items():
+        OmegaConf.update(cfg, key, value)
+
+    check(cfg)
+
+
 def test_a_run_without_an_end_is_refused(cfg):
     cfg.trainer.max_epochs = -1
 

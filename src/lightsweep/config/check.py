@@ -66,13 +66,29 @@ def _check_together(values: dict[str, Any]) -> None:
     for limit in ("max_epochs", "max_steps"):
         if trainer[limit] == 0:
             raise ConfigError(f"`trainer.{limit}` must be at least 1, or -1 for no limit, but got 0")
+    if trainer["max_time"] is not None and not trainer["max_time"].strip("0:"):
+        raise ConfigError(
+            f"`trainer.max_time` must be above 00:00:00:00, or null for no limit, but got {trainer['max_time']}"
+        )
     for name in {"loss", "acc"} & values.get("metrics", {}).keys():
         raise ConfigError(f"`metrics.{name}` is the name of a metric that every run has: choose another")
     fold, num_folds = values["data"].get("fold"), values["data"].get("num_folds", 5)
     if fold is not None and fold >= num_folds:
         raise ConfigError(f"`data.fold` must be below `data.num_folds={num_folds}`, counted from 0, but got {fold}")
-    if values["data"].get("val_size") == 0 and fold is None and values["monitor"].startswith("val/"):
-        raise ConfigError(f"`monitor={values['monitor']}` needs a validation split, but `data.val_size` is 0")
+    _check_monitored(values, validates=values["data"].get("val_size") != 0 or fold is not None)
+
+
+def _check_monitored(values: dict[str, Any], validates: bool) -> None:
+    """The best checkpoint and early stopping wait for the monitored metric, which must come up once at least."""
+    monitor, trainer = values["monitor"], values["trainer"]
+    epochs, every = trainer["max_epochs"], trainer["check_val_every_n_epoch"]
+    if monitor.startswith("val/") and not validates:
+        raise ConfigError(f"`monitor={monitor}` needs a validation split, but `data.val_size` is 0")
+    if validates and not monitor.startswith("train/") and -1 < epochs < every:
+        raise ConfigError(
+            f"`trainer.check_val_every_n_epoch` must be at most `trainer.max_epochs={epochs}`, or monitor=train/loss, "
+            f"or nothing is ever validated, but got {every}"
+        )
 
 
 def _line(errors: Sequence[Any], values: dict[str, Any]) -> str:
