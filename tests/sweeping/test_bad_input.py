@@ -99,3 +99,12 @@ def test_study_of_another_direction_or_space_is_refused(app):
     assert "the study 'sweep' has direction minimize but `hydra.sweeper.direction` is maximize" in run.stderr
     run = app.sweep("x=interval(-3,2)", f"{S}.n_trials=2", code=2)
     assert "was made for another space: x was FloatDistribution(high=2.0" in run.stderr
+
+
+def test_study_of_another_fixed_setting_is_refused(app):
+    app.sweep(*SPACE, "n=2", f"{S}.n_trials=1")
+    run = app.sweep(*SPACE, "n=5", f"{S}.n_trials=2", code=2)
+    assert "the study 'sweep' was made with another setting: n was 2, is now 5; give another" in run.stderr
+    run = app.sweep(*SPACE, f"{S}.n_trials=2", code=2)
+    assert "n was 2, is now not given" in run.stderr
+    app.sweep(*SPACE, "n=2", "+trainer.devices=2", "+seed=4", f"{S}.n_trials=2")  # how and where may change

@@ -19,6 +19,7 @@ PRUNED_AT = "lightsweep:pruned_at"
 FOLDER = "lightsweep:folder"
 
 STUDY_SPACE = "lightsweep:space"
+STUDY_SETTINGS = "lightsweep:settings"  # the fixed ones
 STUDY_EXHAUSTED = "lightsweep:exhausted"
 STUDY_SEEDS = "lightsweep:seeds"  # of the sweeps that made its trials
 RERUN = "lightsweep:rerun:"  # followed by trial and seed

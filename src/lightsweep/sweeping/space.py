@@ -84,6 +84,13 @@ class Space:
         """Name and distribution of each parameter, by which a study is known to be of this space."""
         return {parameter.name: distribution_to_json(parameter.distribution) for parameter in self.every_parameter()}
 
+    def settings(self) -> dict[str, str]:
+        """The value of each fixed setting by its bare key, with the conditions that it stands under."""
+        found = {key: line if line.startswith("~") else line.partition("=")[2] for key, line in self.fixed}
+        for branch in self.branches:
+            found |= {f"{key}[{branch.condition}]": value for key, value in branch.space.settings().items()}
+        return found
+
     def without(self, keys: set[str]) -> "Space":
         """The space without the settings of these bare keys, wherever they stand."""
         return Space(

@@ -16,12 +16,18 @@ from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.storage import lock_path, open_storage
 
+_HOW = (
+    "sweeps", "trust", "tags", "logger", "data.root", "data.num_workers", "trainer.accelerator", "trainer.devices",
+    "trainer.num_nodes", "trainer.threads", "trainer.print_loss",
+)  # fmt: skip
+"""Keys that say how or where a trial runs, not what: sweeps on one study may differ in them, as in their seed."""
+
 
 def open_study(plan: Plan) -> Study:
     """The sweep's study, made when it does not exist, with its own sampler left out (see `load_study`).
 
     Raises:
-        ConfigError: the storage cannot be used, or the study has other directions or another space.
+        ConfigError: the storage cannot be used, or the study has other directions, space or fixed settings.
     """
     storage = open_storage(plan.storage, for_sweep=True)
     with exclusive(lock_path(plan.storage, plan.folder)):
@@ -34,6 +40,7 @@ def open_study(plan: Plan) -> Study:
         )
         _check_directions(study, plan.directions)
         _check_space(study, plan)
+        _check_settings(study, plan)
     return study
 
 
@@ -140,3 +147,21 @@ def _other_space(study: Study, found: Mapping[str, str], wanted: Mapping[str, st
         f"the study {study.study_name!r} was made for another space: {name} was {before}, is now {now}; "
         "give another `hydra.sweeper.study_name`"
     )
+
+
+def _check_settings(study: Study, plan: Plan) -> None:
+    """Compare the fixed settings with those of the study; one that was made elsewhere has none."""
+    wanted = {key: value for key, value in plan.space.settings().items() if not _says_how(key, plan)}
+    found: dict[str, str] | None = study.user_attrs.get(marks.STUDY_SETTINGS)
+    if found is None:
+        study.set_user_attr(marks.STUDY_SETTINGS, wanted)
+    elif found != wanted:
+        key = next(key for key in [*wanted, *found] if found.get(key) != wanted.get(key))
+        raise ConfigError(
+            f"the study {study.study_name!r} was made with another setting: {key} was {found.get(key, 'not given')}, "
+            f"is now {wanted.get(key, 'not given')}; give another `hydra.sweeper.study_name`"
+        )
+
+
+def _says_how(key: str, plan: Plan) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in (*_HOW, plan.rerun.seed_key))
