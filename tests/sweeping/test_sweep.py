@@ -272,3 +272,15 @@ def test_exact_count_under_random_kills_of_workers_and_sweep(app, study_of):
         if marks.condition(trial) == "not_counted" and trial.params:
             # all that it had drawn, which is a part where it was killed while it drew
             assert sum(trial.params.items() <= other.params.items() for other in complete) == 1
+
+
+@pytest.mark.parametrize(
+    "launcher", [(), ("hydra/launcher=local", "hydra.launcher.preload=[]")], ids=["basic", "local"]
+)
+def test_trial_whose_folder_cannot_be_made_fails_with_that_reason(app, study_of, launcher):
+    app.sweep_dir.mkdir()
+    (app.sweep_dir / "0").touch()
+    app.sweep(*SPACE, "hydra.sweeper.n_trials=2", *launcher)
+    first, second = study_of(app.sweep_dir).trials
+    assert (first.state, second.state) == (TrialState.FAIL, TrialState.COMPLETE)
+    assert first.user_attrs[marks.REASON].startswith("FileExistsError: [Errno 17] File exists:")

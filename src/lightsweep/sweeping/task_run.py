@@ -1,5 +1,6 @@
 """Running the application's task once inside a launcher's job: its own configuration, folder and command line."""
 
+import os
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, configure_log
+from hydra.core.utils import JobReturn, JobStatus, configure_log
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
@@ -66,7 +67,10 @@ class TaskRun:
     def run(self, config: DictConfig, overrides: Sequence[str], trial_number: int | None) -> JobReturn:
         """Run the task; `trial_number` is None where it is no trial."""
         with isolated_task(self.command, overrides, trial_number):
-            return run_job(self.task_function, config, self.context.callbacks)
+            try:
+                return run_job(self.task_function, config, self.context.callbacks)
+            except Exception as error:  # not the task's, which is in the JobReturn: its folder cannot be made
+                return JobReturn(list(overrides), status=JobStatus.FAILED, _return_value=error)
 
 
 @contextmanager
@@ -112,8 +116,8 @@ def _folder(config: DictConfig) -> Path:
 
 
 def write_error(folder: Path, returned: JobReturn) -> None:
-    """Keep the traceback of an exception; a user's mistake is one line and needs none."""
+    """Keep the traceback of an exception, if there is a folder; a user's mistake is one line and needs none."""
     error = returned._return_value
-    if isinstance(error, Exception):
+    if isinstance(error, Exception) and os.path.isdir(folder):
         text = str(error) if isinstance(error, LightsweepError) else "".join(traceback.format_exception(error))
         write_text(SweepPaths.error(folder), text + "\n")
