@@ -284,3 +284,14 @@ def test_trial_whose_folder_cannot_be_made_fails_with_that_reason(app, study_of,
     first, second = study_of(app.sweep_dir).trials
     assert (first.state, second.state) == (TrialState.FAIL, TrialState.COMPLETE)
     assert first.user_attrs[marks.REASON].startswith("FileExistsError: [Errno 17] File exists:")
+
+
+def test_list_element_and_what_the_task_draws_itself_have_a_place_in_best_yaml(app, study_of):
+    program = (app.folder / "app.py").read_text()
+    draw = "    from lightsweep.sweeping.trial import current_trial\n    current_trial().suggest_float('extra', 0, 1)\n"
+    (app.folder / "app.py").write_text(program.replace("def main(cfg):\n", f"def main(cfg):\n{draw}"))
+    app.sweep("widths=[1,2,3]", "widths.1=choice(5,6)", "hydra.sweeper.n_trials=1")
+    trial = study_of(app.sweep_dir).best_trial
+    text = (app.sweep_dir / "best.yaml").read_text()
+    assert yaml.safe_load(text) == {"widths": [1, trial.params["widths.1"], 3]}
+    assert f"# drawn by the task itself: extra={trial.params['extra']}" in text

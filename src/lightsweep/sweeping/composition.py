@@ -35,7 +35,7 @@ def configured_seed(space: Space, composed: DictConfig, key: str) -> tuple[bool,
     """Whether a trial's configuration has such a key, and its value: None where it is searched, or no whole number."""
     searched = any(bare(parameter.key) == key for parameter in space.every_parameter())
     value = OmegaConf.select(composed, key)
-    return key in _keys(composed), value if type(value) is int and not searched else None
+    return key in keys_of(composed), value if type(value) is int and not searched else None
 
 
 def check_composition(
@@ -145,8 +145,8 @@ def _explained(
             continue
         key = bare(line.partition("=")[0])
         where = "".join(f" when {name}={value}" for name, value in chosen.items())
-        if key.partition("@")[0] not in _keys(composed) and not is_group(key, config, loader):
-            near = difflib.get_close_matches(key, _keys(composed), n=1, cutoff=0.5)
+        if key.partition("@")[0] not in keys_of(composed) and not is_group(key, config, loader):
+            near = difflib.get_close_matches(key, keys_of(composed), n=1, cutoff=0.5)
             hint = f"; nearest: {near[0]}" if near else ""
             branch = " (search it under `params.when`)" if chosen else ""
             return f"the configuration has no `{key}`{where}{hint}{branch}"
@@ -170,7 +170,7 @@ def _has_options(group: str, loader: ConfigLoader, config_name: str | None, hydr
     return bool(loader.get_group_options(group, None, config_name, list(hydra_overrides)))
 
 
-def _keys(config: DictConfig) -> list[str]:
+def keys_of(config: DictConfig) -> list[str]:
     """Every dotted key of the task's configuration."""
 
     def walk(node: Any, prefix: str) -> list[str]:

@@ -4,7 +4,7 @@ sweeper's results, and the study itself where it is kept elsewhere.
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -16,8 +16,8 @@ from lightsweep.config.override_text import override_text
 from lightsweep.files import write_bytes, write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.composition import is_group
-from lightsweep.sweeping.grammar import parse
+from lightsweep.sweeping.composition import is_group, keys_of
+from lightsweep.sweeping.grammar import bare, parse
 from lightsweep.sweeping.journal import journal_of
 from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.plan import Plan
@@ -114,11 +114,13 @@ def experiment_file(trial: FrozenTrial, plan: Plan, config: DictConfig, loader: 
     """A trial as an experiment file, which composes to the trial's configuration.
 
     Groups become entries of the defaults list, values a tree. A deletion (`~key`) has no form in YAML: it stands in a
-    comment.
+    comment, as does what the task drew for itself. Of a list whose elements have keys of their own, all is written.
     """
-    lines = trial_overrides(trial, plan)
+    own = _drawn_by_task(trial, plan, config, loader)
+    lines = trial_overrides(trial, plan, own)
+    composed = loader.load_sweep_config(config, lines)
     groups, values, deleted = [], OmegaConf.create({}), []
-    for override in parse(_needed(lines, plan, config, loader), loader):
+    for override in parse(_needed(lines, task_part(composed), plan, config, loader), loader):
         key = override.key_or_group
         if override.is_delete():
             deleted.append(override.get_key_element())
@@ -126,12 +128,17 @@ def experiment_file(trial: FrozenTrial, plan: Plan, config: DictConfig, loader: 
             package = f"@{override.package}" if override.package else ""
             prefix = "" if override.is_add() else "override "
             groups.append({f"{prefix}/{key}{package}": override.value()})
+        elif (above := _list_above(key, composed)) is not None:
+            whole = OmegaConf.to_container(OmegaConf.select(composed, above), resolve=False)
+            OmegaConf.update(values, above, whole, force_add=True)
         else:
             OmegaConf.update(values, key, override.value(), force_add=True)
     measured = ", ".join(f"{value:.6g}" for value in trial.values or ())
     head = ["# @package _global_", f"# trial {trial.number} of study {plan.study_name}: {measured}"]
     if deleted:
         head.append(f"# give these on the command line too: {' '.join(deleted)}")
+    if own:
+        head.append(f"# drawn by the task itself: {' '.join(f'{key}={override_text(own[key])}' for key in own)}")
     parts = ["\n".join(head) + "\n"]
     if groups:
         parts.append(OmegaConf.to_yaml(OmegaConf.create({"defaults": [*groups, "_self_"]})))
@@ -140,17 +147,52 @@ def experiment_file(trial: FrozenTrial, plan: Plan, config: DictConfig, loader: 
     return "\n".join(parts)
 
 
-def trial_overrides(trial: FrozenTrial, plan: Plan) -> list[str]:
+def _drawn_by_task(trial: FrozenTrial, plan: Plan, config: DictConfig, loader: ConfigLoader) -> dict[str, Any]:
+    """What a trial drew that is no setting: the running task can draw too, by names that the configuration lacks."""
+    drawn = _outside_space(trial, plan)
+    if not drawn or plan.custom_search_space is None:
+        return drawn
+    known = keys_of(loader.load_sweep_config(config, _space_overrides(trial, plan)))
+    return {
+        name: value
+        for name, value in drawn.items()
+        if name == bare(name) and name not in known and not is_group(name, config, loader)
+    }
+
+
+def _list_above(key: str, composed: DictConfig) -> str | None:
+    """The list that `key` is an element of, or stands within an element of; None where there is none."""
+    words = key.split(".")
+    above = (".".join(words[:count]) for count in range(1, len(words)))
+    return next((name for name in above if OmegaConf.is_list(OmegaConf.select(composed, name))), None)
+
+
+def trial_overrides(trial: FrozenTrial, plan: Plan, drawn_by_task: Container[str] = ()) -> list[str]:
     """The override lines with which a trial ran."""
-    lines = plan.space.suggest(FixedTrial(trial.params), plan.conditions.get)  # type: ignore[arg-type]
+    lines = _space_overrides(trial, plan)
+    if plan.custom_search_space is None:
+        return lines
+    custom = _outside_space(trial, plan).items()
+    return lines + [f"{name}={override_text(value)}" for name, value in custom if name not in drawn_by_task]
+
+
+def _space_overrides(trial: FrozenTrial, plan: Plan) -> list[str]:
+    return plan.space.suggest(FixedTrial(trial.params), plan.conditions.get)  # type: ignore[arg-type]
+
+
+def _outside_space(trial: FrozenTrial, plan: Plan) -> dict[str, Any]:
     known = {parameter.name for parameter in plan.space.every_parameter()}
-    return lines + [f"{name}={override_text(value)}" for name, value in trial.params.items() if name not in known]
+    return {name: value for name, value in trial.params.items() if name not in known}
 
 
-def _needed(lines: list[str], plan: Plan, config: DictConfig, loader: ConfigLoader) -> list[str]:
-    """The lines without fixed groups that change Hydra's configuration only, such as the one that chose the sweep."""
+def _needed(lines: list[str], whole: dict[str, Any], plan: Plan, config: DictConfig, loader: ConfigLoader) -> list[str]:
+    """The lines without fixed groups that change Hydra's configuration only, such as the one that chose the sweep.
+
+    Args:
+        lines: the trial's overrides.
+        whole: the task's configuration with all of them.
+    """
     fixed = {line for _, line in plan.space.every_fixed()}
-    whole = task_part(loader.load_sweep_config(config, lines))
     kept = list(lines)
     for override in parse(lines, loader):
         if (
