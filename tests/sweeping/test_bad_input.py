@@ -56,6 +56,14 @@ CASES = {
         "`hydra.sweeper.rerun_best.seed_key` is seed, which the configuration does not have",
     ),
     "reruns": ((*SPACE, f"{S}.rerun_best.seeds=-1"), "`hydra.sweeper.rerun_best.seeds` must be a whole number of at"),
+    "condition on no option": (
+        (*SPACE, "--config-name=no_option"),
+        "`params.when` has 'optimizer=adamm', which never holds: optimizer has no such option; nearest: adam",
+    ),
+    "condition on no key": (
+        (*SPACE, "--config-name=no_key"),
+        "`params.when` has 'optimizer.momentun=0.9', but the configuration has no `optimizer.momentun`; nearest: opt",
+    ),
     "custom space": ((*SPACE, f"{S}.custom_search_space=no.such.function"), "no.such.function cannot be loaded"),
 }
 
@@ -64,6 +72,10 @@ CASES = {
 def answers(make_app, tmp_path_factory):
     """All cases in one process that runs the application for each, since starting Python is what takes time."""
     app = make_app(tmp_path_factory.mktemp("bad"))
+    for name, condition in (("no_option", "optimizer=adamm"), ("no_key", "optimizer.momentun=0.9")):
+        params = f"{{when: {{'{condition}': {{n: 2}}}}}}"
+        text = f"defaults: [config, override hydra/sweeper: optuna, _self_]\nhydra: {{sweeper: {{params: {params}}}}}\n"
+        (app.folder / "conf" / f"{name}.yaml").write_text(text)
     driver = (
         "import contextlib, io, json, runpy, sys\nfrom hydra.core.global_hydra import GlobalHydra\nanswers = {}\n"
         "for name, command in json.load(sys.stdin).items():\n"

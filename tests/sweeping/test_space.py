@@ -160,3 +160,48 @@ def test_grid_needs_countable_parameters_without_conditions():
         grid_of(build_space({"a": "interval(0,1)"}, None, []))
     with pytest.raises(ConfigError, match="brute_force"):
         grid_of(build_space(CONDITIONAL, None, []))
+
+
+@pytest.mark.parametrize(
+    ("condition", "text", "holds"),
+    [("o='a'", "a", True), ("o=a", "'a'", True), ("o=1.0", "1", True), ("o=1", "'1'", False), ("o=1", "true", False)],
+)
+def test_condition_compares_values_not_texts(condition, text, holds):
+    space = build_space({"when": {condition: {"x": 1}}}, None, [f"o={text}"])
+    assert ("x=1" in space.suggest(FixedTrial({}), {}.get)) is holds
+
+
+def test_strings_of_a_choice_stay_strings():
+    for line in ("k=choice('1','true')", "k='1','true'"):
+        choices = parameter(line)
+        assert [parse([f"k={choices.text(value)}"], None)[0].value() for value in choices.grid()] == ["1", "true"]
+    odd = ["é1", "ü b", "a'b", "#c", "2layer"]
+    choices = parameter_from_mapping("k", {"type": "categorical", "choices": odd})
+    assert [parse([f"k={choices.text(value)}"], None)[0].value() for value in odd] == odd
+    assert parameter("k=choice('é1','ü b')").text("é1") == "'é1'"
+    assert parameter("k=choice(adam,2layer)").text("2layer") == "2layer"
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"o": "choice(a,b)", "when": {"o=c": {"x": 1}}}, "has 'o=c', which never holds: o is a or b"),
+        ({"o": "range(1,4)", "when": {"o=4": {"x": 1}}}, "has 'o=4', which never holds: o is from 1 to 3"),
+        (
+            {"o": "choice(a,b,c)", "when": {"o=a,b": {"x": 1}, "o=b,c": {"x": 2}}},
+            "sets `x` under 'o=a,b' and under 'o=b,c', which can hold together",
+        ),
+        (
+            {"o": "choice(a,b)", "p": "choice(a,b)", "when": {"o=a": {"x": "range(2)"}, "p=a": {"x": "range(3)"}}},
+            "under 'o=a' and under 'p=a', which can hold together",
+        ),
+    ],
+)
+def test_condition_that_never_holds_or_holds_with_another_is_refused(params, message):
+    with pytest.raises(ConfigError, match=message):
+        build_space(params, None, [])
+
+
+def test_condition_that_the_command_line_rules_out_is_no_mistake():
+    params = {"o": "choice(a,b)", "when": {"o=a": {"x": 1}, "o=b": {"x": 2}}}
+    assert build_space(params, None, ["o=a,c"]).suggest(FixedTrial({"o": "c"}), {}.get) == ["o=c"]

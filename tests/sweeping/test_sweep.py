@@ -202,6 +202,14 @@ def test_enqueued_settings_come_first_and_only_once(app, study_of):
     assert len(params) == 4
 
 
+def test_lists_can_be_enqueued_whatever_they_hold(app, study_of):
+    lists = ["[true]", "['a b']", "[null]", "[{a:1}]"]
+    queue = ",".join(f"{{widths:{text}}}" for text in lists)
+    app.sweep(f"widths=choice([1],{','.join(lists)})", f"hydra.sweeper.enqueue=[{queue}]", "hydra.sweeper.n_trials=4")
+    ran = [yaml.safe_load((app.sweep_dir / str(n) / ".hydra" / "config.yaml").read_text())["widths"] for n in range(4)]
+    assert ran == [[True], ["a b"], [None], [{"a": 1}]]
+
+
 def test_grid_tries_every_point_once_even_when_resumed(app, study_of):
     grid = ("optimizer=sgd,adam", "n=range(1,4)", "hydra/sweeper/sampler=grid")
     app.sweep(*grid, "hydra.sweeper.n_trials=2")

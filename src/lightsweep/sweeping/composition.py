@@ -1,7 +1,7 @@
 """Does the configuration take what the sweep will set? Asked of Hydra before any trial, with the nearest key named."""
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -13,22 +13,55 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
-from lightsweep.sweeping.grammar import bare
+from lightsweep.sweeping.grammar import bare, value_of
 from lightsweep.sweeping.space import Branch, Space
 
 
 def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) -> dict[str, str | None]:
-    """What the configuration itself says of the keys that conditions ask for: a group's choice or a value's text."""
+    """What the configuration itself says of the keys that conditions ask for: a group's choice or a value's text.
+
+    Raises:
+        ConfigError: there is no such key, or it is a config group without an option that a condition asks for.
+    """
     keys = {branch.key for branch in _branches(space)}
     if not keys:
         return {}
+    _check_groups(space, config, loader)
     composed = _compose(config, loader, [line for _, line in space.fixed] + group_choices(space, config, loader))
+    _check_keys(space, composed)
     values: dict[str, str | None] = {}
     for key in keys:
         choice = composed.hydra.runtime.choices.get(key)
-        value = OmegaConf.select(composed, key) if choice is None else choice
-        values[key] = None if value is None else override_text(value)
+        values[key] = override_text(OmegaConf.select(composed, key)) if choice is None else str(choice)
     return values
+
+
+def _check_groups(space: Space, config: DictConfig, loader: ConfigLoader) -> None:
+    """Refuse conditions on a config group for options that it does not have."""
+    for branch in _branches(space):
+        options = _options(branch.key, config, loader)
+        if options and not {str(value_of(text)) for text in branch.values} & {*options, "None"}:
+            raise ConfigError(
+                f"`params.when` has {branch.condition!r}, which never holds: {branch.key} has no such option"
+                f"{_nearest(branch.values[0], options)}"
+            )
+
+
+def _check_keys(space: Space, composed: DictConfig) -> None:
+    """Refuse conditions on keys that are neither set by the sweep nor known to the configuration."""
+    known = {bare(parameter.key) for parameter in space.every_parameter()} | {key for key, _ in space.every_fixed()}
+    known |= {*keys_of(composed), *map(str, composed.hydra.runtime.choices)}
+    for branch in _branches(space):
+        if branch.key not in known and not branch.key.startswith("hydra."):
+            raise ConfigError(
+                f"`params.when` has {branch.condition!r}, but the configuration has no `{branch.key}`"
+                f"{_nearest(branch.key, known)}"
+            )
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; nearest: {near[0]}" if near else ""
 
 
 def configured_seed(space: Space, composed: DictConfig, key: str) -> tuple[bool, int | None]:
@@ -146,10 +179,8 @@ def _explained(
         key = bare(line.partition("=")[0])
         where = "".join(f" when {name}={value}" for name, value in chosen.items())
         if key.partition("@")[0] not in keys_of(composed) and not is_group(key, config, loader):
-            near = difflib.get_close_matches(key, keys_of(composed), n=1, cutoff=0.5)
-            hint = f"; nearest: {near[0]}" if near else ""
             branch = " (search it under `params.when`)" if chosen else ""
-            return f"the configuration has no `{key}`{where}{hint}{branch}"
+            return f"the configuration has no `{key}`{where}{_nearest(key, keys_of(composed))}{branch}"
         return f"`{line}`{where} does not fit the configuration: {' '.join(str(error).split())}"
     return f"the configuration does not compose: {' '.join(str(error).split())}"
 
@@ -160,14 +191,21 @@ def _compose(config: DictConfig, loader: ConfigLoader, lines: list[str]) -> Dict
 
 def is_group(key: str, config: DictConfig, loader: ConfigLoader) -> bool:
     """Whether an override's key is a config group, on the whole search path of this configuration."""
+    return bool(_options(key, config, loader))
+
+
+def _options(key: str, config: DictConfig, loader: ConfigLoader) -> tuple[str, ...]:
+    """A config group's options; none where the key is no group."""
     name = bare(key).partition("@")[0]
-    return _has_options(name, loader, config.hydra.job.config_name, tuple(map(str, config.hydra.overrides.hydra)))
+    return _listed(name, loader, config.hydra.job.config_name, tuple(map(str, config.hydra.overrides.hydra)))
 
 
 @cache
-def _has_options(group: str, loader: ConfigLoader, config_name: str | None, hydra_overrides: tuple[str, ...]) -> bool:
+def _listed(
+    group: str, loader: ConfigLoader, config_name: str | None, hydra_overrides: tuple[str, ...]
+) -> tuple[str, ...]:
     """Asked once for each group: Hydra reads the main configuration anew to answer, 20 ms."""
-    return bool(loader.get_group_options(group, None, config_name, list(hydra_overrides)))
+    return tuple(loader.get_group_options(group, None, config_name, list(hydra_overrides)))
 
 
 def keys_of(config: DictConfig) -> list[str]:

@@ -6,6 +6,7 @@ A `range` ends before its stop for every sampler, as Hydra documents it and as P
 import math
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -21,6 +22,7 @@ from hydra.core.override_parser.types import (
 )
 from hydra.errors import HydraException
 
+from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.parameter import Parameter, categorical, number
 
@@ -67,7 +69,9 @@ def parameter_of(override: Override) -> Parameter:
             raise ConfigError(f"`{key}` is a choice, which has no log scale; use interval or range")
         # The written order is kept, shuffle or not: the study must know its choices again when it is resumed.
         items = value.list
-        return categorical(key, [_plain(item) for item in items], [Transformer.str(item) for item in items])
+        return categorical(
+            key, [_plain(item) for item in items], [_text(item, Transformer.str(item)) for item in items]
+        )
     names = sorted(str(name) for name in override.sweep_iterator())  # a glob over a config group
     return categorical(key, names, names)
 
@@ -97,7 +101,7 @@ def parameter_from_mapping(key: str, given: Mapping[str, Any]) -> Parameter:
     kind = getattr(given.get("type"), "name", given.get("type"))
     if kind == "categorical":
         values = list(given.get("choices") or [])
-        return categorical(key, values, [Override._get_value_element_as_str(value) for value in values])
+        return categorical(key, values, [_text(value, Override._get_value_element_as_str(value)) for value in values])
     if kind not in ("int", "float"):
         raise ConfigError(f"`search_space.{key}.type` must be categorical, int or float but got {kind!r}")
     low, high = given.get("low"), given.get("high")
@@ -108,6 +112,30 @@ def parameter_from_mapping(key: str, given: Mapping[str, Any]) -> Parameter:
 
 def _plain(item: Any) -> Any:
     return item.text if isinstance(item, QuotedString) else item
+
+
+def _text(item: Any, text: str) -> str:
+    """A choice's text after `=`: Hydra's, or a quoted one, as Hydra drops the quotes of a string in `choice(…)`."""
+    if not isinstance(item, str):
+        return text
+    try:
+        return text if value_of(text) == item else override_text(item)
+    except HydraException:
+        return override_text(item)
+
+
+@cache
+def value_of(text: str) -> Any:
+    """The value that an override gives its key when this text stands after `=`."""
+    return OverridesParser.create().parse_overrides([f"key={text}"])[0].value()
+
+
+def same_value(one: str, other: str) -> bool:
+    """Whether two texts mean the same after `=`: `a` and `'a'`, `1` and `1.0`; not `1` and `'1'` or `true`."""
+    if one == other:
+        return True
+    value, wanted = value_of(one), value_of(other)
+    return bool(value == wanted) and isinstance(value, bool) == isinstance(wanted, bool)
 
 
 def bare(key: str) -> str:

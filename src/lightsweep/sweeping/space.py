@@ -24,7 +24,8 @@ from optuna.distributions import distribution_to_json
 from optuna.trial import Trial
 
 from lightsweep.errors import ConfigError
-from lightsweep.sweeping.grammar import bare, parameter_from_mapping, parameter_of, parse
+from lightsweep.sweeping.conditions import check_conditions
+from lightsweep.sweeping.grammar import bare, parameter_from_mapping, parameter_of, parse, same_value
 from lightsweep.sweeping.parameter import Parameter
 
 WHEN = "when"
@@ -118,8 +119,9 @@ class Branch:
 
     def holds(self, seen: Mapping[str, str], lookup: Lookup) -> bool:
         """Whether the condition is met by what was drawn or fixed, or else by the configuration."""
-        value = seen.get(self.key)
-        return (lookup(self.key) if value is None else value) in self.values
+        text = seen.get(self.key)
+        text = lookup(self.key) if text is None else text
+        return text is not None and any(same_value(text, value) for value in self.values)
 
 
 def build_space(
@@ -137,7 +139,7 @@ def build_space(
         config_loader: for `glob` over a config group.
 
     Raises:
-        ConfigError: a line cannot be read, or describes an empty or contradictory space.
+        ConfigError: a line cannot be read, or describes an empty or contradictory space; or see `check_conditions`.
     """
     if params:
         written = _from_mapping(params, config_loader)
@@ -147,6 +149,7 @@ def build_space(
     line_space = _from_overrides(parse(arguments, config_loader))
     over = {bare(parameter.key) for parameter in line_space.parameters} | {key for key, _ in line_space.fixed}
     written = written.without(over)
+    check_conditions(written)
     whole = Space(written.parameters + line_space.parameters, line_space.fixed + written.fixed, written.branches)
     return _with_conditions_in_names(whole)
 

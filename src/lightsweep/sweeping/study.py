@@ -11,6 +11,7 @@ from optuna.study import Study, StudyDirection
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.algorithms import is_exhaustive, make_pruner, make_sampler
+from lightsweep.sweeping.grammar import value_of
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.plan import Plan
@@ -108,8 +109,8 @@ def _contains(parameter: Parameter, value: Any) -> bool:
 def _stored(parameter: Parameter, value: Any) -> Any:
     """The value as the study keeps it: a list or mapping goes by its override text."""
     if isinstance(parameter.distribution, CategoricalDistribution) and isinstance(value, list | Mapping):
-        wanted = str(value).replace(" ", "").replace("'", "")
-        return next((choice for choice in parameter.distribution.choices if str(choice) == wanted), value)
+        alike = (choice for choice in parameter.distribution.choices if value_of(parameter.text(choice)) == value)
+        return next(alike, value)
     return value
 
 

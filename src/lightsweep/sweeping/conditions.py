@@ -1,0 +1,68 @@
+"""Do the conditions of `params.when` mean something? What can be seen in the space itself is told here."""
+
+import itertools
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from lightsweep.errors import ConfigError
+from lightsweep.sweeping.grammar import bare, same_value, value_of
+from lightsweep.sweeping.parameter import Parameter
+
+if TYPE_CHECKING:
+    from lightsweep.sweeping.space import Branch, Space
+
+
+def check_conditions(space: "Space", outer: Iterable[Parameter] = ()) -> None:
+    """Check the branches of a space, and theirs.
+
+    Args:
+        space: what a file searches, without what the command line puts in its place.
+        outer: the parameters of the spaces around it.
+
+    Raises:
+        ConfigError: none of a condition's values can be drawn, or two conditions that can hold together set one key.
+    """
+    drawn = {bare(parameter.key): parameter for parameter in (*outer, *space.parameters)}
+    for branch in space.branches:
+        parameter = drawn.get(branch.key)
+        if parameter is not None and not any(_can_be(parameter, value) for value in branch.values):
+            raise ConfigError(
+                f"`params.when` has {branch.condition!r}, which never holds: {branch.key} is {_shown(parameter)}"
+            )
+        check_conditions(branch.space, drawn.values())
+    for one, other in itertools.combinations(space.branches, 2):
+        if (both := _own_keys(one) & _own_keys(other)) and _hold_together(one, other, set(drawn)):
+            raise ConfigError(
+                f"`params.when` sets `{sorted(both)[0]}` under {one.condition!r} and under {other.condition!r}, "
+                "which can hold together"
+            )
+
+
+def _can_be(parameter: Parameter, text: str) -> bool:
+    distribution = parameter.distribution
+    if isinstance(distribution, CategoricalDistribution):
+        return any(same_value(text, parameter.text(choice)) for choice in distribution.choices)
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    value = value_of(text)
+    return isinstance(value, int | float) and distribution.low <= value <= distribution.high
+
+
+def _shown(parameter: Parameter) -> str:
+    distribution = parameter.distribution
+    if isinstance(distribution, CategoricalDistribution):
+        return " or ".join(parameter.text(choice) for choice in distribution.choices)
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    return f"from {distribution.low:g} to {distribution.high:g}"
+
+
+def _own_keys(branch: "Branch") -> set[str]:
+    return {bare(parameter.key) for parameter in branch.space.parameters} | {key for key, _ in branch.space.fixed}
+
+
+def _hold_together(one: "Branch", other: "Branch", drawn: set[str]) -> bool:
+    """Seen where both ask for one key, or for two that are drawn independently."""
+    if one.key != other.key:
+        return {one.key, other.key} <= drawn
+    return any(same_value(value, text) for value in one.values for text in other.values)
