@@ -195,9 +195,34 @@ def test_unusable_storages_are_told_in_one_line(tmp_path):
     (tmp_path / "text.db").write_text("this is no database" * 100)
     with pytest.raises(ConfigError, match="file is not a database"):
         open_storage(f"sqlite:///{tmp_path}/text.db")
-    (tmp_path / "bad.journal").write_text("no json\n{}\n")
-    with pytest.raises(ConfigError, match=r"bad\.journal cannot be used"):
-        open_storage(f"journal:{tmp_path}/bad.journal")
+
+
+@pytest.mark.parametrize(
+    "text", ["my notes", "my notes\nand more\n", '{"a": 1}', '{"a": 1}\n', "[1]\n", "\n", "{\n}\n", "\xff\xfe\x00\n"]
+)
+def test_file_that_is_no_journal_is_left_as_it_is(tmp_path, text):
+    path = tmp_path / "notes.log"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"notes\.log is no journal"):
+        open_storage(f"journal:{path}")
+    assert path.read_text() == text
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("torn", [b"", b"{", b'{"op_code"', b'{"op_code":0,"worker', b"\x00" * 100])
+def test_journal_that_was_hardly_begun_is_one(tmp_path, torn):
+    path = tmp_path / "study.journal"
+    path.write_bytes(torn)
+    assert open_storage(f"journal:{path}").get_all_studies() == []
+
+
+def test_journal_with_a_damaged_line_is_told_in_one_line(tmp_path):
+    path = tmp_path / "study.journal"
+    optuna.create_study(storage=journal(path), study_name="s")
+    with path.open("a") as file:
+        file.write("no json\n{}\n")
+    with pytest.raises(ConfigError, match=r"study\.journal cannot be used"):
+        open_storage(f"journal:{path}")
 
 
 def test_storage_of_another_version_is_told(tmp_path, connections_closed):  # noqa: F811

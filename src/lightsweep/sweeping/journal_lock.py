@@ -1,7 +1,8 @@
-"""The lock of a journal file, and the cutting back of a last line that a dying process left half written."""
+"""The lock of a journal file, how such a file is known, and the cutting back of a line that was left half written."""
 
 import errno
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from lightsweep.errors import ConfigError
 
 _BLOCK = 64 * 1024
+_LONGEST_LINE = 1024 * 1024
+_BEGIN = b'{"op_code":'
 
 
 class FlockLock:
@@ -37,6 +40,38 @@ class FlockLock:
         assert self._held is not None, "release without acquire"
         os.close(self._held)
         self._held = None
+
+
+def check_journal(path: Path) -> None:
+    """Refuse a file that is no journal before anything is cut from it or written into it.
+
+    Args:
+        path: may be missing or empty, or hold no more than the torn beginning of a journal.
+
+    Raises:
+        ConfigError: its first line is none of a journal's.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        line = file.readline(_LONGEST_LINE)
+    if not (_is_operation(line) if line.endswith(b"\n") else _is_torn_beginning(line)):
+        raise ConfigError(
+            f"`hydra.sweeper.storage` {path} is no journal: its first line is none of a study's; "
+            "name another file, or one that is not there yet"
+        )
+
+
+def _is_operation(line: bytes) -> bool:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and {"op_code", "worker_id"} <= found.keys()
+
+
+def _is_torn_beginning(line: bytes) -> bool:
+    return not line.strip(b"\0") or _BEGIN.startswith(line[: len(_BEGIN)])
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import struct
 from pathlib import Path
 
 from lightsweep.sweeping.journal import SnapshotBackend, SweepJournal, identity
-from lightsweep.sweeping.journal_lock import FlockLock
+from lightsweep.sweeping.journal_lock import FlockLock, check_journal
 
 _LENGTH = struct.Struct("=H")
 _told = mmap.mmap(-1, 2**13)
@@ -45,7 +45,11 @@ def open_journal(path: Path) -> SweepJournal:
     """The journal at a path, made where it is missing, with what the process has read that this one was forked from.
 
     Call it once a process and journal.
+
+    Raises:
+        ConfigError: another file lies there; it is left as it is.
     """
+    check_journal(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FlockLock(path)
     lock.acquire()  # makes the file and cuts a torn last line
