@@ -32,6 +32,7 @@ CASES = {
     "jobs": ((*SPACE, f"{S}.n_jobs=0"), "`hydra.sweeper.n_jobs` must be a whole number of at least 1"),
     "test metric": ((*SPACE, "monitor=test/acc"), "a sweep must not choose by the test set"),
     "storage": ((*SPACE, f"{S}.storage=nosuch://me:s3cret@h/x"), "nosuch://me:***@h/x cannot be used"),
+    "storage in memory": ((*SPACE, f"{S}.storage='sqlite:///:memory:'"), "must not be a database in memory"),
     "storage of no kind": (
         (*SPACE, f"{S}.storage=42"),
         "`hydra.sweeper.storage` must be a URL, a journal file or a mapping with a _target_ but got 42",

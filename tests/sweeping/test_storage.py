@@ -144,6 +144,22 @@ def test_relative_addresses_become_absolute(tmp_path, monkeypatch):
     assert storage_spec("journal:a", tmp_path) == f"journal:{tmp_path}/a"
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "sqlite://",
+        "sqlite:///",
+        "sqlite+pysqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?cache=shared&uri=true",
+        "sqlite:///file:study?mode=memory&uri=true",
+    ],
+)
+def test_database_in_memory_is_refused(given):
+    with pytest.raises(ConfigError, match=r"must not be a database in memory, .* but is sqlite.*leave it out"):
+        storage_spec(given, Path("/sweep"))
+
+
 def test_claims_lock_lies_beside_a_file_and_else_in_the_sweeps_folder():
     assert lock_path("journal:/a/b", Path("/sweep")) == Path("/a/b.claims")
     assert lock_path("sqlite:////a/b.db", Path("/sweep")) == Path("/a/b.db.claims")

@@ -21,6 +21,7 @@ from lightsweep.sweeping.warm_journal import open_journal
 
 SQLITE_TIMEOUT_S = 60
 _IN_ENVIRONMENT = "in_environment"
+_IN_MEMORY = re.compile(r"sqlite(\+\w+)?:(//|///|///:memory:.*|///file:.*(:memory:|mode=memory).*)")
 StorageSpec = str | Mapping[str, Any]
 
 
@@ -34,7 +35,7 @@ def storage_spec(given: str | Mapping[str, Any] | None, folder: Path, start: Pat
         start: the folder that relative paths start from.
 
     Raises:
-        ConfigError: it is none of these.
+        ConfigError: it is none of these, or a database in memory, which each process, even each thread, has anew.
     """
     if given is None:
         return f"journal:{SweepPaths(folder).journal.absolute()}"
@@ -44,12 +45,17 @@ def storage_spec(given: str | Mapping[str, Any] | None, folder: Path, start: Pat
         raise ConfigError(
             f"`hydra.sweeper.storage` must be a URL, a journal file or a mapping with a _target_ but got {given!r}"
         )
+    if _IN_MEMORY.fullmatch(given):
+        raise ConfigError(
+            "`hydra.sweeper.storage` must not be a database in memory, which cannot be shared with the jobs, "
+            f"but is {given}; leave it out for a journal in the sweep's folder"
+        )
     if given.startswith("journal:"):
         path = re.sub(r"^//(?=/)", "", given.removeprefix("journal:"))
         return f"journal:{(start / path).absolute()}"
     if "://" not in given and Path(given).suffix in (".journal", ".log"):
         return f"journal:{(start / given).absolute()}"
-    relative = re.fullmatch(r"sqlite:///(?!/)(?!:memory:)(.+)", given)
+    relative = re.fullmatch(r"sqlite:///(?!/)(.+)", given)
     return f"sqlite:///{(start / relative[1]).absolute()}" if relative else given
 
 
@@ -160,7 +166,7 @@ def _open(spec: StorageSpec, for_sweep: bool) -> BaseStorage:
 def _open_sqlite(url: str) -> RDBStorage:
     """SQLite with a write-ahead log, which is set once, when the file is made: 115 ms a trial instead of 741."""
     path = Path(url.removeprefix("sqlite:///"))
-    if not path.exists() and ":memory:" not in url:
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=SQLITE_TIMEOUT_S)
         connection.execute("PRAGMA journal_mode=WAL")
@@ -169,10 +175,10 @@ def _open_sqlite(url: str) -> RDBStorage:
 
 
 def local_file(spec: StorageSpec) -> Path | None:
-    """The file that the storage is, or None when it is a server or lives in memory."""
+    """The file that the storage is, or None when it is a server."""
     if isinstance(spec, str) and spec.startswith("journal:"):
         return Path(spec.removeprefix("journal:"))
-    if isinstance(spec, str) and spec.startswith("sqlite:///") and ":memory:" not in spec:
+    if isinstance(spec, str) and spec.startswith("sqlite:///"):
         return Path(spec.removeprefix("sqlite:///").partition("?")[0])
     return None
 
