@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
+from lightsweep.cli.evaluating import evaluate
 from lightsweep.cli.exporting import export
 from lightsweep.cli.predicting import predict
 from lightsweep.data.digit import digit
@@ -200,6 +201,17 @@ def test_an_export_computes_what_the_network_does(command, trained_run, format):
     assert (json.loads(written["mean"]), json.loads(written["std"])) == (0.1307, 0.3081)
     assert written["run"] == "trained/best"
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_run_without_a_test_set_says_so(command, run, table, tmp_path):
+    data = ("data=csv", f"data.path={table}", "data.target=kind", "data.val_size=10", "data.batch_size=10")
+    run(*data, "model=softmax_regression", "test=false", folder=tmp_path / "run")
+
+    for function in (evaluate, export):
+        code, _, err = command(function, f"run={tmp_path / 'run'}")
+
+        assert code == 2
+        assert re.fullmatch(r"error: the run has no test set, .*: its data\.test_size is 0\n", err), err
 
 
 @pytest.mark.parametrize(("added", "shown"), [(2e-4, "0.0002"), (float("nan"), "nan, more than")])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lightsweep.config.check import nearest
-from lightsweep.data.datamodule import ArrayDataModule
+from lightsweep.data.datamodule import ArrayDataModule, NoTestSet
 from lightsweep.data.description import Description
 from lightsweep.data.spec import Arrays, DataSpec
 from lightsweep.errors import ConfigError, DataError
@@ -90,7 +90,7 @@ class CSV(ArrayDataModule):
     def load_test(self) -> Arrays:
         """The `test_size` test rows."""
         if not len(self._test):
-            raise ConfigError("`data.test_size` is 0, so there is no test set: set it, or test=false")
+            raise NoTestSet
         return self._test
 
     def _divide(self, inputs: Tensor, targets: Tensor, path: str) -> tuple[Arrays, Arrays]:

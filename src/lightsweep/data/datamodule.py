@@ -18,6 +18,13 @@ from lightsweep.data.transform import Normalize, RandomAffine, RandomShift, Tran
 from lightsweep.errors import ConfigError
 
 
+class NoTestSet(ConfigError):
+    """The data keep no examples for a test; a new run can mend that, a finished one cannot."""
+
+    def __init__(self, text: str = "`data.test_size` is 0, so there is no test set: set it, or test=false") -> None:
+        super().__init__(text)
+
+
 class ArrayDataModule(LightningDataModule):
     """Data sets that fit in memory as two tensors, or whose images are read from files as they are needed.
 

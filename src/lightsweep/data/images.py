@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from lightsweep.data.datamodule import ArrayDataModule
+from lightsweep.data.datamodule import ArrayDataModule, NoTestSet
 from lightsweep.data.files import ImageFiles
 from lightsweep.data.picture import SUFFIXES, Framing
 from lightsweep.data.spec import DataSpec
@@ -76,7 +76,7 @@ class Images(ArrayDataModule):
     def load_test(self) -> ImageFiles:
         """The files of the test set."""
         if self._test is None:
-            raise ConfigError("`data.test_size` is 0, so there is no test set: set it, or test=false")
+            raise NoTestSet
         return self._test
 
     def _found(self, folder: Path) -> ImageFiles:

@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lightsweep.errors import ConfigError, LightsweepError
+from lightsweep.data.datamodule import NoTestSet
+from lightsweep.errors import ConfigError, LightsweepError, RunFolderError
 from lightsweep.training.build import build_data
 from lightsweep.training.trained import Trained
 
@@ -55,6 +56,7 @@ def export(trained: Trained, format: str, path: Path) -> Export:
 
     Raises:
         ConfigError: a format that is none, packages that are missing, or a network that cannot be exported.
+        RunFolderError: a run without a test set.
         ExportDiffers: an output differs by more than `LARGEST_DEVIATION`, or a class does.
     """
     if format not in FORMATS:
@@ -123,7 +125,10 @@ def _compared(trained: Trained, net: nn.Module, run: Run, path: Path) -> Export:
     trained.cfg.data.loader = "workers" if trained.cfg.data.get("loader") == "auto" else trained.cfg.data.loader
     datamodule = build_data(trained.cfg)
     datamodule.dtype = torch.float32
-    datamodule.setup("test")
+    try:
+        datamodule.setup("test")
+    except NoTestSet:
+        raise RunFolderError("the run has no test set, to hold a file against: its data.test_size is 0") from None
     examples, deviation = 0, 0.0
     for inputs, _ in datamodule.test_dataloader():
         with torch.no_grad():

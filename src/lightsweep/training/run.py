@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from lightsweep.config import check
 from lightsweep.config.override_text import override_text
 from lightsweep.config.saved import read_config
+from lightsweep.data.datamodule import NoTestSet
 from lightsweep.errors import (
     ConfigError,
     Interrupted,
@@ -149,7 +150,7 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
         `test/loss` and, for classes, `test/acc` in [0, 1].
 
     Raises:
-        RunFolderError: a folder or a checkpoint that is none, or is damaged.
+        RunFolderError: a folder or a checkpoint that is none, or is damaged, or a run without a test set.
     """
     paths = RunPaths(Path(folder))
     cfg = read_config(paths, [f"trust={override_text(list(trust))}", "logger=null", "callbacks=null"])
@@ -158,7 +159,10 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
     silence_lightning()
     state = load(paths.best if checkpoint == "best" else paths.last)
     parts = build(cfg, paths, Clock(), StopRequest())
-    return _metrics_of(parts, state)
+    try:
+        return _metrics_of(parts, state)
+    except NoTestSet:
+        raise RunFolderError("the run has no test set, to be evaluated on: its data.test_size is 0") from None
 
 
 def _pruned(callbacks: Sequence[Callback]) -> bool:
