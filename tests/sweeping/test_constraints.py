@@ -37,6 +37,7 @@ def test_constraint_that_raises_fails_the_trial(app, study_of):
 
 def test_without_a_trial_that_keeps_them_there_is_no_winner(app, study_of):
     (app.folder / "limits.py").write_text(LIMIT)
-    app.sweep("x=range(-2,1)", "hydra/sweeper/sampler=grid", "hydra.sweeper.constraints=limits.enough")
+    run = app.sweep("x=range(-2,1)", "hydra/sweeper/sampler=grid", "hydra.sweeper.constraints=limits.enough")
+    assert "0 failed); no trial keeps the constraints, so there is no best.yaml" in run.stdout
     assert len(study_of(app.sweep_dir).trials) == 3
     assert not (app.sweep_dir / "best.yaml").exists()

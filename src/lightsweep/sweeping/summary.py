@@ -49,6 +49,8 @@ def _counts(study: Study, plan: Plan) -> list[str]:
         f"({counts.complete} complete, {counts.pruned} pruned, {counts.failed} failed"
         + (f"; {counts.not_counted} not counted)" if counts.not_counted else ")")
     ]
+    if plan.constraints is not None and counts.complete and not ranked_trials(study):
+        lines[0] += "; no trial keeps the constraints, so there is no best.yaml"
     if counts.running:
         lines.append(
             f"{counts.running} trials run in other processes; if those are gone with their host, start again "
