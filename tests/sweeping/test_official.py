@@ -96,6 +96,14 @@ def test_custom_search_space_adds_parameters(app, study_of):
     assert ran["w"] == trials[0].params["+w"]
 
 
+@pytest.mark.parametrize("line", ["n=3", "n=range(2,9)"])
+def test_custom_search_space_that_draws_what_is_set_already_is_refused(app, line):
+    (app.folder / "spaces.py").write_text("def configure(cfg, trial):\n    trial.suggest_int('n', 1, 5)\n")
+    run = app.sweep("x=interval(0,1)", line, "hydra.sweeper.custom_search_space=spaces.configure", code=2)
+    assert "custom_search_space` draws n, which is fixed or searched already" in run.stderr
+    assert not app.sweep_dir.exists()
+
+
 def test_deprecated_search_space_is_read(app, study_of):
     (app.folder / "conf" / "old.yaml").write_text(
         "defaults: [config, override hydra/sweeper: optuna, _self_]\nhydra:\n  sweeper:\n    search_space:\n"

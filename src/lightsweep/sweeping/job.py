@@ -10,9 +10,9 @@ from omegaconf import DictConfig
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from lightsweep.config.override_text import override_text
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import KILLED, claim, give_up, run_again
+from lightsweep.sweeping.custom_space import draw_custom
 from lightsweep.sweeping.heartbeat import beating
 from lightsweep.sweeping.isolation import children, end_children
 from lightsweep.sweeping.outcome import Outcome, failure, outcome_of_error, outcome_of_return
@@ -84,9 +84,7 @@ class TrialJob:
         """The trial's overrides: the space's, and what a custom search space adds."""
         overrides = self.plan.space.suggest(trial, self.plan.conditions.get)
         if self.plan.custom_search_space is not None:
-            known = set(trial.params)
-            get_method(self.plan.custom_search_space)(self.task.config, trial)
-            overrides += [f"{name}={override_text(value)}" for name, value in trial.params.items() if name not in known]
+            overrides += draw_custom(self.plan.custom_search_space, self.task.config, trial, overrides)
         return overrides
 
     def _constrained(self, trial: Trial, outcome: Outcome) -> Outcome:

@@ -28,6 +28,7 @@ from lightsweep.screen import draws
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_hopeless, release_orphans
 from lightsweep.sweeping.composer import Composer
+from lightsweep.sweeping.custom_space import check_custom
 from lightsweep.sweeping.isolation import Command
 from lightsweep.sweeping.job import TrialJob
 from lightsweep.sweeping.journal_lock import exclusive
@@ -96,6 +97,7 @@ class Sweep:
         HydraConfig.instance().set_config(config)  # jobs take it with them
         _launcher(config, context, task_function)  # checks its settings; a local one begins to import meanwhile
         plan = make_plan(settings, config, context.config_loader, arguments)
+        check_custom(plan, config)
         max_jobs, trials_per_job = job_shares(settings)
         queued = queued_parameters(enqueued(settings), plan)
         self.study = open_study(plan)
