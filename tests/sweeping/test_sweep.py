@@ -12,6 +12,7 @@ import yaml
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
 
+from hydra_plugins.lightsweep_optuna.optuna_sweeper import OptunaSweeper
 from lightsweep.reporting.saved_study import open_saved_study
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.sweep import warmed
@@ -67,11 +68,38 @@ def test_killed_sweep_is_resumed_and_its_trial_run_again(app, study_of):
 @pytest.mark.slow
 def test_interrupted_trial_is_not_counted(app, study_of):
     process = app.start(*SPACE, "hydra.sweeper.n_trials=2", "fail=interrupt")
-    process.communicate(timeout=60)
-    assert process.returncode != 0
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == f"the sweep was interrupted; the same command with hydra.sweep.dir={app.sweep_dir} goes on\n"
     app.sweep(*SPACE, "hydra.sweeper.n_trials=2", "fail=interrupt")
     words = [marks.condition(trial) for trial in study_of(app.sweep_dir).trials]
     assert words == ["not_counted", "complete", "complete"]
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "told"),
+    [(KeyboardInterrupt(), 130, True), (SystemExit(143), 143, True), (SystemExit(3), 3, False)],
+)
+@pytest.mark.parametrize(
+    ("settings", "goes_on"),
+    [({}, True), ({"storage": "journal:a", "study_name": "s"}, True), ({"storage": "journal:a"}, False)],
+)
+def test_interruption_is_one_line_that_says_how_to_go_on(
+    end, code, told, settings, goes_on, tmp_path, monkeypatch, capsys
+):
+    def interrupted(*_: object) -> None:
+        raise end
+
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.setattr("lightsweep.sweeping.sweep.run_sweep", interrupted)
+    sweeper = OptunaSweeper(**settings)
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
+    sweeper.setup(hydra_context=None, task_function=lambda cfg: None, config=config)
+    sweeper.hydra_context = object()
+    with pytest.raises(SystemExit, match=str(code)):
+        sweeper.sweep([])
+    way = f"; the same command with hydra.sweep.dir={tmp_path} goes on" if goes_on else ""
+    assert capsys.readouterr().err == (f"the sweep was interrupted{way}\n" if told else "")
 
 
 def test_two_sweeps_on_one_study_do_not_overshoot(app, study_of):

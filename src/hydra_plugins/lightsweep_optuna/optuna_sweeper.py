@@ -2,7 +2,11 @@
 
 import importlib.util
 import os
+import re
+import shlex
+import signal
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -25,7 +29,7 @@ class OptunaSweeper(Sweeper):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> None:
-        """Run the sweep; an error made on purpose becomes one line and its exit code."""
+        """Run the sweep; an error made on purpose, and an interruption, becomes one line and its exit code."""
         from lightsweep.errors import LightsweepError
         from lightsweep.sweeping.comparison import run_comparison
         from lightsweep.sweeping.sweep import run_sweep
@@ -36,11 +40,30 @@ class OptunaSweeper(Sweeper):
         run = run_sweep if self.settings.get("compare") is None else run_comparison
         try:
             run(self.settings, self.hydra_context, self.task_function, self.config, arguments)
+        except (KeyboardInterrupt, SystemExit) as end:
+            if os.environ.get("HYDRA_FULL_ERROR") == "1":  # lightsweep's own command words it
+                raise
+            raise self._interrupted(end) from None
         except LightsweepError as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1":
                 raise
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(error.exit_code) from error
+
+    def _interrupted(self, end: KeyboardInterrupt | SystemExit) -> SystemExit:
+        """The end of a program whose sweep was interrupted, which is told; any other exit as it is."""
+        from lightsweep.config.override_text import override_text
+        from lightsweep.sweeping.outcome import STOPPED
+
+        assert self.config is not None
+        code = end.code if isinstance(end, SystemExit) else 128 + signal.SIGINT
+        if code in STOPPED:
+            folder = str(Path(str(self.config.hydra.sweep.dir)).absolute())
+            value = folder if re.fullmatch(r"[\w/.+-]+", folder, re.ASCII) else override_text(folder)
+            again = f"; the same command with {shlex.quote(f'hydra.sweep.dir={value}')} goes on"
+            is_nameless = self.settings.get("storage") is not None and self.settings.get("study_name") is None
+            print(f"the sweep was interrupted{'' if is_nameless else again}", file=sys.stderr)
+        return SystemExit(code)
 
 
 _OFFICIAL = "hydra_plugins.hydra_optuna_sweeper"
