@@ -3,6 +3,7 @@
 import multiprocessing
 import pickle
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -209,8 +210,31 @@ def test_unusable_storages_are_told_in_one_line(tmp_path):
     with pytest.raises(ConfigError, match=r"nosuchdb://me:\*\*\*@h/d cannot be used"):
         open_storage("nosuchdb://me:word@h/d")
     (tmp_path / "text.db").write_text("this is no database" * 100)
-    with pytest.raises(ConfigError, match="file is not a database"):
+    with pytest.raises(ConfigError, match=r"text\.db is no SQLite database"):
         open_storage(f"sqlite:///{tmp_path}/text.db")
+
+
+@pytest.mark.parametrize("table", ["studies (name TEXT)", "alembic_version (version_num TEXT)"])
+def test_database_of_another_program_with_a_table_of_optunas_name_is_left_as_it_is(tmp_path, table):
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"CREATE TABLE {table}")
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match=r"other\.db belongs to another program"):
+        open_storage(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+
+
+def test_settings_of_a_connection_are_no_part_of_the_files_name(tmp_path, connections_closed):  # noqa: F811
+    open_storage(f"sqlite:///{tmp_path}/a.db?check_same_thread=false")
+    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"a.db"}
+
+
+def test_database_of_another_program_takes_optunas_tables(tmp_path, connections_closed):  # noqa: F811
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE notes (text TEXT)")
+    assert open_storage(f"sqlite:///{path}").get_all_studies() == []
 
 
 @pytest.mark.parametrize(
