@@ -132,7 +132,8 @@ def test_files_hold_the_best_trial_and_best_yaml_replays_it(app, study_of):
 
 def test_study_that_is_kept_elsewhere_leaves_a_copy_of_which_reports_are_made(app):
     storage = "hydra.sweeper.storage=sqlite:///elsewhere.db"
-    app.sweep(*SPACE, "fail=high", "hydra.sweeper.n_trials=5", storage, "hydra.sweeper.study_name=far")
+    settings = ("hydra.sweeper.n_trials=5", "hydra.sweeper.max_failure_rate=1", "hydra.sweeper.study_name=far")
+    app.sweep(*SPACE, "fail=high", storage, *settings)
     original = open_saved_study(app.sweep_dir)
     (app.folder / "elsewhere.db").unlink()
     copy = open_saved_study(app.sweep_dir)
