@@ -102,6 +102,30 @@ def test_interruption_is_one_line_that_says_how_to_go_on(
     assert capsys.readouterr().err == (f"the sweep was interrupted{way}\n" if told else "")
 
 
+def test_trials_that_the_launcher_ended_are_killed_in_the_table_of_an_interrupted_sweep(app):
+    program = (app.folder / "app.py").read_text()
+    deaf = "    for number in (signal.SIGINT, signal.SIGTERM):\n        signal.signal(number, signal.SIG_IGN)\n"
+    deaf += "    pathlib.Path(cfg.token).touch()\n"
+    (app.folder / "app.py").write_text(program.replace("def main(cfg):\n", f"def main(cfg):\n{deaf}"))
+    token = app.folder / "begun"
+    local = (
+        "hydra/launcher=local",
+        "hydra.launcher.preload=[]",
+        "hydra.launcher.grace_s=1",
+        "hydra.launcher.gpus=null",
+    )
+    process = app.start(*SPACE, "hydra.sweeper.n_trials=2", "sleep_s=60", f"token={token}", *local)
+    until = time.monotonic() + 60
+    while not token.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode != 0, out + err
+    rows = list(csv.DictReader((app.sweep_dir / "trials.csv").read_text().splitlines()))
+    assert rows[0]["state"] == "killed"
+    assert "running" not in [row["state"] for row in rows]
+
+
 def test_two_sweeps_on_one_study_do_not_overshoot(app, study_of):
     settings = (*SPACE, "hydra.sweeper.n_trials=9", "sleep_s=0.1")
     both = [app.start(*settings), app.start(*settings)]

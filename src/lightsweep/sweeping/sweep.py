@@ -119,6 +119,10 @@ class Sweep:
         """Run trials until the study holds as many as it shall; the result files are written in any case."""
         try:
             _run_trials(self.study, self.plan, self._crew, TrialJob(self.plan, self._task, self._crew.share))
+        except BaseException:  # an interrupt: the launcher has ended its jobs, and nobody claims after them
+            with exclusive(lock_path(self.plan.storage, self.plan.folder)):
+                release_orphans(self.plan)
+            raise
         finally:
             write_results(self.study, self.plan, self._config, self._loader)
 
