@@ -8,6 +8,7 @@ import pytest
 
 PROGRAM = """
 from dataclasses import dataclass, field
+from enum import Enum
 import hydra
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
@@ -16,9 +17,15 @@ from omegaconf import OmegaConf
 class Optimizer:
     lr: float = 0.1
 
+class Kind(Enum):
+    A = 1
+    B = 2
+
 @dataclass
 class Config:
     x: float = 1.0
+    depth: int = 1
+    kind: Kind = Kind.A
     optimizer: Optimizer = field(default_factory=Optimizer)
 
 ConfigStore.instance().store("config", Config)
@@ -38,9 +45,28 @@ SWEEP = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "x=interval(-1,1)",
 
 @pytest.mark.parametrize("overrides", [(*LOCAL, "x=1,2"), SWEEP, (*LOCAL, *SWEEP)], ids=["grid", "sweep", "both"])
 def test_classes_of_the_program_itself_are_what_they_were(overrides, tmp_path):
-    (tmp_path / "program.py").write_text(PROGRAM)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "program.py", "-m", *overrides, "hydra.sweep.dir=sweep"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    done = run(overrides, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "hydra/sweeper=optuna" not in overrides or "3 complete, 0 pruned, 0 failed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("depth=choice(1,abc)", "`depth=abc` does not fit the configuration: Value 'abc' of type 'str' could not be"),
+        ("depth=abc,1", "`depth=abc` does not fit the configuration: Value 'abc' of type 'str' could not be"),
+        ("kind=A,C", "`kind=C` does not fit the configuration: Invalid value 'C', expected one of [A, B]"),
+    ],
+)
+def test_choice_that_its_type_refuses_is_named_before_any_trial(line, reason, tmp_path):
+    done = run((*SWEEP, line), tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert reason in done.stderr
+    assert not (tmp_path / "sweep").exists()
+
+
+def run(overrides, folder):
+    (folder / "program.py").write_text(PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "program.py", "-m", *overrides, "hydra.sweep.dir=sweep"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)

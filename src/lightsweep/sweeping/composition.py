@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -106,12 +108,41 @@ def check_composition(
             judge(composed)
         first = composed if first is None else first
     assert first is not None
+    _try_values(space, first, config, loader)
     if judge is not None:
         for key, value in _other_values(space):
             other = first.copy()
             OmegaConf.update(other, key, value)
             judge(other)
     return first
+
+
+def _try_values(space: Space, composed: DictConfig, config: DictConfig, loader: ConfigLoader) -> None:
+    """Set each choice of each value in a copy of one trial's configuration, whose types may refuse it.
+
+    Raises:
+        ConfigError: with the first choice that they refuse.
+    """
+    tried = composed.copy()
+    for parameter in space.parameters:
+        choices = parameter.distribution
+        if not isinstance(choices, CategoricalDistribution) or is_group(parameter.key, config, loader):
+            continue
+        for text in map(parameter.text, choices.choices):
+            override = OverridesParser.create().parse_overrides([f"++{bare(parameter.key)}={text}"])
+            try:
+                ConfigLoaderImpl._apply_overrides_to_config(override, tried)
+            except (HydraException, OmegaConfBaseException) as error:
+                raise ConfigError(_unfit(f"{parameter.key}={text}", error)) from error
+
+
+def _unfit(line: str, error: Exception, where: str = "") -> str:
+    """Why a line does not fit: OmegaConf's reason, where Hydra says only which line it is."""
+    if isinstance(error, HydraException) and isinstance(error.__cause__, OmegaConfBaseException):
+        reason = str(error.__cause__).partition("\n")[0]
+    else:
+        reason = " ".join(str(error).split())
+    return f"`{line}`{where} does not fit the configuration: {reason}"
 
 
 def _other_values(space: Space) -> Iterator[tuple[str, Any]]:
@@ -181,7 +212,7 @@ def _explained(
         if key.partition("@")[0] not in keys_of(composed) and not is_group(key, config, loader):
             branch = " (search it under `params.when`)" if chosen else ""
             return f"the configuration has no `{key}`{where}{_nearest(key, keys_of(composed))}{branch}"
-        return f"`{line}`{where} does not fit the configuration: {' '.join(str(error).split())}"
+        return _unfit(line, error, where)
     return f"the configuration does not compose: {' '.join(str(error).split())}"
 
 
