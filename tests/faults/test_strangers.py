@@ -205,7 +205,7 @@ def test_hydras_own_unpickling_is_refused(command, tmp_path):
         lambda found: found.update(loops=3),
         lambda found: next(v for k, v in found["callbacks"].items() if k.startswith("Conductor")).pop("random"),
         lambda found: next(v for k, v in found["callbacks"].items() if k.startswith("Conductor")).update(stepper=[]),
-        lambda found: next(v for k, v in found["callbacks"].items() if k.startswith("Conductor"))["random"].update(
+        lambda found: next(v for k, v in found["callbacks"].items() if k.startswith("Conductor"))["random"][0].update(
             torch=1
         ),
     ],
