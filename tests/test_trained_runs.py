@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -42,18 +41,12 @@ def trained_run(run, tmp_path):
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
+def command(command):
     """Runs a command; gives exit code, stdout and stderr."""
 
     def called(function, *words):
-        monkeypatch.setattr(sys, "argv", [f"{function.__name__}.py", *map(str, words)])
-        capsys.readouterr()
-        code = 0
-        try:
-            function()
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
+        ended = command(function, *words)
+        return ended.code, ended.out, ended.err
 
     return called
 

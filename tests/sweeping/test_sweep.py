@@ -1,18 +1,14 @@
 """Sweeps of a small application, each in a process of its own: counts, resuming, files, exit codes."""
 
 import csv
-import os
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
 
-from hydra_plugins.lightsweep_optuna.optuna_sweeper import OptunaSweeper
 from lightsweep.reporting.saved_study import open_saved_study
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.sweep import warmed
@@ -50,80 +46,6 @@ def test_seeded_sweep_repeats_and_draws_other_values_in_each_trial(app, study_of
         values.append([trial.params["x"] for trial in study_of(app.sweep_dir).trials])
     assert values[0] == values[1]
     assert len(set(values[0])) == 5
-
-
-def test_killed_sweep_is_resumed_and_its_trial_run_again(app, study_of):
-    process = app.start(*SPACE, "hydra.sweeper.n_trials=3", "fail=kill")
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
-    assert [trial.state for trial in study_of(app.sweep_dir).trials] == [TrialState.RUNNING]
-    app.sweep(*SPACE, "hydra.sweeper.n_trials=3", "fail=kill")
-    trials = study_of(app.sweep_dir).trials
-    assert [marks.condition(trial) for trial in trials] == ["not_counted", "complete", "complete", "complete"]
-    assert trials[1].params == trials[0].params
-    assert trials[1].user_attrs[marks.RUN_AGAIN_OF] == 0
-    assert "is gone" in trials[0].user_attrs[marks.REASON]
-
-
-@pytest.mark.slow
-def test_interrupted_trial_is_not_counted(app, study_of):
-    process = app.start(*SPACE, "hydra.sweeper.n_trials=2", "fail=interrupt")
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err == f"the sweep was interrupted; the same command with hydra.sweep.dir={app.sweep_dir} goes on\n"
-    app.sweep(*SPACE, "hydra.sweeper.n_trials=2", "fail=interrupt")
-    words = [marks.condition(trial) for trial in study_of(app.sweep_dir).trials]
-    assert words == ["not_counted", "complete", "complete"]
-
-
-@pytest.mark.parametrize(
-    ("end", "code", "told"),
-    [(KeyboardInterrupt(), 130, True), (SystemExit(143), 143, True), (SystemExit(3), 3, False)],
-)
-@pytest.mark.parametrize(
-    ("settings", "goes_on"),
-    [({}, True), ({"storage": "journal:a", "study_name": "s"}, True), ({"storage": "journal:a"}, False)],
-)
-def test_interruption_is_one_line_that_says_how_to_go_on(
-    end, code, told, settings, goes_on, tmp_path, monkeypatch, capsys
-):
-    def interrupted(*_: object) -> None:
-        raise end
-
-    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    monkeypatch.setattr("lightsweep.sweeping.sweep.run_sweep", interrupted)
-    sweeper = OptunaSweeper(**settings)
-    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
-    sweeper.setup(hydra_context=None, task_function=lambda cfg: None, config=config)
-    sweeper.hydra_context = object()
-    with pytest.raises(SystemExit, match=str(code)):
-        sweeper.sweep([])
-    way = f"; the same command with hydra.sweep.dir={tmp_path} goes on" if goes_on else ""
-    assert capsys.readouterr().err == (f"the sweep was interrupted{way}\n" if told else "")
-
-
-def test_trials_that_the_launcher_ended_are_killed_in_the_table_of_an_interrupted_sweep(app):
-    program = (app.folder / "app.py").read_text()
-    deaf = "    for number in (signal.SIGINT, signal.SIGTERM):\n        signal.signal(number, signal.SIG_IGN)\n"
-    deaf += "    pathlib.Path(cfg.token).touch()\n"
-    (app.folder / "app.py").write_text(program.replace("def main(cfg):\n", f"def main(cfg):\n{deaf}"))
-    token = app.folder / "begun"
-    local = (
-        "hydra/launcher=local",
-        "hydra.launcher.preload=[]",
-        "hydra.launcher.grace_s=1",
-        "hydra.launcher.gpus=null",
-    )
-    process = app.start(*SPACE, "hydra.sweeper.n_trials=2", "sleep_s=60", f"token={token}", *local)
-    until = time.monotonic() + 60
-    while not token.exists() and time.monotonic() < until:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode != 0, out + err
-    rows = list(csv.DictReader((app.sweep_dir / "trials.csv").read_text().splitlines()))
-    assert rows[0]["state"] == "killed"
-    assert "running" not in [row["state"] for row in rows]
 
 
 def test_two_sweeps_on_one_study_do_not_overshoot(app, study_of):
@@ -311,28 +233,6 @@ def test_passwords_are_neither_printed_nor_written(app, password):
     run = app.sweep(*SPACE, f"hydra.sweeper.storage='postgresql://me:{password}@localhost:1/x'", code=2)
     assert "cret" not in run.stdout + run.stderr
     assert "me:***@localhost" in run.stderr
-
-
-@pytest.mark.slow
-def test_exact_count_under_random_kills_of_workers_and_sweep(app, study_of):
-    """Three sweeps at once on one study, one of them killed again and again, then one to finish."""
-    settings = (*SPACE, "hydra.sweeper.n_trials=40", "sleep_s=0.05")
-    for round_ in range(4):
-        group = [app.start(*settings) for _ in range(2)]
-        time.sleep(2.0 + 0.37 * round_)
-        for process in group:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    app.sweep(*settings)
-    counts = marks.tally(study_of(app.sweep_dir).trials)
-    assert counts.counted == counts.complete == 40
-    assert counts.running == counts.waiting == 0
-    assert counts.not_counted > 0
-    complete = [trial for trial in study_of(app.sweep_dir).trials if marks.condition(trial) == "complete"]
-    for trial in study_of(app.sweep_dir).trials:
-        if marks.condition(trial) == "not_counted" and trial.params:
-            # all that it had drawn, which is a part where it was killed while it drew
-            assert sum(trial.params.items() <= other.params.items() for other in complete) == 1
 
 
 @pytest.mark.parametrize(

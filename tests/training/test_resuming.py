@@ -9,13 +9,11 @@ import time
 
 import pytest
 import torch
-from filelock import FileLock
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util.tensor_util import make_ndarray
 
-from lightsweep.cli.training import newest_unfinished
 from lightsweep.config.saved import read_result
-from lightsweep.errors import ConfigError, DataError, Interrupted, RunFolderError
+from lightsweep.errors import Interrupted, RunFolderError
 from lightsweep.paths import RunPaths
 from lightsweep.training import train
 from lightsweep.training.checkpoints import Checkpoints
@@ -299,103 +297,3 @@ def test_a_killed_process_is_resumed_by_its_command(mnist_root, tmp_path):
         subprocess.run(command, check=True, capture_output=True)
 
     assert_same_end(tmp_path / "whole", tmp_path / "killed")
-
-
-SMALL = ("model=softmax_regression", "optimizer=sgd", "trainer.max_epochs=2")
-
-
-def texts_of(folder):
-    return {
-        path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".json", ".yaml", ".ckpt", ".csv")
-    }
-
-
-@pytest.mark.parametrize(
-    ("begun", "changed", "message"),
-    [
-        ((), ("optimizer.lr=0.5",), r"^`optimizer\.lr` cannot change from 0\.01 to 0\.5 where a run goes on: .*"),
-        ((), ("trainer.ema_decay=0.9",), r"^`trainer\.ema_decay` cannot change from None to 0\.9 .*"),
-        ((), ("monitor=val/loss",), r"^`monitor` cannot change from auto to val/loss .*"),
-        ((), ("early_stopping.patience=3",), r"^`early_stopping\.patience` cannot change .*"),
-        (("model=mlp",), ("model=mlp", "model.widths=[9]"), r"^`model\.widths\.0` cannot change .*"),
-        ((), ("trainer.max_epochs=1",), r"^`trainer\.max_epochs` must be at least the 2 epochs .* but got 1$"),
-        (
-            ("scheduler=cosine",),
-            ("scheduler=cosine", "trainer.max_epochs=4"),
-            r"^`trainer\.max_epochs` cannot change from 2 to 4 .*: `scheduler\.T_max=auto` made the schedule .*",
-        ),
-    ],
-)
-def test_what_a_checkpoint_holds_cannot_change_and_a_refusal_leaves_the_run_as_it_was(
-    compose, run, tmp_path, begun, changed, message
-):
-    run(*SMALL, *begun, folder=tmp_path / "run")
-    before = texts_of(tmp_path / "run")
-    words = {word.partition("=")[0]: word for word in (*SMALL, *changed)}
-
-    with pytest.raises(ConfigError, match=message):
-        train(compose(*words.values()), tmp_path / "run", resume=True)
-
-    assert texts_of(tmp_path / "run") == before
-
-
-@pytest.mark.parametrize("failing", ["data", "first step"])
-def test_a_run_that_fails_before_it_has_gone_on_is_left_as_it_was(compose, run, tmp_path, monkeypatch, failing):
-    run(*SMALL, folder=tmp_path / "run")
-    before = texts_of(tmp_path / "run")
-    longer = [*SMALL[:-1], "trainer.max_epochs=3"]
-    if failing == "data":
-        longer.append(f"data.root={tmp_path}")
-    else:
-        monkeypatch.setattr(Stepper, "_step", lambda *arguments: 1 / 0)
-
-    with pytest.raises((DataError, ZeroDivisionError)):
-        train(compose(*longer), tmp_path / "run", resume=True)
-
-    assert texts_of(tmp_path / "run") == before
-
-
-def test_a_run_that_goes_on_for_longer_says_so(compose, run, tmp_path):
-    run(*SMALL, folder=tmp_path / "run")
-
-    result = train(compose(*SMALL[:-1], "trainer.max_epochs=3"), tmp_path / "run", resume=True)
-
-    assert (result.status, result.epochs) == ("completed", 3)
-    assert "max_epochs: 3" in RunPaths(tmp_path / "run").config.read_text()
-    assert read_result(RunPaths(tmp_path / "run"))["epochs"] == 3
-
-
-def test_a_run_that_stopped_early_stays_stopped(compose, run, tmp_path):
-    overrides = (*SMALL[:-1], "optimizer.lr=3.0", "early_stopping.patience=1", "trainer.max_epochs=30")
-    first = run(*overrides, folder=tmp_path / "run")
-    assert first.epochs < 30
-
-    again = train(compose(*overrides), tmp_path / "run", resume=True)
-
-    assert (again.status, again.epochs, again.steps) == ("completed", first.epochs, first.steps)
-    assert again.metrics == first.metrics
-
-
-def test_last_is_the_newest_run_that_can_go_on(tmp_path):
-    def add(name, result, last=False):
-        paths = RunPaths(tmp_path / name)
-        paths.last.parent.mkdir(parents=True)
-        paths.config.write_text("seed: 0\n")
-        paths.result.write_text(result)
-        if last:
-            paths.last.touch()
-        os.utime(paths.result, (len(os.listdir(tmp_path)),) * 2)
-        return paths
-
-    with pytest.raises(RunFolderError, match="holds no run that is unfinished"):
-        newest_unfinished(tmp_path)
-    add("interrupted", '{"status": "interrupted"}')
-    add("died", '{"status": "failed"}', last=True)
-    held = add("running", '{"status": "running"}')
-    for status in ("completed", "pruned", "diverged", "failed"):
-        add(status, f'{{"status": "{status}"}}')
-    add("damaged", "")
-
-    with FileLock(held.lock):
-        assert newest_unfinished(tmp_path) == tmp_path / "died"
-    assert newest_unfinished(tmp_path) == tmp_path / "running"

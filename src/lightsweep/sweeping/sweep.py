@@ -21,7 +21,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.trial import TrialState
 
-from lightsweep.errors import LightsweepError
+from lightsweep.errors import Interrupted, LightsweepError
 from lightsweep.files import write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.screen import draws
@@ -119,7 +119,8 @@ class Sweep:
         """Run trials until the study holds as many as it shall; the result files are written in any case."""
         try:
             _run_trials(self.study, self.plan, self._crew, TrialJob(self.plan, self._task, self._crew.share))
-        except BaseException:  # an interrupt: the launcher has ended its jobs, and nobody claims after them
+        except (KeyboardInterrupt, SystemExit, Interrupted):
+            # the launcher has ended its jobs, and nobody claims after them
             with exclusive(lock_path(self.plan.storage, self.plan.folder)):
                 release_orphans(self.plan)
             raise
