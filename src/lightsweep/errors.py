@@ -143,6 +143,16 @@ class Interrupted(RunStopped):
         return Interrupted, (self.signal_number,), self.__dict__
 
 
+def signal_of(end: BaseException) -> int | None:
+    """The number of the signal that an exception tells of; None where it tells of none."""
+    if isinstance(end, Interrupted):
+        return end.signal_number
+    if isinstance(end, KeyboardInterrupt):
+        return int(signal.SIGINT)
+    code = end.code if isinstance(end, SystemExit) else None
+    return next((int(number) for number in INTERRUPTING if code == 128 + number), None)
+
+
 def raised_in(error: BaseException) -> str:
     """The module that raised an exception, by which an error of a library's without a type of its own is told."""
     return [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)][-1]

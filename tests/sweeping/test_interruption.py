@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from optuna.trial import TrialState
 
 from hydra_plugins.lightsweep_optuna.optuna_sweeper import OptunaSweeper
+from lightsweep.errors import Interrupted
 from lightsweep.sweeping import marks
 
 SPACE = ("optimizer.lr=tag(log,interval(1e-4,1))", "x=interval(-2,2)")
@@ -33,22 +34,22 @@ def test_interrupted_trial_is_not_counted(app, study_of):
     process = app.start(*SPACE, "hydra.sweeper.n_trials=2", "fail=interrupt")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err == f"the sweep was interrupted; the same command with hydra.sweep.dir={app.sweep_dir} goes on\n"
+    assert err == f"error: interrupted by signal 2; to go on: the same command with hydra.sweep.dir={app.sweep_dir}\n"
     app.sweep(*SPACE, "hydra.sweeper.n_trials=2", "fail=interrupt")
     words = [marks.condition(trial) for trial in study_of(app.sweep_dir).trials]
     assert words == ["not_counted", "complete", "complete"]
 
 
 @pytest.mark.parametrize(
-    ("end", "code", "told"),
-    [(KeyboardInterrupt(), 130, True), (SystemExit(143), 143, True), (SystemExit(3), 3, False)],
+    ("end", "code", "number"),
+    [(KeyboardInterrupt(), 130, 2), (SystemExit(143), 143, 15), (Interrupted(15), 143, 15), (SystemExit(3), 3, None)],
 )
 @pytest.mark.parametrize(
     ("settings", "goes_on"),
     [({}, True), ({"storage": "journal:a", "study_name": "s"}, True), ({"storage": "journal:a"}, False)],
 )
 def test_interruption_is_one_line_that_says_how_to_go_on(
-    end, code, told, settings, goes_on, tmp_path, monkeypatch, capsys
+    end, code, number, settings, goes_on, tmp_path, monkeypatch, capsys
 ):
     def interrupted(*_: object) -> None:
         raise end
@@ -61,8 +62,8 @@ def test_interruption_is_one_line_that_says_how_to_go_on(
     sweeper.hydra_context = object()
     with pytest.raises(SystemExit, match=str(code)):
         sweeper.sweep([])
-    way = f"; the same command with hydra.sweep.dir={tmp_path} goes on" if goes_on else ""
-    assert capsys.readouterr().err == (f"the sweep was interrupted{way}\n" if told else "")
+    way = f"; to go on: the same command with hydra.sweep.dir={tmp_path}" if goes_on else ""
+    assert capsys.readouterr().err == (f"error: interrupted by signal {number}{way}\n" if number else "")
 
 
 def test_trials_that_the_launcher_ended_are_killed_in_the_table_of_an_interrupted_sweep(app):
@@ -91,11 +92,15 @@ def test_trials_that_the_launcher_ended_are_killed_in_the_table_of_an_interrupte
 
 @pytest.mark.slow
 def test_exact_count_under_random_kills_of_workers_and_sweep(app, study_of):
-    """Three sweeps at once on one study, one of them killed again and again, then one to finish."""
-    settings = (*SPACE, "hydra.sweeper.n_trials=40", "sleep_s=0.05")
+    """Two sweeps at once on one study, both killed amid their trials four times, then one to finish."""
+    settings = (*SPACE, "hydra.sweeper.n_trials=40", "sleep_s=0.1")
     for round_ in range(4):
+        before = num_trial_folders(app)
         group = [app.start(*settings) for _ in range(2)]
-        time.sleep(2.0 + 0.37 * round_)
+        until = time.monotonic() + 60
+        while num_trial_folders(app) == before and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.05 + 0.17 * round_)
         for process in group:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
@@ -109,3 +114,7 @@ def test_exact_count_under_random_kills_of_workers_and_sweep(app, study_of):
         if marks.condition(trial) == "not_counted" and trial.params:
             # all that it had drawn, which is a part where it was killed while it drew
             assert sum(trial.params.items() <= other.params.items() for other in complete) == 1
+
+
+def num_trial_folders(app):
+    return len(list(app.sweep_dir.glob("[0-9]*")))

@@ -4,15 +4,17 @@ import importlib.util
 import os
 import re
 import shlex
-import signal
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from lightsweep.errors import Interrupted
 
 
 class OptunaSweeper(Sweeper):
@@ -30,7 +32,7 @@ class OptunaSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the sweep; an error made on purpose, and an interruption, becomes one line and its exit code."""
-        from lightsweep.errors import LightsweepError
+        from lightsweep.errors import Interrupted, LightsweepError, signal_of
         from lightsweep.sweeping.comparison import run_comparison
         from lightsweep.sweeping.sweep import run_sweep
 
@@ -39,31 +41,30 @@ class OptunaSweeper(Sweeper):
         assert self.config is not None
         run = run_sweep if self.settings.get("compare") is None else run_comparison
         try:
-            run(self.settings, self.hydra_context, self.task_function, self.config, arguments)
-        except (KeyboardInterrupt, SystemExit) as end:
-            if os.environ.get("HYDRA_FULL_ERROR") == "1":  # lightsweep's own command words it
-                raise
-            raise self._interrupted(end) from None
+            try:
+                run(self.settings, self.hydra_context, self.task_function, self.config, arguments)
+            except (KeyboardInterrupt, SystemExit, Interrupted) as end:
+                number = signal_of(end)
+                if number is None:
+                    raise
+                raise self._interrupted(Interrupted(number)) from None
         except LightsweepError as error:
-            if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            if os.environ.get("HYDRA_FULL_ERROR") == "1":  # lightsweep's own command words it
                 raise
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(error.exit_code) from error
 
-    def _interrupted(self, end: KeyboardInterrupt | SystemExit) -> SystemExit:
-        """The end of a program whose sweep was interrupted, which is told; any other exit as it is."""
+    def _interrupted(self, error: "Interrupted") -> "Interrupted":
+        """The error, which says how the sweep goes on."""
         from lightsweep.config.override_text import override_text
-        from lightsweep.sweeping.outcome import STOPPED
 
         assert self.config is not None
-        code = end.code if isinstance(end, SystemExit) else 128 + signal.SIGINT
-        if code in STOPPED:
-            folder = str(Path(str(self.config.hydra.sweep.dir)).absolute())
-            value = folder if re.fullmatch(r"[\w/.+-]+", folder, re.ASCII) else override_text(folder)
-            again = f"; the same command with {shlex.quote(f'hydra.sweep.dir={value}')} goes on"
-            is_nameless = self.settings.get("storage") is not None and self.settings.get("study_name") is None
-            print(f"the sweep was interrupted{'' if is_nameless else again}", file=sys.stderr)
-        return SystemExit(code)
+        folder = str(Path(str(self.config.hydra.sweep.dir)).absolute())
+        value = folder if re.fullmatch(r"[\w/.+-]+", folder, re.ASCII) else override_text(folder)
+        is_nameless = self.settings.get("storage") is not None and self.settings.get("study_name") is None
+        if not is_nameless:
+            error.hint = f"; to go on: the same command with {shlex.quote(f'hydra.sweep.dir={value}')}"
+        return error
 
 
 _OFFICIAL = "hydra_plugins.hydra_optuna_sweeper"

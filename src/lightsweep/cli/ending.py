@@ -35,7 +35,7 @@ def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None
         command()
     except BaseException as error:
         if came and not isinstance(error, SystemExit):
-            ended_by_error(Interrupted(came[0]))
+            ended_by_error(error if isinstance(error, Interrupted) else Interrupted(came[0]))
         if isinstance(error, COMPOSITION_ERRORS):  # the configuration could not be composed
             leave(explain(error), ConfigError.exit_code)
         if isinstance(error, LightsweepError):

@@ -52,6 +52,8 @@ def train() -> None:
         except (LightsweepError, HydraException, OmegaConfBaseException) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 if isinstance(error, Interrupted):  # ends all runs, not this one alone
+                    if within_sweep():  # which says how it goes on
+                        sys.exit(error.exit_code)
                     ended_by_error(error)
                 raise
             failures.append(error)  # Hydra would print a line of its own about it

@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lightsweep.errors import ConfigError
 from lightsweep.launching.job import Job
-from lightsweep.launching.outcome import JobDied, Outcome, PackedError, pack_error, unpack_error
+from lightsweep.launching.outcome import JobDied, JobStopped, Outcome, PackedError, pack_error, unpack_error
 from lightsweep.launching.run_job import BARE, run_job
 
 log = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ def job_return(outcome: Outcome, overrides: Sequence[str]) -> JobReturn:
 
 def log_failure(job: Job, outcome: Outcome | None) -> None:
     """Say at once, in one line, that a job has raised; Hydra itself tells at the end, and of the first only."""
-    if outcome is None or isinstance(outcome.error, JobDied):  # who noticed a death has told of it
+    if outcome is None or isinstance(outcome.error, JobDied | JobStopped):  # who noticed a death has told of it
         return
     error = outcome.value._return_value if outcome.error is None else pack_error(outcome.error)
     if isinstance(error, PackedError):

@@ -13,7 +13,7 @@ from typing import Any
 
 import cloudpickle
 
-from lightsweep.errors import LightsweepError
+from lightsweep.errors import LightsweepError, signal_of
 
 _PICKLED = "<dynamic-code>"
 """What cloudpickle calls the file of the functions that it sends, which are those of the main program."""
@@ -41,6 +41,10 @@ class JobFailed(LightsweepError):
     """
 
 
+class JobStopped(JobFailed):
+    """The job's process ended early because a signal had asked it to."""
+
+
 class RemoteTraceback(Exception):
     """The cause that carries the traceback text of another process."""
 
@@ -60,11 +64,13 @@ class PackedError:
         summary: its type and message.
         traceback_text: as Python prints it, causes included.
         pickled: the exception itself, or None if it cannot be pickled and read again.
+        stopped: a signal asked the job to end.
     """
 
     summary: str
     traceback_text: str
     pickled: bytes | None
+    stopped: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def pack_error(error: BaseException) -> PackedError:
     summary = "".join(traceback.format_exception_only(error)).strip()
     text = _traceback_text(error)
     if not isinstance(error, Exception):
-        return PackedError(summary, text, None)
+        return PackedError(summary, text, None, signal_of(error) is not None)
     try:
         pickled = cloudpickle.dumps(error)
         cloudpickle.loads(pickled)
@@ -102,7 +108,8 @@ def _traceback_text(error: BaseException) -> str:
 
 def unpack_error(packed: PackedError) -> Exception:
     """The exception again, with the sender's traceback as its cause."""
-    error = JobFailed(packed.summary) if packed.pickled is None else cloudpickle.loads(packed.pickled)
+    stands_in = JobStopped if packed.stopped else JobFailed
+    error = stands_in(packed.summary) if packed.pickled is None else cloudpickle.loads(packed.pickled)
     error.__cause__ = RemoteTraceback(packed.traceback_text)
     return error
 

@@ -4,7 +4,6 @@ Optuna would leave a trial running that returned a text, and would take infinity
 """
 
 import math
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from optuna import TrialPruned
 from optuna.trial import TrialState
 
-from lightsweep.errors import Interrupted
-
-STOPPED = tuple(128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2))
-"""How a process ends that was stopped, by hand or by SLURM."""
+from lightsweep.errors import signal_of
 
 
 @dataclass(frozen=True)
@@ -60,11 +56,10 @@ def outcome_of_error(error: BaseException) -> Outcome:
     """Read an exception that came out of the task."""
     if isinstance(error, TrialPruned):
         return Outcome(TrialState.PRUNED, reason=str(error) or "pruned")
-    if isinstance(error, KeyboardInterrupt | Interrupted):
-        return Outcome(TrialState.FAIL, reason=str(error) or "interrupted", from_outside=True)
+    if (number := signal_of(error)) is not None:  # by hand, or by SLURM
+        return Outcome(TrialState.FAIL, reason=f"interrupted by signal {number}", from_outside=True)
     if isinstance(error, SystemExit):
-        from_outside = error.code in STOPPED
-        return Outcome(TrialState.FAIL, reason=f"exited with code {error.code}", from_outside=from_outside)
+        return failure(f"exited with code {error.code}")
     return failure(f"{type(error).__name__}: {error}")
 
 
