@@ -146,7 +146,8 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> Any:
         callbacks.append(PruningCallback("auto"))
     result = train_run(cfg, folder, resume, callbacks)
     augmented = any(cfg.data.get(name) for name in ("shift", "rotate", "zoom"))
-    print_summary(result, cfg.data.get("loader", "device"), augmented)
+    alone = not HydraConfig.initialized() or HydraConfig.get().mode == RunMode.RUN
+    print_summary(result, cfg.data.get("loader", "device"), augmented, alone)
     for callback in callbacks:
         callback.raise_if_pruned()
     return result.objectives(cfg.objectives)

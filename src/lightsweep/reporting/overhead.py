@@ -29,15 +29,18 @@ def shares_of(seconds: Mapping[str, float]) -> str:
     return ", ".join(f"{_NAMES[part]} {100 * share:.0f} %" for part, share in shares.items() if share >= 0.005)
 
 
-def remedy(seconds: Mapping[str, float], loader: str, augmented: bool) -> str | None:
+def remedy(seconds: Mapping[str, float], loader: str, augmented: bool, alone: bool = True) -> str | None:
     """One line for the largest part that settings can make smaller; None if none is worth naming.
 
     Args:
         seconds: seconds by part.
         loader: `data.loader`.
         augmented: whether training images are shifted, turned or scaled.
+        alone: whether the command is this run's alone; the runs of a multirun need no advice about starting.
     """
     avoidable = {part: value for part, value in seconds.items() if part != "arithmetic"}
+    if not alone:
+        avoidable.pop("startup", None)
     if loader == "device" and not augmented:
         avoidable.pop("data", None)  # one gather a batch; there is nothing left to save
     total = sum(seconds.values())

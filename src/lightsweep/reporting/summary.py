@@ -11,13 +11,14 @@ from lightsweep.training.result import Result
 
 
 @rank_zero_only
-def print_summary(result: Result, loader: str = "device", augmented: bool = False) -> None:
+def print_summary(result: Result, loader: str = "device", augmented: bool = False, alone: bool = True) -> None:
     """Print losses and accuracies, time, speed, device, precision and where the files are.
 
     Args:
         result: the run's.
         loader: `data.loader`, for the advice on speed.
         augmented: whether training images are shifted, turned or scaled, likewise.
+        alone: whether the command is this run's alone, likewise.
     """
     console = Console(soft_wrap=True, highlight=False)
     table = Table(title=None, box=None, pad_edge=False)
@@ -38,7 +39,7 @@ def print_summary(result: Result, loader: str = "device", augmented: bool = Fals
         f"{result.samples_per_second:,.0f} samples/s   {result.device}, {result.precision}"
     )
     console.print(f"time: {shares_of(result.seconds_by_part)}")
-    hint = remedy(result.seconds_by_part, loader, augmented)
+    hint = remedy(result.seconds_by_part, loader, augmented, alone)
     if hint is not None:
         console.print(hint)
     console.print(f"files in {result.folder}")
