@@ -123,6 +123,14 @@ def assert_same_board(*both):
         assert other.encoded_image_string == one.encoded_image_string
 
 
+def test_each_process_draws_random_numbers_of_its_own(group):
+    states = torch.load(RunPaths(group / "momentum").last, weights_only=True)["callbacks"]["Conductor"]["random"]
+
+    assert len({bytes(state["torch"]) for state in states}) == len(states)
+    assert len({str(state["numpy"]) for state in states}) == len(states)
+    assert len({str(state["python"]) for state in states}) == len(states)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("starter", ["torchrun", "nodes"])
 def test_processes_that_others_start_train_one_run_in_one_folder(starter, mnist_root, tmp_path):

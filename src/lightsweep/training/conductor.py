@@ -11,7 +11,7 @@ from lightsweep.data.loader import Chunk
 from lightsweep.training.clock import Clock
 from lightsweep.training.processes import share_buffers
 from lightsweep.training.progress import Bar
-from lightsweep.training.randomness import random_states, restore_random_state
+from lightsweep.training.randomness import draw_apart, random_states, restore_random_state
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.stepper import Stepper
 from lightsweep.training.tally import Sums
@@ -53,10 +53,13 @@ class Conductor(Callback):
             self.describe()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From here on, time that is nothing else is the framework's; a resumed run takes up its random state."""
+        """From here on, time that is nothing else is the framework's; a resumed run takes up its random states."""
+        own_is_saved = len(self._random) == trainer.world_size
         if self._random:
-            own = trainer.global_rank if len(self._random) == trainer.world_size else 0
+            own = trainer.global_rank if own_is_saved else 0
             restore_random_state(self._random[own], trainer.strategy.root_device)
+        if not own_is_saved:
+            draw_apart(trainer.global_rank, self.stepper.steps)
         self.started = True
         self.clock.enter("framework")
         if any(isinstance(c, EarlyStopping) and c.wait_count >= c.patience for c in trainer.callbacks):  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch import seed_everything
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
@@ -38,3 +39,14 @@ def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
     random.setstate((version, tuple(words), gauss))
     kind, keys, position, has_gauss, cached = state["numpy"]
     np.random.set_state((kind, np.array(keys, dtype=np.uint32), position, has_gauss, cached))
+
+
+def draw_apart(rank: int, steps: int) -> None:
+    """Give a process but the first random numbers of its own: dropout's masks and shifts are each example's.
+
+    Args:
+        rank: the process's.
+        steps: those made so far, from which a resumed run draws others than at its start.
+    """
+    if rank:
+        seed_everything((torch.initial_seed() + 1_000_003 * rank + steps) % 2**32, workers=True, verbose=False)
