@@ -61,12 +61,38 @@ def test_grid_small_counts_its_grid(plan_of):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "directions"),
+    [
+        ([], ("maximize",)),
+        (["monitor=val/loss"], ("minimize",)),
+        (["data=line", "model=linear_regression"], ("minimize",)),
+        (["data=csv", "data.path=a.csv", "data.target=y", "data.val_size=9", "data.task=regression"], ("minimize",)),
+        (["data=csv", "data.path=a.csv", "data.target=y", "data.val_size=9"], ("maximize",)),
+        (["data.val_size=0"], ("minimize",)),
+        (["data.val_size=0", "data.fold=0"], ("maximize",)),
+        (["monitor=val/mae", "mode=min", "metrics=mae"], ("minimize",)),
+        (["objectives=[seconds,monitor]", "hydra/sweeper/pruner=none"], ("minimize", "maximize")),
+        (["~model", "+model={_target_: mine.Net}"], ("maximize",)),
+    ],
+)
+def test_the_direction_is_what_the_objectives_want(plan_of, arguments, directions):
+    assert plan_of("lr_momentum", *arguments).directions == directions
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["monitor=val/accuracy"], "`monitor` names val/accuracy, which no model logs; did you mean 'val/acc'?"),
         (["monitor=accuracy"], "`monitor` must be a text like"),
         (["objectives=[val/lose]"], "`objectives` names val/lose, which no model logs; did you mean 'val/loss'?"),
-        (["monitor=val/loss"], "`hydra.sweeper.direction` must be minimize for monitor=val/loss but is maximize"),
+        (
+            ["monitor=val/loss", "hydra.sweeper.direction=maximize"],
+            "`hydra.sweeper.direction` must be minimize for monitor=val/loss but is maximize",
+        ),
+        (
+            ["data=line", "model=linear_regression", "hydra.sweeper.direction=maximize"],
+            "`hydra.sweeper.direction` must be minimize for monitor=auto but is maximize",
+        ),
         (["optimizer.lr=-1"], "`optimizer.lr` must be in"),
     ],
 )

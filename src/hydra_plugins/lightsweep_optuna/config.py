@@ -32,8 +32,8 @@ class OptunaSweeperConf:
 
     # A _target_ with its arguments; groups: tpe, random, grid, cmaes, gp, nsgaii, nsgaiii, qmc, brute_force.
     sampler: Any = MISSING
-    # minimize or maximize; a list for several objectives.
-    direction: Any = "minimize"
+    # minimize or maximize; a list for several objectives. None: as lightsweep's `objectives` want; elsewhere minimize.
+    direction: Any = None
     # Optuna URL, journal:FILE, or a _target_; None keeps a journal in the sweep's folder.
     storage: Any = None
     # A study that exists is gone on with; None is "sweep" in the folder's journal, and a new study elsewhere.

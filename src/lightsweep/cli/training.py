@@ -140,10 +140,10 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> Any:
 
     callbacks = []
     if within_trial():
-        from lightsweep.sweeping.pruning import PruningCallback
+        from lightsweep.sweeping.own_trial import OwnTrial
 
         cfg.test = False  # what a sweep ranks never sees the test set
-        callbacks.append(PruningCallback("auto"))
+        callbacks.append(OwnTrial(cfg.objectives))
     result = train_run(cfg, folder, resume, callbacks)
     augmented = any(cfg.data.get(name) for name in ("shift", "rotate", "zoom"))
     alone = not HydraConfig.initialized() or HydraConfig.get().mode == RunMode.RUN

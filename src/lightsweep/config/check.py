@@ -1,7 +1,7 @@
 """Holds a composed configuration against the schema and says in one line what is wrong with it."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -75,16 +75,21 @@ def _check_together(values: dict[str, Any]) -> None:
     fold, num_folds = values["data"].get("fold"), values["data"].get("num_folds", 5)
     if fold is not None and fold >= num_folds:
         raise ConfigError(f"`data.fold` must be below `data.num_folds={num_folds}`, counted from 0, but got {fold}")
-    _check_monitored(values, validates=values["data"].get("val_size") != 0 or fold is not None)
+    _check_monitored(values)
 
 
-def _check_monitored(values: dict[str, Any], validates: bool) -> None:
+def validates(data: Mapping[str, Any]) -> bool:
+    """Whether a configuration of data keeps some for validation."""
+    return data.get("val_size") != 0 or data.get("fold") is not None
+
+
+def _check_monitored(values: dict[str, Any]) -> None:
     """The best checkpoint and early stopping wait for the monitored metric, which must come up once at least."""
     monitor, trainer = values["monitor"], values["trainer"]
     epochs, every = trainer["max_epochs"], trainer["check_val_every_n_epoch"]
-    if monitor.startswith("val/") and not validates:
+    if monitor.startswith("val/") and not validates(values["data"]):
         raise ConfigError(f"`monitor={monitor}` needs a validation split, but `data.val_size` is 0")
-    if validates and not monitor.startswith("train/") and -1 < epochs < every:
+    if validates(values["data"]) and not monitor.startswith("train/") and -1 < epochs < every:
         raise ConfigError(
             f"`trainer.check_val_every_n_epoch` must be at most `trainer.max_epochs={epochs}`, or monitor=train/loss, "
             f"or nothing is ever validated, but got {every}"

@@ -9,7 +9,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lightsweep import paths
-from lightsweep.config.check import check, nearest
+from lightsweep.config.check import check, nearest, validates
 from lightsweep.errors import ConfigError
 
 METRICS = tuple(f"{split}/{name}" for split in ("train", "val") for name in ("acc", "loss"))
@@ -45,10 +45,18 @@ def check_own(composed: DictConfig, directions: Sequence[str]) -> None:
     if task.mode == "auto" and task.monitor in metrics[len(METRICS) :]:
         raise ConfigError(f"`monitor={task.monitor}` in a sweep needs mode=max or mode=min")
     for name, direction in zip(task.objectives, directions, strict=False):
-        best = _best(str(name), task)
-        if best is not None and best != direction:
-            shown = f"monitor={task.monitor}" if name == "monitor" else name
-            raise ConfigError(f"`hydra.sweeper.direction` must be {best} for {shown} but is {direction}")
+        refuse_direction(f"monitor={task.monitor}" if name == "monitor" else name, _best(str(name), task), direction)
+
+
+def refuse_direction(name: str, best: str | None, direction: str) -> None:
+    """Raise ConfigError if a sweep looks for the worst of an objective; where nobody knows the best, it may."""
+    if best is not None and best != direction:
+        raise ConfigError(f"`hydra.sweeper.direction` must be {best} for {name} but is {direction}")
+
+
+def own_directions(config: DictConfig) -> list[str]:
+    """The directions of a sweep that names none, one an objective: more is better of what only the model can tell."""
+    return [_best(str(name), config) or "maximize" for name in config.objectives]
 
 
 def _best(name: str, task: DictConfig) -> str | None:
@@ -56,7 +64,19 @@ def _best(name: str, task: DictConfig) -> str | None:
     if name == "monitor":
         if task.mode != "auto":
             return f"{task.mode}imize"
-        name = str(task.monitor)
+        name = _monitor(task)
     if name in ("seconds", "parameters") or name.endswith("/loss"):
         return "minimize"
     return "maximize" if name.endswith("/acc") else None
+
+
+def _monitor(task: DictConfig) -> str:
+    """The monitored metric; "auto" where it takes the model to know."""
+    if task.monitor != "auto":
+        return str(task.monitor)
+    if not validates(task.data):
+        return "train/loss"
+    if task.data.get("task") == "regression" or task.data._target_ == "lightsweep.data.Line":
+        return "val/loss"
+    is_ours = all(str(task[part]._target_).startswith("lightsweep.") for part in ("model", "data"))
+    return "val/acc" if is_ours else "auto"

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.algorithms import is_exhaustive, is_grid, make_pruner, make_sampler, prunes
 from lightsweep.sweeping.composition import check_composition, configured_seed, configured_values
-from lightsweep.sweeping.own_check import check_own, is_own
+from lightsweep.sweeping.own_check import check_own, is_own, own_directions
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan, RerunSettings
 from lightsweep.sweeping.space import Space, build_space, grid_size
@@ -38,7 +38,7 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
         ConfigError: with the setting, what it must be and what it was.
     """
     given = {key: _plain(value) for key, value in settings.items()}
-    directions = _directions(given.get("direction"))
+    directions = _directions(given.get("direction"), own_directions(config) if is_own(loader) else ["minimize"])
     space = build_space(given.get("params"), given.get("search_space"), arguments, loader)
     custom = given.get("custom_search_space")
     if not any(True for _ in space.every_parameter()) and custom is None:
@@ -110,8 +110,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _directions(given: Any) -> tuple[str, ...]:
-    several = given if isinstance(given, list | tuple) else ["minimize" if given is None else given]
+def _directions(given: Any, default: list[str]) -> tuple[str, ...]:
+    several = default if given is None else given if isinstance(given, list | tuple) else [given]
     words = tuple(str(each.name if isinstance(each, Enum) else each).lower() for each in several)
     if not words or set(words) - {"minimize", "maximize"}:
         raise ConfigError(

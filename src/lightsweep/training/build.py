@@ -39,7 +39,7 @@ from lightsweep.training.schedulers import Schedule, build_schedule
 from lightsweep.training.sharding import Sharded, refuse_unsharded
 from lightsweep.training.signals import StopRequest, ended_at_once
 from lightsweep.training.stepper import Stepper
-from lightsweep.training.watching import Watched, Watcher, WatchingLogger
+from lightsweep.training.watching import Informed, Watched, Watcher, WatchingLogger
 
 
 def build_data(cfg: DictConfig) -> ArrayDataModule:
@@ -141,9 +141,10 @@ def build(
     model.stepper = stepper
     if isinstance(trainer.strategy, Sharded):
         refuse_unsharded(stepper.optimizers()[0], datamodule.order.sizes, trainer.world_size)
+    directions = {name: said_direction(metric) for name, metric in metrics.items()}
     for callback in callbacks:
-        if getattr(callback, "monitor", None) == "auto":
-            callback.monitor = monitor  # type: ignore[attr-defined]
+        if isinstance(callback, Informed):
+            callback.inform(monitor, {"monitor": mode, **{f"val/{name}": said for name, said in directions.items()}})
     watched = Watched(cfg, paths, datamodule, model, clock)
     watchers = [logger.watcher(watched) for logger in trainer.loggers if isinstance(logger, WatchingLogger)]
     recorder = Recorder(paths.metrics, list(trainer.loggers), clock, trainer.is_global_zero, watchers)
@@ -152,7 +153,6 @@ def build(
     added = [Metrics(metrics)] if metrics else []
     own: list[Callback] = [conductor, *added, *watchers, bar, *trainer_callbacks(cfg, monitor, mode), *callbacks]
     trainer.callbacks = [*own, *trainer.callbacks]  # type: ignore[attr-defined]
-    directions = {name: said_direction(metric) for name, metric in metrics.items()}
     return Parts(datamodule, model, trainer, stepper, checkpoints, conductor, recorder, watchers, bar, directions)
 
 

@@ -33,6 +33,20 @@ class Watched:
     clock: Clock
 
 
+@runtime_checkable
+class Informed(Protocol):
+    """A callback that is told, before training, what only the built model settles."""
+
+    def inform(self, monitor: str, modes: Mapping[str, str | None]) -> None:
+        """Learn what is monitored.
+
+        Args:
+            monitor: the metric's name.
+            modes: `max`, `min`, or None where it does not say, for `monitor` itself and each metric that was added.
+        """
+        ...
+
+
 class Watcher(Callback):
     """Lightning's hooks, and two of our own. Changes nothing in the run.
 

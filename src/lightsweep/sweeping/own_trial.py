@@ -1,0 +1,34 @@
+"""A trial of lightsweep's own: when its model is built, it knows what is monitored, and whether more is better."""
+
+from collections.abc import Mapping, Sequence
+
+from lightsweep.sweeping.own_check import refuse_direction
+from lightsweep.sweeping.pruning import PruningCallback
+from lightsweep.sweeping.trial import current_trial
+
+
+class OwnTrial(PruningCallback):
+    """Reports what the run monitors, and refuses a sweep that looks for the worst.
+
+    Args:
+        objectives: the names of what the study ranks, one a direction.
+    """
+
+    def __init__(self, objectives: Sequence[str]) -> None:
+        super().__init__("auto")
+        self.objectives = list(objectives)
+
+    def inform(self, monitor: str, modes: Mapping[str, str | None]) -> None:
+        """Take up what a model's run has settled; see `Informed`.
+
+        Raises:
+            ConfigError: an objective's direction is the wrong one.
+        """
+        self.monitor = monitor
+        trial = current_trial()
+        if trial is None:
+            return
+        for name, direction in zip(self.objectives, trial.study.directions, strict=False):
+            mode = modes.get(name)
+            shown = f"monitor={monitor}" if name == "monitor" else name
+            refuse_direction(shown, None if mode is None else f"{mode}imize", direction.name.lower())
