@@ -7,7 +7,7 @@ from filelock import FileLock
 
 from lightsweep.cli.training import newest_unfinished
 from lightsweep.config.saved import read_result
-from lightsweep.errors import ConfigError, DataError, RunFolderError
+from lightsweep.errors import ConfigError, DataError, Diverged, RunFolderError
 from lightsweep.paths import RunPaths
 from lightsweep.training import train
 from lightsweep.training.stepper import Stepper
@@ -64,6 +64,38 @@ def test_a_run_that_fails_before_it_has_gone_on_is_left_as_it_was(compose, run, 
         train(compose(*longer), tmp_path / "run", resume=True)
 
     assert texts_of(tmp_path / "run") == before
+
+
+def test_a_run_that_begins_anew_replaces_what_the_folder_held(compose, run, tmp_path, capsys):
+    folder, other = RunPaths(tmp_path / "run"), RunPaths(tmp_path / "other")
+    run(*SMALL, folder=folder.folder)
+    (folder.folder / "mine.txt").touch()
+    folder.predictions.mkdir()
+    before = texts_of(folder.folder)
+    with pytest.raises(DataError):
+        train(compose(*SMALL, f"data.root={tmp_path}"), folder.folder)
+    assert texts_of(folder.folder) == before
+
+    for paths in (folder, other):
+        train(compose(*SMALL, "seed=1", "trainer.max_steps=5", "logger=tensorboard"), paths.folder)
+
+    assert f"note: {folder.folder} held a run, which this one replaces" in capsys.readouterr().err
+    rows = [[line.split(",")[:2] for line in paths.metrics.read_text().splitlines()] for paths in (folder, other)]
+    assert rows[0] == rows[1]
+    assert {path.name for path in folder.folder.iterdir()} == {path.name for path in other.folder.iterdir()} | {
+        "mine.txt"
+    }
+    assert len(list(folder.tensorboard.rglob("*"))) == len(list(other.tensorboard.rglob("*")))
+
+
+def test_a_run_that_diverges_leaves_no_checkpoint_of_the_one_before(compose, run, tmp_path):
+    run(*SMALL, folder=tmp_path)
+
+    with pytest.raises(Diverged):
+        train(compose(*SMALL, "optimizer.lr=1e38"), tmp_path)
+
+    assert not RunPaths(tmp_path).best.exists()
+    assert read_result(RunPaths(tmp_path))["status"] == "diverged"
 
 
 def test_a_run_that_goes_on_for_longer_says_so(compose, run, tmp_path):

@@ -1,5 +1,6 @@
 """Where a resumed run goes on, and that only one process at a time writes into a run's folder."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +74,17 @@ def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
         return path
     parts.recorder.rewind({})
     return None
+
+
+def replace_run(paths: RunPaths) -> None:
+    """Remove what an earlier run left in the folder of one that begins anew, and say so; other files stay."""
+    if getattr(rank_zero_only, "rank", 0) != 0 or not paths.result.is_file():
+        return
+    print(f"note: {paths.folder} held a run, which this one replaces", file=sys.stderr)
+    for folder in (paths.checkpoints, paths.predictions, paths.exports, paths.tensorboard):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in (paths.metrics, paths.data, paths.result):
+        file.unlink(missing_ok=True)
 
 
 def _refuse_incomplete(path: Path, checkpoint: dict[str, Any], parts: Parts) -> None:

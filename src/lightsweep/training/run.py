@@ -35,7 +35,7 @@ from lightsweep.training.checkpoints import load
 from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
 from lightsweep.training.result import Result
-from lightsweep.training.resuming import has_checkpoint, held, refuse_changes, resume_from
+from lightsweep.training.resuming import has_checkpoint, held, refuse_changes, replace_run, resume_from
 from lightsweep.training.sharding import Sharded, load_weights
 from lightsweep.training.siblings import Siblings
 from lightsweep.training.signals import StopRequest
@@ -55,7 +55,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
         What `result.json` holds. `Result.monitored` is the value that a sweep looks at.
 
     Raises:
-        ConfigError, DataError, RunFolderError: before training starts; a folder to go on in stays as it was.
+        ConfigError, DataError, RunFolderError: before training starts; a folder that holds a run stays as it was.
         Diverged, Interrupted, RankDied: with `result.json` written.
     """
     clock, stop = Clock(seconds_since_process_start()), StopRequest()
@@ -65,7 +65,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
     silence_lightning()
     result, parts = Result("running", cfg.seed, folder=str(folder)), None
     with stop.listening(), held(paths):
-        going_on = resume and has_checkpoint(paths)
+        going_on, used = resume and has_checkpoint(paths), paths.result.is_file()
         try:
             if going_on:
                 refuse_changes(cfg, paths)
@@ -74,6 +74,8 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
             _note(cfg, parts, result)
             parts.conductor.describe = partial(_describe, cfg, parts, paths, result)
             if not going_on:
+                if not resume:
+                    replace_run(paths)
                 parts.conductor.describe_once()
             with Siblings(parts.trainer, paths).watched(partial(_bury, cfg, paths, result)):
                 _fit(parts, result, resume_from(parts, paths) if resume else None)
@@ -94,7 +96,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
             _raise_if_storage_failed(error, cfg, paths, result)
             raise
         finally:
-            if not going_on or (parts is not None and parts.conductor.described):
+            if not (going_on or used) or (parts is not None and parts.conductor.described):
                 _close(clock, cfg, paths, result, parts)
     return result
 
