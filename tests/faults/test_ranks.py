@@ -38,9 +38,23 @@ def pair(start, tmp_path):
     process, mark = start(*PAIR)
     until(lambda: RunPaths(tmp_path / "run").last.is_file() or process.poll() is not None)
     assert process.poll() is None, process.stderr.read()
-    pids = [pid for pid in marked(mark) if b"train.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    pids = processes_of_run(mark)
     assert len(pids) == 2
     return process, [process.pid, next(pid for pid in pids if pid != process.pid)]
+
+
+def processes_of_run(mark):
+    return [pid for pid in marked(mark) if b"train.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_a_rank_that_still_imports_does_not_outlive_the_first(start):
+    process, mark = start(*PAIR)
+    until(lambda: len(processes_of_run(mark)) == 2 or process.poll() is not None)
+    assert process.poll() is None, process.stderr.read()
+
+    os.kill(process.pid, signal.SIGKILL)
+
+    until(lambda: not processes_of_run(mark))  # it looks when it has imported
 
 
 def test_the_first_process_says_which_other_died_and_ends(pair, tmp_path):

@@ -13,7 +13,7 @@ from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
 from lightsweep.sweeping.own_check import check_own
 from lightsweep.training import evaluate
-from lightsweep.training.metrics import as_metrics_take_it, build_metrics
+from lightsweep.training.metrics import as_metrics_take_it, as_precise, build_metrics
 
 SOFTMAX = "model=softmax_regression"
 T = "torchmetrics.classification"
@@ -169,6 +169,26 @@ def test_metrics_of_regression(run):
     metrics = run("model=linear_regression", "data=line", "metrics=[mae,r2]", "trainer.max_epochs=5").metrics
     assert metrics["test/mae"] < (2 * metrics["test/loss"]) ** 0.5  # Jensen: the loss is half the mean square
     assert 0 < metrics["val/r2"] <= 1
+
+
+def test_metrics_of_large_targets_and_sure_models_lose_nothing_to_rounding(compose, initial):
+    generator = torch.Generator().manual_seed(0)
+    spread, error = torch.randn(2, 300, 1, generator=generator)
+    targets = 10_000 + spread
+    overrides = ("model=linear_regression", "data=line", "metrics=r2")
+    model = initial(*overrides)[1]
+    found = build_metrics(compose(*overrides), model)
+    as_precise(found["r2"], torch.device("cpu")).reset()
+    outputs = targets + 0.5 * error
+    wanted = 1 - ((outputs - targets) ** 2).sum() / ((targets - targets.double().mean()) ** 2).sum()
+    assert computed(found, model.spec, outputs, targets)["r2"] == pytest.approx(float(wanted), rel=1e-6)
+
+    logits = torch.stack([torch.zeros(200), torch.linspace(18, 30, 200)], 1)  # sure of class 1, and so ordered
+    classes = (torch.arange(200) >= 100).long()
+    overrides = (SOFTMAX, "data=mnist_binary", "metrics=auroc")
+    model = initial(*overrides)[1]
+    found = build_metrics(compose(*overrides), model)
+    assert computed(found, model.spec, logits, classes)["auroc"] == 1.0
 
 
 def test_a_result_says_for_each_metric_whether_more_is_better(run, tmp_path):

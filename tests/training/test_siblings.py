@@ -11,7 +11,7 @@ from lightsweep.training import siblings
 
 @pytest.fixture
 def third(tmp_path):
-    trainer = SimpleNamespace(is_global_zero=False, world_size=1, global_rank=3)
+    trainer = SimpleNamespace(is_global_zero=False, world_size=1, global_rank=3, local_rank=3)
     return siblings.Siblings(trainer, RunPaths(tmp_path))
 
 

@@ -35,8 +35,9 @@ class Metrics(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin anew, on the model's device."""
+        device = pl_module.device
         for metric in self.found.values():
-            metric.to(pl_module.device).reset()
+            as_precise(metric, device).to(device).reset()
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *args: Any, **kwargs: Any
@@ -112,13 +113,26 @@ def as_metrics_take_it(spec: DataSpec, outputs: Tensor, targets: Tensor) -> tupl
 
     Returns:
         Probabilities `[B, K]`, of two classes also where there is one logit, and classes `[B]`; for regression numbers
-        `[B]` and `[B]`. Logits would be taken for probabilities where they happen to lie in [0, 1].
+        `[B]` and `[B]`. Logits would be taken for probabilities where they happen to lie in [0, 1]. All are float64,
+        except on MPS, which has none: in float32 probabilities are 1 from a logit of 17 on, and tie, and sums of
+        squares lose the variance of targets whose mean is large.
     """
+    dtype = torch.float32 if outputs.device.type == "mps" else torch.float64
+    outputs = outputs.to(dtype)
     if spec.num_classes is None:
-        return outputs.squeeze(1), targets.squeeze(1)
+        return outputs.squeeze(1), targets.squeeze(1).to(dtype)
     if outputs.shape[1] == 1:
         return torch.cat([-outputs, outputs], 1).sigmoid(), targets
     return outputs.softmax(1), targets
+
+
+def as_precise(metric: Metric, device: torch.device) -> Metric:
+    """The metric, whose sums are kept in float64 where the device has it; what it counts stays whole."""
+    for part in metric.modules():
+        states = part.metric_state.values() if isinstance(part, Metric) else ()
+        if any(isinstance(state, Tensor) and state.is_floating_point() for state in states):
+            part.set_dtype(torch.float32 if device.type == "mps" else torch.float64)  # type: ignore[operator]
+    return metric
 
 
 def _built(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> Metric:

@@ -24,6 +24,8 @@ from lightsweep.paths import RunPaths
 POLL_S = 0.5
 GRACE_S = 10.0
 """What a process gets to end by itself after a death, as it does when all stop for one reason."""
+STARTED_BY = "LIGHTSWEEP_STARTED_BY"
+"""Environment variable by which a process learns who started it, who may be dead before it can look."""
 SETTLE_S = 5.0
 """How long a lost connection's other end may take to be seen dead."""
 
@@ -38,7 +40,8 @@ class Siblings:
 
     def __init__(self, trainer: Trainer, paths: RunPaths) -> None:
         self._trainer, self._paths = trainer, paths
-        self._parent = os.getppid()
+        self._starts = trainer.local_rank == 0
+        self._parent = os.getppid() if self._starts else int(os.environ.get(STARTED_BY, os.getppid()))
         self._ended = threading.Event()
         if trainer.is_global_zero:
             for rank in range(1, trainer.world_size):
@@ -52,6 +55,8 @@ class Siblings:
             RankDied: the block lost its connection to a process that died.
         """
         if self._trainer.world_size > 1:
+            if self._starts:
+                os.environ[STARTED_BY] = str(os.getpid())
             threading.Thread(target=self._watch, args=(bury,), name="siblings", daemon=True).start()
         try:
             yield
@@ -66,6 +71,7 @@ class Siblings:
             raise death from error
         finally:
             self._ended.set()
+            os.environ.pop(STARTED_BY, None)
 
     def _leave_reason(self, reason: str) -> None:
         """Tell the first process why this one ends; a folder that takes no word does not hide the reason itself."""
