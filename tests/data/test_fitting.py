@@ -70,6 +70,16 @@ def test_a_data_set_without_a_spec_is_told_so():
         read(Arrays(INPUTS, CLASSES), spec={"input_shape": (3,)})
 
 
+@pytest.mark.parametrize("names", [tuple("abc"), tuple("abcde")])
+def test_as_many_names_as_classes_or_none_at_all(names):
+    message = rf"^`Own\.load_train`: `spec\.class_names` must be 4 names, one for each class, but got {len(names)}$"
+    with pytest.raises(DataError, match=message):
+        read(Arrays(INPUTS, CLASSES), spec=DataSpec((3,), 4, names))
+
+    assert DataSpec((3,), 4).class_names == ("0", "1", "2", "3")
+    assert DataSpec((3,), None).class_names == ()
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int32, torch.bool])
 def test_any_integers_are_classes(dtype):
     targets = CLASSES % 2

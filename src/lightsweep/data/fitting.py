@@ -20,10 +20,16 @@ def fitting(given: Any, spec: DataSpec | None, dtype: torch.dtype, source: str) 
         source: who gave it, for messages.
 
     Raises:
-        DataError: it is neither, is empty, does not fit the spec, or holds numbers that are not finite.
+        DataError: it is neither, is empty, does not fit the spec, or holds numbers that are not finite; or the spec has
+            names for more or fewer classes than there are.
     """
     if not isinstance(spec, DataSpec):
         raise DataError(f"`{source}`: `spec` must be a DataSpec but is {type(spec).__name__}")
+    if spec.num_classes is not None and len(spec.class_names) != spec.num_classes:
+        raise DataError(
+            f"`{source}`: `spec.class_names` must be {spec.num_classes} names, one for each class, "
+            f"but got {len(spec.class_names)}"
+        )
     if not isinstance(given, (Arrays, ImageFiles)):
         raise DataError(f"`{source}` must give Arrays or ImageFiles but gave {type(given).__name__}")
     if isinstance(given, ImageFiles):

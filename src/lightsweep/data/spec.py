@@ -46,7 +46,7 @@ class DataSpec:
     Attributes:
         input_shape: shape of one example, such as `(1, 28, 28)`.
         num_classes: number of classes, or None for regression on one number.
-        class_names: a name for each class; empty for regression.
+        class_names: a name for each class, by default its number; empty for regression.
         class_weights: what an example's loss is multiplied by, for each class; None for 1.
     """
 
@@ -54,6 +54,10 @@ class DataSpec:
     num_classes: int | None
     class_names: tuple[str, ...] = ()
     class_weights: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_classes is not None and not self.class_names:
+            object.__setattr__(self, "class_names", tuple(map(str, range(self.num_classes))))
 
     @property
     def num_features(self) -> int:
