@@ -204,7 +204,7 @@ def test_a_run_without_a_test_set_says_so(command, run, table, tmp_path):
         code, _, err = command(function, f"run={tmp_path / 'run'}")
 
         assert code == 2
-        assert re.fullmatch(r"error: the run has no test set, .*: its data\.test_size is 0\n", err), err
+        assert re.fullmatch(r"error: the run has no test set, .*: its data\.test_size is 0, .*\n", err), err
 
 
 @pytest.mark.parametrize(("added", "shown"), [(2e-4, "0.0002"), (float("nan"), "nan, more than")])

@@ -162,8 +162,10 @@ def test_a_task_that_is_none_is_refused(table):
 def test_testing_without_test_rows_is_refused(table):
     data = CSV(str(table), "kind", "classification", batch_size=5)
 
+    assert not data.tests
     with pytest.raises(ConfigError, match=r"^`data\.test_size` is 0, so there is no test set"):
         data.load_test()
+    assert CSV(str(table), "kind", "classification", batch_size=5, test_size=8).tests
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lightsweep.data import ArrayDataModule, Arrays, DataSpec
-from lightsweep.errors import DataError
+from lightsweep.errors import ConfigError, DataError
 
 NUM = 30
 INPUTS = torch.rand(NUM, 3)
@@ -78,6 +78,17 @@ def test_as_many_names_as_classes_or_none_at_all(names):
 
     assert DataSpec((3,), 4).class_names == ("0", "1", "2", "3")
     assert DataSpec((3,), None).class_names == ()
+
+
+def test_a_data_set_without_load_test_has_no_test_set():
+    class Untested(Own):
+        load_test = ArrayDataModule.load_test
+
+    data = Untested(Arrays(INPUTS, CLASSES), DataSpec((3,), 4))
+
+    assert (data.tests, Own(data.given, data.spec).tests) == (False, True)
+    with pytest.raises(ConfigError, match=r"^`Untested` has no load_test, so there is no test set: write it, or test="):
+        data.setup("test")
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int32, torch.bool])

@@ -1,5 +1,7 @@
 """Images in class folders: what becomes of any file, which one is damaged, and that both loaders give the same."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -136,6 +138,18 @@ def test_an_empty_class_is_refused(root):
 
     with pytest.raises(DataError, match=r"empty holds no image"):
         made(root)
+
+
+def test_images_are_tested_where_some_are_kept_or_have_a_folder(root, tmp_path):
+    divided = tmp_path / "divided"
+    shutil.copytree(root, divided / "train")
+
+    assert [made(root).tests, made(root, test_size=14).tests, made(divided).tests] == [False, True, False]
+    with pytest.raises(ConfigError, match=r"^`data\.test_size` is 0, so there is no test set: set it, or test=false$"):
+        made(divided).load_test()
+
+    shutil.copytree(root, divided / "test")
+    assert made(divided).tests
 
 
 def test_a_test_size_of_everything_is_refused(root):

@@ -83,13 +83,18 @@ class CSV(ArrayDataModule):
         means, stds = tuple(self._means.tolist()), tuple(self._stds.tolist())
         return replace(super().describe(), columns=self._columns, column_means=means, column_stds=stds)
 
+    @property
+    def tests(self) -> bool:
+        """Whether rows are kept for the test set."""
+        return self.test_size > 0
+
     def load_train(self) -> Arrays:
         """The rows that are not test rows."""
         return self._train
 
     def load_test(self) -> Arrays:
         """The `test_size` test rows."""
-        if not len(self._test):
+        if not self.tests:
             raise NoTestSet
         return self._test
 

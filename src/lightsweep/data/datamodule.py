@@ -108,13 +108,22 @@ class ArrayDataModule(LightningDataModule):
         """Whether there is a validation split."""
         return self.val_size > 0 or self.fold is not None
 
+    @property
+    def tests(self) -> bool:
+        """Whether there is a test set; asked before training, so nothing is read for it."""
+        return type(self).load_test is not ArrayDataModule.load_test
+
     def load_train(self) -> Arrays | ImageFiles:
         """All examples that may be trained or validated on."""
         raise NotImplementedError
 
     def load_test(self) -> Arrays | ImageFiles:
-        """The test set."""
-        raise NotImplementedError
+        """The test set.
+
+        Raises:
+            NoTestSet: there is none.
+        """
+        raise NoTestSet(f"`{type(self).__name__}` has no load_test, so there is no test set: write it, or test=false")
 
     def setup(self, stage: str) -> None:
         """Read the splits that a stage (`fit`, `validate` or `test`) needs, once."""

@@ -69,6 +69,11 @@ class Images(ArrayDataModule):
             rest, kept = random_split(self._train.targets, test_size, self.split_seed + 1, stratified=True)
             self._train, self._test = self._train.take(rest), self._train.take(kept)
 
+    @property
+    def tests(self) -> bool:
+        """Whether there is a `test` folder, or images are kept for the test set."""
+        return self._test is not None
+
     def load_train(self) -> ImageFiles:
         """The files that are not the test set's."""
         return self._train

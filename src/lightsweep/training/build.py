@@ -123,6 +123,8 @@ def build(
     keep_freed_memory()
     stop_looking_for_gpus()
     datamodule = build_data(cfg)
+    if cfg.test and not datamodule.tests:
+        datamodule.load_test()  # says why, before anything is trained
     datamodule.setup("fit")
     model = build_model(cfg, datamodule.spec)
     refuse_single_examples(model, datamodule, switch="batch_norm" in cfg.model)

@@ -128,7 +128,9 @@ def _compared(trained: Trained, net: nn.Module, run: Run, path: Path) -> Export:
     try:
         datamodule.setup("test")
     except NoTestSet:
-        raise RunFolderError("the run has no test set, to hold a file against: its data.test_size is 0") from None
+        raise RunFolderError(
+            "the run has no test set, to hold a file against: its data.test_size is 0, or its data have no load_test"
+        ) from None
     examples, deviation = 0, 0.0
     for inputs, _ in datamodule.test_dataloader():
         with torch.no_grad():

@@ -160,11 +160,12 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
     check(cfg)
     silence_lightning()
     state = load(paths.best if checkpoint == "best" else paths.last)
-    parts = build(cfg, paths, Clock(), StopRequest())
     try:
-        return _metrics_of(parts, state)
+        return _metrics_of(build(cfg, paths, Clock(), StopRequest()), state)
     except NoTestSet:
-        raise RunFolderError("the run has no test set, to be evaluated on: its data.test_size is 0") from None
+        raise RunFolderError(
+            "the run has no test set, to be evaluated on: its data.test_size is 0, or its data have no load_test"
+        ) from None
 
 
 def _pruned(callbacks: Sequence[Callback]) -> bool:
