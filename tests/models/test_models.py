@@ -14,6 +14,17 @@ TABLE = DataSpec((5,), 3, tuple("abc"))
 NUMBERS = DataSpec((5,), None)
 
 
+class Giving(nn.Linear):
+    """A network that gives something made of its logits."""
+
+    def __init__(self, made):
+        super().__init__(5, 3)
+        self.made = made
+
+    def forward(self, inputs):
+        return self.made(super().forward(inputs))
+
+
 @pytest.mark.parametrize(
     ("build", "spec"),
     [
@@ -69,6 +80,13 @@ def test_a_list_of_filters_is_several_convolutions_before_one_pooling():
             lambda: Wrapped(IMAGES, nn.Sequential(nn.Flatten(), nn.Linear(784, 3))),
             r"^`model` Sequential gives outputs of shape \(3,\), but `data` needs \(10,\)$",
         ),
+        (
+            lambda: Wrapped(TABLE, Giving(lambda outputs: (outputs, outputs))),
+            r"^`model` Giving must give one tensor of floating-point numbers but gave a tuple$",
+        ),
+        (lambda: Wrapped(TABLE, Giving(lambda outputs: {"logits": outputs})), r"^`model` Giving .* but gave a dict$"),
+        (lambda: Wrapped(TABLE, Giving(lambda outputs: None)), r"^`model` Giving .* but gave a NoneType$"),
+        (lambda: Wrapped(TABLE, Giving(torch.Tensor.long)), r"^`model` Giving .* but gave one of torch\.int64$"),
         (
             lambda: ConvNet(IMAGES, [2] * 5),
             r"^`model\.filters` has 5 poolings, and each halves the image, but 28 × 28 pixels",

@@ -39,7 +39,7 @@ class Model(LightningModule):
         channels_last: memory format NHWC; None: where the network has 2-d convolutions.
 
     Raises:
-        ConfigError: the network does not take the data's inputs, or gives outputs of another shape.
+        ConfigError: the network does not take the data's inputs, or gives outputs of another shape or type.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Model(LightningModule):
         training = self.net.training
         try:
             with torch.no_grad():
-                found = tuple(self.net.eval()(torch.zeros(2, *self.spec.input_shape)).shape)
+                found = self.net.eval()(torch.zeros(2, *self.spec.input_shape))
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(
@@ -146,8 +146,12 @@ class Model(LightningModule):
             ) from error
         finally:
             self.net.train(training)
-        if found != wanted:
-            raise ConfigError(f"`model` {name} gives outputs of shape {found[1:]}, but `data` needs {wanted[1:]}")
+        if not isinstance(found, Tensor) or not found.is_floating_point():
+            kind = f"one of {found.dtype}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+            raise ConfigError(f"`model` {name} must give one tensor of floating-point numbers but gave {kind}")
+        shape = tuple(found.shape)
+        if shape != wanted:
+            raise ConfigError(f"`model` {name} gives outputs of shape {shape[1:]}, but `data` needs {wanted[1:]}")
 
 
 def task_for(spec: DataSpec, label_smoothing: float = 0.0) -> Task:
