@@ -8,7 +8,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from lightsweep.errors import RunFolderError
+from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.paths import RunPaths
 
 KEYS = {
@@ -256,3 +256,24 @@ def test_a_users_own_network_needs_one_yaml_and_no_lightning_module(run, monkeyp
 
     assert result.status == "completed"
     assert result.parameters == 784 * 5 + 5 + 5 * 10 + 10
+
+
+@pytest.mark.parametrize(
+    ("group", "text"),
+    [
+        ("model", r"`model`: `my_parts\.Module` is a LightningModule, which is not trained as it is: give its network"),
+        ("data", r"`data` must be an ArrayDataModule but `my_parts\.Data` is not$"),
+    ],
+)
+def test_what_is_lightnings_alone_is_told_what_to_be(run, monkeypatch, tmp_path, group, text):
+    (tmp_path / "my_parts.py").write_text(
+        "from lightning.pytorch import LightningDataModule as Data, LightningModule as Module\n"
+        "class Module(Module): ...\n"
+        "class Data(Data):\n"
+        "    def __init__(self): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    target = {"model": ("~model", "+model={_target_: my_parts.Module}"), "data": ("data._target_=my_parts.Data",)}
+    with pytest.raises(ConfigError, match=f"^{text}"):
+        run(*target[group], "trust=[my_parts]", folder=tmp_path / "run")

@@ -4,7 +4,7 @@ import inspect
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -44,9 +44,13 @@ from lightsweep.training.watching import Informed, Watched, Watcher, WatchingLog
 
 def build_data(cfg: DictConfig) -> ArrayDataModule:
     """The DataModule, not yet set up."""
+    target = _target(cfg.data, cfg.trust)
+    foreign = ConfigError(f"`data` must be an ArrayDataModule but `{cfg.data._target_}` is not")
+    if isinstance(target, type) and not issubclass(target, ArrayDataModule):
+        raise foreign  # before it is built, where it would refuse the first key that it does not take
     datamodule = instantiate(cfg.data, seed=cfg.seed, trust=cfg.trust)
     if not isinstance(datamodule, ArrayDataModule):
-        raise ConfigError(f"`data` must be an ArrayDataModule but `{cfg.data._target_}` is not")
+        raise foreign
     trainer = cfg.trainer
     datamodule.limits = {split: limit(trainer[f"limit_{split}_batches"]) for split in ("train", "val", "test")}
     datamodule.dtype = precision.weight_dtype(trainer.precision)
@@ -56,7 +60,12 @@ def build_data(cfg: DictConfig) -> ArrayDataModule:
 def build_model(cfg: DictConfig, spec: DataSpec) -> Model:
     """The model, with weights drawn from torch's default generator; a bare nn.Module is wrapped."""
     found = instantiate(cfg.model, trust=cfg.trust, **_spec_for(cfg, spec))
-    if isinstance(found, nn.Module) and not isinstance(found, LightningModule):
+    if isinstance(found, LightningModule) and not isinstance(found, Model):
+        raise ConfigError(
+            f"`model`: `{cfg.model._target_}` is a LightningModule, which is not trained as it is: give its network, "
+            "an nn.Module, or make it a subclass of lightsweep.models.Model"
+        )
+    if isinstance(found, nn.Module) and not isinstance(found, Model):
         found = Wrapped(spec, found)
     if not isinstance(found, Model):
         raise ConfigError(f"`model` must be an nn.Module or a lightsweep Model but `{cfg.model._target_}` is neither")
@@ -82,11 +91,16 @@ def refuse_single_examples(model: Model, datamodule: ArrayDataModule, switch: bo
 
 
 def _spec_for(cfg: DictConfig, spec: DataSpec) -> dict[str, Any]:
+    takes = inspect.signature(_target(cfg.model, cfg.trust)).parameters
+    return {"spec": spec} if "spec" in takes else {}
+
+
+def _target(node: DictConfig, trust: Iterable[str]) -> Any:
+    """The class or function that a node names."""
     from hydra.utils import get_object
 
-    refuse_foreign(str(cfg.model._target_), cfg.trust)  # before it is imported
-    takes = inspect.signature(get_object(cfg.model._target_)).parameters
-    return {"spec": spec} if "spec" in takes else {}
+    refuse_foreign(str(node._target_), trust)  # before it is imported
+    return get_object(node._target_)
 
 
 def limit(value: int | float) -> int | float | None:
