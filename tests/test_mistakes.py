@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from lightsweep import cli
+from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
 from tests.test_cli import QUICK
 
@@ -299,6 +301,25 @@ def test_settings_that_torch_refuses_when_it_uses_them_are_one_line(command, dat
     assert re.match(rf"error: `{group}` cannot go on with its settings: \w+", ended.line), ended.line
     assert ended.code == 2
     assert json.loads(RunPaths(Path("mine")).result.read_text())["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        ({"filters": [4], "batch_norm": True}, "data.batch_size or model.filters, or model.batch_norm=false"),
+        ({"widths": [4], "batch_norm": True}, "data.batch_size, or model.batch_norm=false"),
+        ({"depth": 18}, "data.batch_size"),
+    ],
+)
+def test_batch_normalisation_of_single_values_names_settings_that_the_model_has(settings, advice):
+    from lightsweep.training.run import _raise_if_refused
+
+    refused = ValueError(
+        "Expected more than 1 value per channel when training, got input size torch.Size([1, 4, 1, 1])"
+    )
+
+    with pytest.raises(ConfigError, match=rf"which has no variance: choose another {re.escape(advice)}$"):
+        _raise_if_refused(refused, OmegaConf.create(settings), first_step=True)
 
 
 def test_a_run_that_needs_more_memory_than_there_is_is_one_line(command, data):

@@ -78,7 +78,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
                     replace_run(paths)
                 parts.conductor.describe_once()
             with Siblings(parts.trainer, paths).watched(partial(_bury, cfg, paths, result)):
-                _fit(parts, result, resume_from(parts, paths) if resume else None)
+                _fit(cfg, parts, result, resume_from(parts, paths) if resume else None)
                 parts.conductor.describe_once()
                 result.status = "pruned" if _pruned(callbacks) else "completed"
                 if result.status == "completed":
@@ -190,7 +190,7 @@ def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) ->
         result.save(paths)
 
 
-def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
+def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None) -> None:
     trainer, stepper = parts.trainer, parts.stepper
     clock = stepper.clock
     try:
@@ -204,7 +204,7 @@ def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
             f"but got {trainer.max_epochs}"
         ) from error
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
-        _raise_if_refused(error, first_step=not parts.conductor.described or not stepper.steps)
+        _raise_if_refused(error, cfg.model, first_step=not parts.conductor.described or not stepper.steps)
         if checkpoint is None or parts.conductor.started:
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
@@ -219,12 +219,14 @@ def _fit(parts: Parts, result: Result, checkpoint: Path | None) -> None:
     result.metrics.update({k: v for k, v in parts.checkpoints.best_metrics.items() if k.startswith("val/")})
 
 
-def _raise_if_refused(error: BaseException, first_step: bool) -> None:
+def _raise_if_refused(error: BaseException, model: DictConfig, first_step: bool) -> None:
     """Tell of settings that torch refuses only when it uses them."""
     if str(error).startswith("Expected more than 1 value per channel"):
+        filters = " or model.filters" * ("filters" in model)
+        switch = ", or model.batch_norm=false" * ("batch_norm" in model)
         raise ConfigError(
             "batch normalisation met a batch with one value of a channel, which has no variance: choose another "
-            "data.batch_size or model.filters, or model.batch_norm=false"
+            f"data.batch_size{filters}{switch}"
         ) from error
     if type(error).__module__.startswith(("torch._dynamo.", "torch._inductor.")):
         reason = str(error).splitlines()[0].strip()
