@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
+from torch import nn
 
 from lightsweep.cli.evaluating import evaluate
 from lightsweep.cli.exporting import export
@@ -224,6 +225,31 @@ def test_an_export_that_differs_is_not_kept(trained_run, monkeypatch, added, sho
         write_export(trained, "torch_export", trained_run / "model.pt2")
 
     assert not list(trained_run.glob("*.pt2"))
+
+
+class Branching(nn.Module):
+    """A network that looks at its numbers, which nobody can who traces it."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, inputs):
+        outputs = self.net(inputs)
+        return outputs if inputs.sum() > 0 else 2 * outputs
+
+
+def test_a_network_that_cannot_be_exported_is_one_line(trained_run, capfd):
+    trained = load_trained(trained_run)
+    trained.model.net = Branching(trained.model.net)
+
+    for format in ("onnx", "torch_export"):
+        with pytest.raises(ConfigError, match=rf"^`format={format}`: torch cannot export Branching: \w.*$") as caught:
+            write_export(trained, format, trained_run / "exports" / "model")
+        assert "\n" not in str(caught.value)
+
+    assert capfd.readouterr().err == ""
+    assert not list((trained_run / "exports").iterdir())
 
 
 @pytest.mark.parametrize(

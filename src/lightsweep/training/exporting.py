@@ -1,9 +1,12 @@
 """A finished run's network as a file that other programs run, held against the network itself on the whole test set."""
 
+import io
 import json
+import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,7 +88,7 @@ def metadata(trained: Trained) -> dict[str, str]:
 def _write_onnx(net: nn.Module, path: Path, properties: dict[str, str], trained: Trained) -> Run:
     import onnxruntime
 
-    with _quiet():
+    with _told(net, "onnx"):
         program = torch.onnx.export(
             net,
             (_example(trained),),
@@ -103,8 +106,9 @@ def _write_onnx(net: nn.Module, path: Path, properties: dict[str, str], trained:
 
 
 def _write_program(net: nn.Module, path: Path, properties: dict[str, str], trained: Trained) -> Run:
-    with _quiet():
+    with _told(net, "torch_export"):
         program = torch.export.export(net, (_example(trained),), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    with warnings.catch_warnings(action="ignore"):
         torch.export.save(program, path, extra_files={_METADATA: json.dumps(properties, ensure_ascii=False)})
         return torch.export.load(path).module()
 
@@ -113,12 +117,22 @@ def _example(trained: Trained) -> Tensor:
     return torch.zeros(2, *trained.data.input_shape)
 
 
-class _quiet(warnings.catch_warnings):  # noqa: N801  (a context manager, used like a function)
-    """The exporters warn of their own insides."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.simplefilter("ignore")
+@contextmanager
+def _told(net: nn.Module, format: str) -> Iterator[None]:
+    """Tell in one line of a network that cannot be exported; the exporters warn, log and print of their own insides."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
+            yield
+    except Exception as error:  # tracing runs the network's own code, which may raise anything on what it is given
+        cause = error.__cause__ or error
+        reason = (str(cause).splitlines() or [type(cause).__name__])[0]
+        raise ConfigError(
+            f"`format={format}`: torch cannot export {type(net).__name__}: {' '.join(reason.split())}"
+        ) from error
+    finally:
+        logging.disable(before)
 
 
 def _compared(trained: Trained, net: nn.Module, run: Run, path: Path) -> Export:
