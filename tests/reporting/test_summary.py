@@ -26,6 +26,16 @@ def test_the_summary_names_losses_accuracies_speed_and_place(capsys):
         assert words in shown
 
 
+def test_where_no_checkpoint_was_picked_none_is_called_the_best(capsys):
+    metrics = {"train/loss": 0.5, "val/loss": 0.25, "test/loss": 0.3}
+
+    print_summary(Result("completed", 0, metrics, "val/acc", seconds=1.0, seconds_by_part={"arithmetic": 1.0}))
+
+    shown = capsys.readouterr().out
+    assert "best" not in shown
+    assert "test (last checkpoint)" in shown
+
+
 def test_a_regression_has_no_accuracy(capsys):
     result = Result("completed", 0, {"train/loss": 0.5}, seconds=1.0, seconds_by_part={"arithmetic": 1.0})
 

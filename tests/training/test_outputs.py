@@ -6,10 +6,12 @@ import math
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 from omegaconf import OmegaConf
 
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.paths import RunPaths
+from lightsweep.training import train
 
 KEYS = {
     "test/acc",
@@ -225,6 +227,46 @@ def test_max_time_ends_a_run(run):
 
     assert result.status == "completed"
     assert result.epochs > 0
+
+
+class Stop(Callback):
+    """Ends the run at the hook of its name, the first time."""
+
+    def __init__(self, hook):
+        setattr(self, hook, self.stop)
+
+    def stop(self, trainer, *args):
+        trainer.should_stop = True
+
+
+@pytest.mark.parametrize(
+    ("overrides", "callbacks"),
+    [
+        (("trainer.max_epochs=-1", "trainer.max_steps=3"), ()),
+        (("trainer.max_epochs=-1", "trainer.max_steps=11"), ()),
+        (("trainer.max_epochs=9", "trainer.inner_steps=2"), (Stop("on_train_batch_end"),)),
+    ],
+    ids=["within an epoch", "at its end", "stopped"],
+)
+def test_a_run_that_ends_before_its_first_validation_ends_with_one(compose, tmp_path, overrides, callbacks):
+    cfg = compose("model=softmax_regression", "trainer.check_val_every_n_epoch=5", *overrides)
+
+    result = train(cfg, tmp_path, callbacks=callbacks)
+
+    assert result.steps == (2 if callbacks else cfg.trainer.max_steps)
+    assert result.monitored == result.metrics["val/acc"] > 0
+    assert torch.load(RunPaths(tmp_path).best, weights_only=True)["global_step"] == result.steps
+    with RunPaths(tmp_path).metrics.open() as file:
+        assert [row["val/acc"] for row in csv.DictReader(file) if row["val/acc"]] == [str(result.monitored)]
+
+
+def test_a_validation_that_came_by_itself_is_the_only_one(run, tmp_path):
+    length = ("trainer.max_epochs=-1", "trainer.max_steps=25", "trainer.check_val_every_n_epoch=2")
+
+    run("model=softmax_regression", *length, folder=tmp_path)
+
+    with RunPaths(tmp_path).metrics.open() as file:
+        assert [row["step"] for row in csv.DictReader(file) if row["val/acc"]] == ["22"]
 
 
 def test_without_validation_the_training_loss_picks_the_checkpoint(run, tmp_path):

@@ -134,7 +134,9 @@ class Trainer(Strict):
     limit_train_batches: Limit = Field(description="batches of an epoch: a number, or a share as 0.1")
     limit_val_batches: Limit = Field(description="validation batches: a number, or a share")
     limit_test_batches: Limit = Field(description="test batches: a number, or a share")
-    check_val_every_n_epoch: Count = Field(description="epochs between two validations")
+    check_val_every_n_epoch: Count = Field(
+        description="epochs between two validations; a run that ends before the first ends with one"
+    )
     log_every_n_steps: Count = Field(description="steps between two logged training metrics")
     inner_steps: Count | None = Field(description="optimizer steps in one Lightning step; null: log_every_n_steps")
     checkpoint_every_n_steps: Count | None = Field(

@@ -26,7 +26,9 @@ def print_summary(result: Result, loader: str = "device", augmented: bool = Fals
     own = [name for name in own if name not in ("loss", "acc")]
     for name in ("", "loss", "accuracy", *own):
         table.add_column(name, justify="right" if name else "left")
-    for split, note in (("train", "last epoch"), ("val", f"best {result.monitor}"), ("test", "best checkpoint")):
+    picked = result.monitored is not None  # else no epoch's was a number, or a callback stopped the run too early
+    val, test = (f"best {result.monitor}", "best checkpoint") if picked else ("last epoch", "last checkpoint")
+    for split, note in (("train", "last epoch"), ("val", val), ("test", test)):
         loss, accuracy = result.metrics.get(f"{split}/loss"), result.metrics.get(f"{split}/acc")
         if loss is not None:
             more = [result.metrics.get(f"{split}/{name}") for name in own]

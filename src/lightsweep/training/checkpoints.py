@@ -181,7 +181,12 @@ class Checkpoints(Checkpoint):
         self._saved_step, self._saved_at, self._began = trainer.global_step, time.monotonic(), True
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
-        """Save within an epoch when it is due; `build` lets a chunk of steps end there."""
+        """Save within an epoch when it is due; `build` lets a chunk of steps end there.
+
+        A run that is asked to stop before its first validation ends with one, so that it has a best checkpoint.
+        """
+        if trainer.should_stop and self.best is None and self.monitor.startswith("val/"):
+            trainer.check_val_every_n_epoch = 1
         if self._due(trainer):
             with self.clock.part("checkpoint"):
                 self.save(trainer)
