@@ -238,6 +238,31 @@ def test_a_run_that_was_stopped_in_its_validation_ends_the_same(compose, run, tm
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")
 
 
+@pytest.mark.parametrize("steps", [5, 22])  # within an epoch; at the end of one
+def test_a_run_that_was_stopped_in_the_validation_after_its_last_step_ends_the_same(
+    compose, run, tmp_path, monkeypatch, steps
+):
+    from lightsweep.training.conductor import Conductor
+
+    overrides = ("model=softmax_regression", "optimizer=adam", "trainer.max_epochs=3", f"trainer.max_steps={steps}")
+    run(*overrides, folder=tmp_path / "whole")
+    original = Conductor.on_validation_start
+
+    def start(self, *arguments):
+        original(self, *arguments)
+        if self.stepper.is_at_end:
+            self.stepper.stop.request(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Conductor, "on_validation_start", start)
+        with pytest.raises(Interrupted, match="signal 15"):
+            run(*overrides, folder=tmp_path / "stopped")
+
+    for _ in range(2):  # once more than needed: a run that is at its end stays there
+        train(compose(*overrides), tmp_path / "stopped", resume=True)
+        assert_same_end(tmp_path / "whole", tmp_path / "stopped")
+
+
 def test_a_damaged_last_checkpoint_is_named_and_the_one_before_it_used(
     compose, run, tmp_path, stop_after, monkeypatch, capsys
 ):

@@ -255,7 +255,7 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) ->
             inference_mode=options.strategy != "fsdp",  # parts are gathered into tensors that training uses too
             deterministic=options.deterministic,
             max_epochs=options.max_epochs,
-            max_steps=options.max_steps,
+            max_steps=-1,  # the stepper's: Lightning would end a resumed run whose last validation is still to come
             check_val_every_n_epoch=options.check_val_every_n_epoch,
             log_every_n_steps=1,
             logger=loggers,
@@ -342,5 +342,5 @@ def silence_lightning() -> None:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message="The `srun` command is available")
-    # said where trainer.max_steps is set; ours skips what was trained on
+    # ours skips what was trained on
     warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch ended")

@@ -43,7 +43,7 @@ class Conductor(Callback):
         self.log_every_n_steps, self.monitor = log_every_n_steps, monitor
         self.started = self.described = False
         self._logged_step = 0
-        self._validated = False
+        self._validated = self._closed = False
         self._random: list[dict[str, Any]] = []
 
     def describe_once(self) -> None:
@@ -64,10 +64,13 @@ class Conductor(Callback):
         self.clock.enter("framework")
         if any(isinstance(c, EarlyStopping) and c.wait_count >= c.patience for c in trainer.callbacks):  # type: ignore[attr-defined]
             trainer.should_stop = True  # it had stopped before it was resumed
+        if self.stepper.is_at_end and self._closed:
+            trainer.should_stop = True
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Choose the epoch's permutation, and skip what a resumed epoch had before."""
         self.stepper.start_epoch()
+        self._closed = False
         loader = trainer.train_dataloader
         loader.epoch, loader.skip = trainer.current_epoch, self.stepper.batches  # type: ignore[union-attr]
 
@@ -113,7 +116,7 @@ class Conductor(Callback):
             row |= {k: v for k, v in self.stepper.model.evaluated.items() if k.startswith("val/")}
         if self.stepper.epoch_is_whole and (self.monitor in metrics or self._validated):
             self._advance_plateaus()
-        self._validated = False
+        self._validated, self._closed = False, True
         self.recorder.log(self.stepper.steps, self._epoch(trainer), row)
 
     def state_dict(self) -> dict[str, Any]:
@@ -122,6 +125,7 @@ class Conductor(Callback):
             "stepper": self.stepper.state_dict(),
             "evaluated": dict(self.stepper.model.evaluated),
             "logged_step": self._logged_step,
+            "closed": self._closed,  # the epoch has been validated and logged, as far as it went
             "seconds": dict(self.clock.seconds),
         }
 
@@ -130,6 +134,7 @@ class Conductor(Callback):
         self.stepper.load_state_dict(state_dict["stepper"])
         self.stepper.model.evaluated = dict(state_dict["evaluated"])
         self._logged_step, self._random = state_dict["logged_step"], state_dict["random"]
+        self._closed = state_dict["closed"]
         for part, seconds in state_dict["seconds"].items():
             self.clock.seconds[part] += seconds
 

@@ -105,7 +105,7 @@ class Bar(ProgressBar):
     def _position(self) -> tuple[int, float]:
         """The present epoch, and the share of the whole run that is done (0 if its length is unknown)."""
         trainer, stepper = self.trainer, self.stepper
-        epochs, steps = trainer.max_epochs or -1, trainer.max_steps
+        epochs, steps = trainer.max_epochs or -1, stepper.max_steps
         of_epoch = stepper.batches / max(1, _num_batches(trainer))
         shares = [(trainer.current_epoch + of_epoch) / epochs] if epochs > 0 else []
         shares += [stepper.steps / steps] if steps > 0 else []

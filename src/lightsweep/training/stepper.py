@@ -107,6 +107,11 @@ class Stepper:
         """Whether all batches of the present epoch were trained on."""
         return self._ended
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether all steps of the run are made."""
+        return 0 < self.max_steps <= self.steps
+
     def start_epoch(self) -> None:
         """Forget the sums of the epoch before; an epoch that is resumed in its middle keeps its own."""
         if self._resumed:
@@ -148,7 +153,7 @@ class Stepper:
             optimizer.eval()
 
     def train_chunk(self, chunk: Chunk) -> None:
-        """Make the steps of a chunk, and read their losses.
+        """Make the steps of a chunk, up to the run's last, and read their losses.
 
         Raises:
             Diverged: a loss that is NaN or infinite.
@@ -164,16 +169,18 @@ class Stepper:
                 for optimizer in self._averaging:
                     optimizer.train()
             for group, sizes in self._groups(chunk):
+                if self.is_at_end:  # a resumed run that has its last validation before it
+                    break
                 self._step(group, sum(sizes))
                 self.steps += 1
                 self.batches += len(sizes)
                 # several processes must end a chunk at the same step, so they look for a signal after it
-                if (self.stop.requested and self._alone) or self.steps == self.max_steps:
+                if self.stop.requested and self._alone:
                     break
                 if time.perf_counter() >= self._next_tick:
                     self._tick()
             self._read(taken)
-            if self.steps == self.max_steps:
+            if self.is_at_end:
                 self.model.trainer.should_stop = True  # and so Lightning validates before it ends
         finally:
             self._tell_lightning(self.steps - taken)
