@@ -252,6 +252,14 @@ def test_every_kind_of_run_has_a_board(run, tmp_path, curves, read, overrides):
     assert curves(RunPaths(tmp_path).session.parent)["seconds"]
 
 
+def test_a_run_that_is_resumed_after_its_training_keeps_its_graph(compose, run, tmp_path, read):
+    overrides = ("model=softmax_regression", "logger=tensorboard", "trainer.max_epochs=1")
+    run(*overrides, folder=tmp_path)
+    train(compose(*overrides), tmp_path, resume=True)
+
+    assert read(RunPaths(tmp_path).tensorboard).Tags()["graph"]
+
+
 def test_a_network_that_cannot_be_traced_says_so(run, tmp_path, read, monkeypatch):
     (tmp_path / "branching.py").write_text(
         "from torch import nn\n"

@@ -37,6 +37,7 @@ class Board(Watcher):
         self.logger, self.run = logger, run
         self.wants_predictions = logger.predictions and run.model.task.counts
         self._outputs: list[Tensor] = []
+        self._drawn = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Lay out the Custom Scalars tab, once in a run's life."""
@@ -103,6 +104,8 @@ class Board(Watcher):
         """Log where all the time went, and register the run's settings and results."""
         from lightsweep.reporting.tensorboard.hparams import write_session
 
+        if result.status == "completed" and not self._drawn:  # it had trained all before it was resumed
+            self._draw_graph(self.run.model.trainer)
         paths = self.run.paths
         write_events(paths.closing_events, [(result.steps, self._times(result.seconds_by_part))])
         values = {**asdict(result), **result.metrics}
@@ -157,6 +160,7 @@ class Board(Watcher):
     def _draw_graph(self, trainer: Trainer) -> None:
         from lightsweep.reporting.tensorboard.graph import network_graph
 
+        self._drawn = True
         if not trainer.is_global_zero or not self.logger.graph:
             return
         net, device = self.run.model.net, self.run.model.device
