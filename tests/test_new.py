@@ -36,6 +36,14 @@ def test_its_configuration_composes(tmp_path, monkeypatch):
     assert compose(["sweeps=width"]).trust == ["mine"]
 
 
+def test_its_gitignore_keeps_the_data_and_not_the_configuration_of_data(tmp_path):
+    make_project(tmp_path / "mine")
+
+    ignored = (tmp_path / "mine" / ".gitignore").read_text().splitlines()
+
+    assert {"/data/", "/outputs/"} <= set(ignored)  # without the slash before it, `data/` is `conf/data/` too
+
+
 @pytest.mark.parametrize(
     "name", ["1st", "my project", "class", "json", "torch", "tests", "a.b", "größe", "_mine", "mine-"]
 )
