@@ -9,6 +9,8 @@ from lightsweep.config.check import check, interval, nearest
 from lightsweep.config.schema import GROUPS, Config, Logger, Optimizer, Trainer
 from lightsweep.errors import ConfigError
 
+LIMIT = r"a whole number in \[1, inf\) or a number in \(0, 1\]"
+
 
 @pytest.fixture
 def cfg(compose):
@@ -50,8 +52,11 @@ def cfg(compose):
         ("trainer.ema_decay", 1.0, r"`trainer\.ema_decay` must be in \[0, 1\) but got 1\.0"),
         ("trainer.precision", "16", r"`trainer\.precision` must be one of auto, 32-true, .* but got '16'"),
         ("trainer.print_loss", 1, r"`trainer\.print_loss` must be true or false but got 1"),
-        ("trainer.limit_train_batches", 0.0, r"`trainer\.limit_train_batches` must be .* but got 0\.0"),
-        ("trainer.limit_train_batches", 1.5, r"`trainer\.limit_train_batches` must be .* but got 1\.5"),
+        ("trainer.limit_train_batches", -5, rf"`trainer\.limit_train_batches` must be {LIMIT} but got -5"),
+        ("trainer.limit_train_batches", 0.0, rf"`trainer\.limit_train_batches` must be {LIMIT} but got 0\.0"),
+        ("trainer.limit_train_batches", 1.5, rf"`trainer\.limit_train_batches` must be {LIMIT} but got 1\.5"),
+        ("trainer.limit_val_batches", 0, rf"`trainer\.limit_val_batches` must be {LIMIT} but got 0"),
+        ("trainer.limit_test_batches", "all", rf"`trainer\.limit_test_batches` must be {LIMIT} but got 'all'"),
         ("scheduler.interval", "week", r"`scheduler\.interval` must be one of step, epoch but got 'week'"),
         ("early_stopping.patience", 0, r"`early_stopping\.patience` must be in \[1, inf\) but got 0"),
         ("seed", -1, r"`seed` must be in \[0, 4294967296\) but got -1"),

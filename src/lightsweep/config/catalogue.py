@@ -3,7 +3,7 @@
 import ast
 import types
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from hydra import compose as hydra_compose
 from hydra.core.global_hydra import GlobalHydra
@@ -48,7 +48,14 @@ _GIVEN_BY_US = {
     "options",
     "num_classes",
 }
-_WORDS: dict[Any, str] = {float: "number", int: "whole number", bool: "true or false", str: "text", Any: "anything"}
+_WORDS: dict[Any, tuple[str, str]] = {
+    float: ("number", "numbers"),
+    int: ("whole number", "whole numbers"),
+    bool: ("true or false", "true or false"),
+    str: ("text", "texts"),
+    Any: ("anything", "anything"),
+}
+"""A type in words: of one, and of several."""
 
 
 @dataclass(frozen=True)
@@ -118,26 +125,28 @@ def run_keys() -> list[Key]:
     ]
 
 
-def described(field: FieldInfo) -> str:
-    """A field's type and range in words."""
-    bounds = interval(field)
-    return _type_words(field.annotation) + (f" in {bounds}" if bounds else "")
+def described(field: FieldInfo, many: bool = False) -> str:
+    """A field's type and range in words; each part of a union has its own.
 
-
-def _type_words(annotation: Any) -> str:
-    origin, inside = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _type_words(inside[0])
+    Args:
+        field: of the schema.
+        many: in the plural.
+    """
+    annotation, origin = field.annotation, get_origin(field.annotation)
     if origin is Literal:
-        return "one of " + ", ".join(str(choice) for choice in inside)
-    if origin is list:
-        return f"list of {_type_words(inside[0])}s".replace("anythings", "anything")
+        choices = [str(choice) for choice in get_args(annotation)]
+        return "one of " * (len(choices) > 1) + ", ".join(choices)
     if origin is dict:
-        return "group of keys"
+        return "groups of keys" if many else "group of keys"
+    inside = [FieldInfo.from_annotation(part) for part in get_args(annotation)]
+    if origin is list:
+        return f"{'lists' if many else 'list'} of {described(inside[0], many=True)}"
     if inside:
-        named = [_type_words(part) for part in inside if part is not types.NoneType]
-        return " or ".join(dict.fromkeys(named)) + (" or null" if types.NoneType in inside else "")
-    return _WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)))
+        named = [described(part, many) for part in inside if part.annotation is not types.NoneType]
+        return " or ".join(dict.fromkeys(named)) + (" or null" if types.NoneType in get_args(annotation) else "")
+    one, several = _WORDS.get(annotation) or (getattr(annotation, "__name__", str(annotation)),) * 2
+    bounds = interval(field)
+    return (several if many else one) + (f" in {bounds}" if bounds else "")
 
 
 def _member(group: str, name: str, node: dict[str, Any]) -> Member:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
 from omegaconf import DictConfig, OmegaConf
@@ -23,6 +23,7 @@ _TYPES = {
     "dict_type": "a group of keys",
     "finite_number": "a finite number",
 }
+_NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
 
 
 def check(cfg: DictConfig) -> None:
@@ -151,6 +152,9 @@ def _field(keys: Sequence[str]) -> FieldInfo | None:
 
 def _wanted(keys: Sequence[str], error: Any) -> str:
     field = next((found for end in range(len(keys), 0, -1) if (found := _field(keys[:end])) is not None), None)
+    parts = _parts(field) if field is not None else {}
+    if len(set(parts.values())) > 1:
+        return " or ".join(f"{kind} in {bounds}" for kind, bounds in parts.items())
     bounds = interval(field) if field is not None else ""
     kind = error["type"]
     if kind in _TYPES:
@@ -170,8 +174,17 @@ def _wanted(keys: Sequence[str], error: Any) -> str:
     return text.removeprefix("Input should be ").removeprefix("Value should be ")
 
 
+def _parts(field: FieldInfo) -> dict[str, str]:
+    """The range of each kind of number that a field may be: `limit_val_batches` is a count of batches or a share."""
+    found = [FieldInfo.from_annotation(part) for part in get_args(field.annotation)]
+    return {_NUMBERS[part.annotation]: interval(part) for part in found if part.annotation in _NUMBERS}
+
+
 def interval(field: FieldInfo) -> str:
-    """The range of a field in interval notation, such as `[0, 1)`, or an empty text."""
+    """The range of a field in interval notation, such as `[0, 1)`, or an empty text.
+
+    Of one that may be several numbers, that is what all of them lie in; see `described` of the catalogue.
+    """
     low, high = "(-inf", "inf)"
     for bound in _bounds(field):
         if isinstance(bound, Ge):
