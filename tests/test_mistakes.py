@@ -275,8 +275,21 @@ def test_a_model_from_elsewhere_is_not_even_imported(command, data, tmp_path, mo
 def test_a_model_that_is_not_there_is_one_line(command, data):
     ended = command(cli.train, *QUICK, *data, "model._target_=torch.nn.Nope")
 
-    assert re.match(r"error: `_target_: torch\.nn\.Nope` was not found: ", ended.line), ended.line
-    assert ended.code == 2
+    assert ended.line == "error: `_target_: torch.nn.Nope` was not found: No module named 'torch.nn.Nope'"
+    assert (ended.code, ended.out) == (2, "")
+
+
+def test_a_model_whose_module_has_a_mistake_is_one_line(command, data, tmp_path, monkeypatch):
+    (tmp_path / "mistaken.py").write_text("from torch import nn\n\nclass Net(nn.Module:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    ended = command(cli.train, *QUICK, *data, "model._target_=mistaken.Net", "trust=[mistaken]")
+
+    assert re.fullmatch(
+        r"error: `_target_: mistaken\.Net` was not found, for its module cannot be imported: "
+        r"SyntaxError: .*\(mistaken\.py, line 3\)",
+        ended.line,
+    ), ended.line
 
 
 @pytest.mark.parametrize("overrides", [["trainer.devices=[5]"], ["trainer.devices=abc"], ["trainer.accelerator=mps"]])

@@ -11,8 +11,8 @@ import re
 from collections.abc import Container, Iterable, Iterator
 from typing import Any, TypeGuard
 
+from hydra._internal.utils import _locate as locate  # hydra.utils.get_object would log what it does not find
 from hydra.errors import InstantiationException
-from hydra.utils import get_object
 from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
@@ -101,9 +101,9 @@ def refuse_foreign(target: str, trust: Iterable[str] = ()) -> None:
     if not target.startswith(prefixes) or any(not part.isidentifier() for part in target.split(".")):
         raise outside
     try:
-        found = get_object(target)
+        found = locate(target)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"`_target_: {target}` was not found: {error}") from None
+        raise ConfigError(f"`_target_: {target}` {_why_not_found(error)}") from None
     home = f"{getattr(found, '__module__', None) or ''}."
     if not callable(found) or not home.startswith(prefixes):
         raise outside
@@ -112,6 +112,14 @@ def refuse_foreign(target: str, trust: Iterable[str] = ()) -> None:
             f"`_target_: {target}` is not allowed: it is no model, optimizer, scheduler, data module, callback, "
             f"logger, metric or transform; {advice.replace(target.partition('.')[0], target.rpartition('.')[0])}"
         )
+
+
+def _why_not_found(error: Exception) -> str:
+    cause = error.__cause__ or error  # Hydra's own text is of several lines
+    reason = " ".join(str(cause).split())
+    if isinstance(cause, (ImportError, AttributeError)):
+        return f"was not found: {reason}"
+    return f"was not found, for its module cannot be imported: {type(cause).__name__}: {reason}"
 
 
 def _is_part_of_a_run(found: Any, home: str) -> bool:
