@@ -32,6 +32,9 @@ def _predict() -> None:
     run = RunPaths(run_folder(options, "predict.py"))
     if not files:
         raise ConfigError("no image is named: predict.py run=<folder of a run> images/*.png")
+    out = Path(str(options["out"])) if options.get("out") is not None else run.predictions
+    if out.is_file():
+        raise ConfigError(f"`out` must be a folder but {out} is a file")
     trained = load_run(options, "predict.py")
     from lightsweep.training.predicting import predict as predictions
 
@@ -44,7 +47,6 @@ def _predict() -> None:
             found.append(prediction)
             print(f"{prediction.path}  {prediction.label}  {prediction.probability:.4f}")
     if found:
-        out = Path(str(options["out"])) if options.get("out") is not None else run.predictions
         _write(found, PredictionPaths(out))
         print(f"files in {out}")
     if bad:
@@ -53,8 +55,9 @@ def _predict() -> None:
 
 def _write(found: "Sequence[Prediction]", paths: PredictionPaths) -> None:
     from lightsweep.reporting.contact_sheet import write_sheet
+    from lightsweep.training.run import make_folder
 
-    paths.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(paths.folder)
     write_sheet(paths.sheet, found)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
