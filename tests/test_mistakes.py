@@ -215,7 +215,6 @@ def test_a_loss_that_diverges_ends_with_three(command):
         ([], r"`run` is missing: evaluate\.py run=<folder of a run>"),
         (["run=nowhere"], r"`run` must be the folder of a run but nowhere has no config\.yaml"),
         (["run=."], r"`run` must be the folder of a run but \. has no config\.yaml"),
-        (["run=.", "checkpoint=first"], r"`checkpoint` must be best or last but got 'first'"),
         (["rum=."], r"`rum` is no known key; did you mean 'run'\?"),
     ],
 )

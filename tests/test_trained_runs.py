@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import nn
 
+from lightsweep import evaluate as evaluate_run
 from lightsweep.cli.evaluating import evaluate
 from lightsweep.cli.exporting import export
 from lightsweep.cli.predicting import predict
@@ -267,6 +268,7 @@ def test_a_network_that_cannot_be_exported_is_one_line(trained_run, capfd):
             ["run={run}", "a.png", "checkpoint=first"],
             r"error: `checkpoint` must be best or last .*",
         ),
+        (evaluate, ["run={run}", "checkpoint=first"], r"error: `checkpoint` must be best or last but got 'first'"),
         (predict, ["run={run}", "a.png", "out={run}/config.yaml"], r"error: `out` must be a folder but .* is a file"),
         (predict, ["run={run}", "a.png", "ot=x"], r"error: `ot` is no known key; did you mean 'out'\?"),
         (export, ["run={run}", "format=tflite"], r"error: `format` must be one of onnx, torch_export but got 'tflite'"),
@@ -278,6 +280,19 @@ def test_a_mistake_is_one_line(command, trained_run, function, words, text):
 
     assert code == 2
     assert re.fullmatch(text + "\n", err), err
+
+
+@pytest.mark.parametrize("function", [evaluate_run, load_trained])
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"checkpoint": "lst"}, r"^`checkpoint` must be best or last but got 'lst'$"),
+        ({"trust": "proj"}, r"^`trust` must be a list like \[my_package\] but got 'proj'$"),
+    ],
+)
+def test_a_mistake_in_python_is_what_the_command_says(trained_run, function, given, text):
+    with pytest.raises(ConfigError, match=text):
+        function(trained_run, **given)
 
 
 def test_a_run_on_numbers_tells_no_images(run, tmp_path):

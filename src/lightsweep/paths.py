@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
+from lightsweep.errors import ConfigError
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -110,6 +112,16 @@ class RunPaths:
     def last(self) -> Path:
         """The newest checkpoint."""
         return self.checkpoints / "last.ckpt"
+
+    def checkpoint(self, name: str) -> Path:
+        """The checkpoint that a user calls `best` or `last`.
+
+        Raises:
+            ConfigError: another name.
+        """
+        if name not in ("best", "last"):
+            raise ConfigError(f"`checkpoint` must be best or last but got {name!r}")
+        return self.best if name == "best" else self.last
 
     @property
     def previous(self) -> Path:

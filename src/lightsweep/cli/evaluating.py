@@ -13,8 +13,8 @@ def evaluate() -> None:
 
 def _evaluate() -> None:
     options = arguments(KEYS)
-    checkpoint = chosen_checkpoint(options)
-    folder, trust = run_folder(options, "evaluate.py"), trusted(options)
+    folder = run_folder(options, "evaluate.py")
+    checkpoint, trust = chosen_checkpoint(options, folder), trusted(options)
     quiet_imports()
     from lightsweep.reporting.summary import print_metrics
     from lightsweep.training import evaluate as evaluate_run

@@ -38,18 +38,17 @@ def trusted(options: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys([*map(str, given), *compose().trust]))
 
 
-def chosen_checkpoint(options: dict[str, Any]) -> str:
-    """What `checkpoint=` names, `best` where it is not given."""
-    checkpoint = options.get("checkpoint", "best")
-    if checkpoint not in ("best", "last"):
-        raise ConfigError(f"`checkpoint` must be best or last but got {checkpoint!r}")
-    return str(checkpoint)
+def chosen_checkpoint(options: dict[str, Any], folder: Path) -> str:
+    """What `checkpoint=` names, `best` where it is not given; another name is refused before torch is imported."""
+    name = str(options.get("checkpoint", "best"))
+    paths.RunPaths(folder).checkpoint(name)
+    return name
 
 
 def load_run(options: dict[str, Any], command: str) -> "Trained":
     """The network of the run that the command line names."""
-    checkpoint = chosen_checkpoint(options)
-    folder, trust = run_folder(options, command), trusted(options)
+    folder = run_folder(options, command)
+    checkpoint, trust = chosen_checkpoint(options, folder), trusted(options)
     quiet_imports()
     from lightsweep.training.trained import load_trained
 

@@ -5,7 +5,7 @@ from it, it takes nothing from this machine's environment, and it names no place
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,24 @@ def read_config(paths: RunPaths, changes: Sequence[str] = ()) -> DictConfig:
     except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
         line = explain(error) if isinstance(error, OmegaConfBaseException) else str(error).splitlines()[0]
         raise ConfigError(line) from None
+    return cfg
+
+
+def read_finished(paths: RunPaths, trust: Sequence[str]) -> DictConfig:
+    """A run's configuration for using what it came to, without its loggers and callbacks.
+
+    Args:
+        paths: the run's files.
+        trust: as in a configuration.
+
+    Raises:
+        RunFolderError: see `read_config`.
+        ConfigError: `trust` is no list.
+    """
+    if isinstance(trust, str) or not isinstance(trust, Iterable):
+        raise ConfigError(f"`trust` must be a list like [my_package] but got {trust!r}")
+    cfg = read_config(paths, [f"trust={override_text(list(trust))}", "logger=null", "callbacks=null"])
+    cfg.callbacks = {}
     return cfg
 
 

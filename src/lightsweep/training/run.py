@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lightsweep.config import check
 from lightsweep.config.override_text import override_text
-from lightsweep.config.saved import read_config
+from lightsweep.config.saved import read_finished
 from lightsweep.data.datamodule import NoTestSet
 from lightsweep.errors import (
     ConfigError,
@@ -153,13 +153,14 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
 
     Raises:
         RunFolderError: a folder or a checkpoint that is none, or is damaged, or a run without a test set.
+        ConfigError: another checkpoint, a `trust` that is no list, or what the run is made of is not trusted.
     """
     paths = RunPaths(Path(folder))
-    cfg = read_config(paths, [f"trust={override_text(list(trust))}", "logger=null", "callbacks=null"])
-    cfg.callbacks, cfg.test = {}, True
+    found, cfg = paths.checkpoint(checkpoint), read_finished(paths, trust)
+    cfg.test = True
     check(cfg)
     silence_lightning()
-    state = load(paths.best if checkpoint == "best" else paths.last)
+    state = load(found)
     try:
         return _metrics_of(build(cfg, paths, Clock(), StopRequest()), state)
     except NoTestSet:

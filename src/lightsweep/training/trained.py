@@ -9,8 +9,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from lightsweep.config import check
-from lightsweep.config.override_text import override_text
-from lightsweep.config.saved import read_config
+from lightsweep.config.saved import read_finished
 from lightsweep.data.description import Description
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.models import Model
@@ -76,16 +75,15 @@ def load_trained(folder: Path, checkpoint: str = "best", trust: Sequence[str] = 
 
     Raises:
         RunFolderError: a folder or a checkpoint that is none, is damaged or does not fit.
-        ConfigError: a configuration that names what is not trusted.
+        ConfigError: a configuration that names what is not trusted, another checkpoint, or a `trust` that is no list.
     """
     paths = RunPaths(folder)
-    cfg = read_config(paths, [f"trust={override_text(list(trust))}", "logger=null", "callbacks=null"])
-    cfg.callbacks = {}
+    found, cfg = paths.checkpoint(checkpoint), read_finished(paths, trust)
     if "compile" in cfg.model:
         cfg.model.compile = False
     check(cfg)
     data = Description.read(paths)
-    state = load(paths.best if checkpoint == "best" else paths.last)
+    state = load(found)
     model = build_model(cfg, data.spec)
     if cfg.trainer.ema_decay is not None:
         model.ema = averaged(model, cfg.trainer.ema_decay)
