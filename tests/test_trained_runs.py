@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from lightsweep import evaluate as evaluate_run
 from lightsweep.cli.evaluating import evaluate
 from lightsweep.cli.exporting import export
 from lightsweep.cli.predicting import predict
+from lightsweep.data.description import Description
 from lightsweep.data.digit import digit
 from lightsweep.errors import ConfigError, DataError, RunFolderError
 from lightsweep.paths import PredictionPaths, RunPaths
@@ -300,6 +302,22 @@ def test_a_run_on_numbers_tells_no_images(run, tmp_path):
 
     with pytest.raises(ConfigError, match=r"^the run's inputs are no images: one has shape \(1,\)$"):
         load_trained(tmp_path / "line").data.framing()
+
+
+@pytest.mark.parametrize(
+    ("picture", "text"),
+    [
+        (None, r"^the run's data do not say how an image becomes an input of shape \(3, 16, 16\): .* `picture = "),
+        ("crp", r"^`picture` of the run's data must be one of digit, crop, pad, stretch but is 'crp'$"),
+    ],
+)
+def test_images_of_ones_own_want_to_be_told_how_a_file_becomes_one(picture, text):
+    data = Description((3, 16, 16), 2, ("cat", "dog"), 0.0, 1.0, picture)
+
+    with pytest.raises(ConfigError, match=text):
+        data.framing()
+
+    assert replace(data, picture="crop").framing()(Image.new("L", (40, 20))).shape == (3, 16, 16)
 
 
 def test_a_folder_has_no_say_in_what_is_trusted(trained_run):

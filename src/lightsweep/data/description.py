@@ -16,6 +16,8 @@ from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.files import write_json
 from lightsweep.paths import RunPaths
 
+_PICTURES = ("digit", "crop", "pad", "stretch")
+
 
 @dataclass(frozen=True)
 class Description:
@@ -55,16 +57,27 @@ class Description:
         """From an image of any size to a stored example, uint8 `[C, H, W]`.
 
         Raises:
-            ConfigError: the model's inputs are no images.
+            ConfigError: the model's inputs are no images, or the data do not say how an image becomes one.
         """
-        if self.picture is None:
-            raise ConfigError(f"the run's inputs are no images: one has shape {self.input_shape}")
+        if self.picture is None or self.picture not in _PICTURES:
+            raise ConfigError(self._why_no_image())
         if self.picture == "digit":
             frame: Callable[[Image.Image], Tensor] = digit
         else:
             channels, height, width = self.input_shape
             frame = Framing(height, width, channels, self.picture)
         return (lambda image: frame(image).transpose(1, 2)) if self.transposed else frame
+
+    def _why_no_image(self) -> str:
+        shape = self.input_shape
+        if len(shape) != 3 or shape[0] not in (1, 3):
+            return f"the run's inputs are no images: one has shape {shape}"
+        if self.picture is not None:
+            return f"`picture` of the run's data must be one of {', '.join(_PICTURES)} but is {self.picture!r}"
+        return (
+            f"the run's data do not say how an image becomes an input of shape {shape}: give their class a line like "
+            '`picture = "crop"`, and in data.json of this run change `"picture": null` to `"picture": "crop"`'
+        )
 
     def save(self, paths: RunPaths) -> None:
         """Write `data.json`."""
