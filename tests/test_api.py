@@ -80,6 +80,21 @@ def test_a_mistake_in_a_sweep_is_a_config_error(quick, overrides, text):
         sweep(overrides)
 
 
+def test_a_sweeps_launcher_goes_by_the_short_name_of_the_command_line(quick):
+    with pytest.raises(ConfigError, match=r"^`ray\.address` is a setting of hydra/launcher=ray; add"):
+        sweep([*quick, "ray.address=auto"])
+    with pytest.raises(ConfigError, match=r"^`hydra\.launcher\.partitoin` is no known key"):
+        sweep([*quick, "hydra/launcher=slurm", "slurm.partitoin=gpu"])
+
+
+@pytest.mark.parametrize("word", ["hydra.run.dir=mine", "hydra/launcher=basic", "slurm.partition=gpu"])
+def test_a_word_that_would_have_no_effect_on_a_run_is_refused(quick, tmp_path, word):
+    with pytest.raises(ConfigError, match=rf"^`{word.partition('=')[0]}` has no effect on train\(\), .* `folder`"):
+        train([*quick, word])
+
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def unfinished_grid(tmp_path):
     """A grid's folder of which the first run is over, the second has begun, and the third has only its folder."""

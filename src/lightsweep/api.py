@@ -22,11 +22,10 @@ from omegaconf import DictConfig, OmegaConf
 from lightsweep import paths, training
 from lightsweep.cli.imports import quiet_imports
 from lightsweep.cli.training import run as run_task
+from lightsweep.config.command_words import command_words, first_of_hydra
 from lightsweep.config.compose import compose
 from lightsweep.config.composition import COMPOSITION_ERRORS, explain, prepare_hydra
-from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.override_text import override_text, texts
-from lightsweep.config.renamed import renew_words
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
@@ -47,7 +46,8 @@ def train(
     """Train, pick the best checkpoint, test it, and write everything into a folder.
 
     Args:
-        cfg: what `compose` gives, or overrides for it, such as `["model=mlp", "optimizer.lr=0.1"]`.
+        cfg: what `compose` gives, or overrides for it, such as `["model=mlp", "optimizer.lr=0.1"]`, but none of what is
+            Hydra's own: `folder` stands for `hydra.run.dir`.
         folder: the run's folder; None for a new one under `outputs/`, named by the time.
         resume: go on from the folder's newest checkpoint.
         callbacks: further Lightning callbacks.
@@ -57,8 +57,17 @@ def train(
         RunStopped: Diverged, Interrupted and their kin, with `result.json` written.
     """
     quiet_imports()
-    configuration = cfg if isinstance(cfg, DictConfig) else compose(cfg)
+    configuration = cfg if isinstance(cfg, DictConfig) else _composed(cfg)
     return training.train(configuration, Path(folder) if folder is not None else paths.new_run(), resume, callbacks)
+
+
+def _composed(overrides: Sequence[str]) -> DictConfig:
+    idle = first_of_hydra(texts(overrides))
+    if idle is not None:
+        raise ConfigError(
+            f"`{idle}` has no effect on train(), which has `folder` for the run's folder; sweep() heeds it"
+        )
+    return compose(overrides)
 
 
 @dataclass(frozen=True)
@@ -170,7 +179,7 @@ def sweep(overrides: Sequence[str]) -> Sweep:
         SweepFailed: more trials failed than the sweep allows.
     """
     quiet_imports()
-    given = renew_words(expand_experiment(texts(overrides)))
+    given = command_words(texts(overrides))
     with _hydra() as hydra:
         cfg = hydra.compose_config("train", given, RunMode.MULTIRUN, with_log_configuration=False)
         folder = Path(str(cfg.hydra.sweep.dir)).absolute()

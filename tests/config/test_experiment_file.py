@@ -26,7 +26,7 @@ def test_a_file_becomes_overrides_that_compose_to_its_values(tmp_path):
     path = tmp_path / "best.yaml"
     path.write_text(BEST)
 
-    cfg = compose(expand_experiment(["seed=3", f"experiment={path}", "optimizer.lr=0.5"]))
+    cfg = compose(["seed=3", f"experiment={path}", "optimizer.lr=0.5"])
 
     assert (cfg.model._target_, list(cfg.model.widths)) == ("lightsweep.models.MLP", [64, 32])
     assert (cfg.optimizer._target_, cfg.optimizer.lr, cfg.seed) == ("torch.optim.Adam", 0.5, 3)
@@ -38,7 +38,7 @@ def test_a_file_becomes_overrides_that_compose_to_its_values(tmp_path):
 def test_a_file_composes_to_what_its_name_does(name):
     path = conf_dir() / "experiment" / f"{name}.yaml"
 
-    assert compose(expand_experiment([f"experiment={path}"])) == compose([f"experiment={name}"])
+    assert compose([f"experiment={path}"]) == compose([f"experiment={name}"])
 
 
 @pytest.mark.parametrize(("text", "value"), [("5e-4", "0.0005"), ("'5e-4'", "'5e-4'"), ("2026-11-26", "'2026-11-26'")])

@@ -22,10 +22,9 @@ from PIL import Image
 
 from lightsweep import paths
 from lightsweep.cli.new import make_project
-from lightsweep.config.aliases import expand_aliases
 from lightsweep.config.check import check
+from lightsweep.config.command_words import command_words
 from lightsweep.config.composition import prepare_hydra
-from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.sweeping.settings import make_plan
 from tests.docs.shell_lines import ShellLine, files, shell_lines
 
@@ -107,7 +106,7 @@ def composed(words: list[str], folder: Path) -> list[DictConfig]:
         LightsweepError, HydraException: what the command would say.
     """
     prepare_hydra()
-    arguments = expand_aliases(expand_experiment([word for word in words if not word.startswith("-")]))
+    arguments = command_words([word for word in words if not word.startswith("-")])
     several = "-m" in words
     with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()

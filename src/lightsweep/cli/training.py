@@ -22,11 +22,9 @@ from omegaconf.errors import OmegaConfBaseException
 from lightsweep import paths
 from lightsweep.cli.ending import ended_by, ended_by_error
 from lightsweep.cli.imports import quiet_imports
-from lightsweep.config.aliases import expand_aliases
 from lightsweep.config.check import check
+from lightsweep.config.command_words import command_words
 from lightsweep.config.composition import prepare_hydra
-from lightsweep.config.experiment_file import expand_experiment
-from lightsweep.config.renamed import renew_words
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError, raised_in
 from lightsweep.sweeping.trial import killed_trial, within_sweep, within_trial
@@ -71,7 +69,7 @@ def train() -> None:
 
             print_findings(sys.argv[2:])
         else:
-            sys.argv[1:] = renew_words(expand_aliases(expand_experiment(sys.argv[1:])))
+            sys.argv[1:] = command_words(sys.argv[1:])
             try:
                 _compose_for(task)
             except MissingConfigException:  # an OSError too, but `explain` has a better word for it

@@ -10,9 +10,9 @@ from omegaconf import DictConfig
 
 from lightsweep import paths
 from lightsweep.config.check import check
+from lightsweep.config.command_words import command_words
 from lightsweep.config.composition import COMPOSITION_ERRORS, explain, prepare_hydra
 from lightsweep.config.override_text import texts
-from lightsweep.config.renamed import renew_words
 from lightsweep.errors import ConfigError
 
 
@@ -20,13 +20,14 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
     """The configuration that `python train.py <overrides>` would run.
 
     Args:
-        overrides: as on the command line, such as `["model=mlp", "optimizer.lr=0.1"]`.
+        overrides: as on the command line, such as `["model=mlp", "optimizer.lr=0.1"]` or `["experiment=best.yaml"]`.
 
     Raises:
         ConfigError: an override that does not fit.
     """
+    words = command_words(texts(overrides))
     with composing():
-        cfg = hydra.compose("train", overrides=renew_words(texts(overrides)))
+        cfg = hydra.compose("train", overrides=words)
     check(cfg)
     return cfg
 

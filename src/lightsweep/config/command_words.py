@@ -1,0 +1,26 @@
+"""The words of a command line as Hydra takes them, and as Python may give them too: one reading for all who compose."""
+
+import re
+from collections.abc import Sequence
+
+from lightsweep.config.aliases import LAUNCHERS, expand_aliases
+from lightsweep.config.experiment_file import expand_experiment
+from lightsweep.config.renamed import renew_words
+
+
+def command_words(arguments: Sequence[str]) -> list[str]:
+    """Experiment files and the launchers' short names written out, and new names for old ones.
+
+    Args:
+        arguments: the command line; all else stays as it is.
+
+    Raises:
+        ConfigError: see `expand_experiment` and `expand_aliases`.
+    """
+    return renew_words(expand_aliases(expand_experiment(arguments)))
+
+
+def first_of_hydra(arguments: Sequence[str]) -> str | None:
+    """The first key that sets what is Hydra's own, as `hydra.run.dir` or `slurm.partition`; None where none does."""
+    keys = [word.lstrip("+~").partition("=")[0] for word in arguments]
+    return next((key for key in keys if re.split(r"[./@]", key)[0] in ("hydra", *LAUNCHERS)), None)
