@@ -50,7 +50,7 @@ def train(
             Hydra's own: `folder` stands for `hydra.run.dir`.
         folder: the run's folder; None for a new one under `outputs/`, named by the time.
         resume: go on from the folder's newest checkpoint.
-        callbacks: further Lightning callbacks.
+        callbacks: further Lightning callbacks; not those that `docs/extending.md` says a run cannot serve.
 
     Raises:
         ConfigError, DataError, RunFolderError: before training starts.

@@ -74,6 +74,19 @@ def test_a_value_out_of_range_is_named(cfg, key, value, text):
 
 
 @pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("+callbacks.foo=3", r"^`callbacks\.foo` must be a group of keys but got 3$"),
+        ("+callbacks.foo.every=3", r"^`callbacks\.foo\._target_` is missing$"),
+        ("+metrics.foo=3", r"^`metrics\.foo` must be a group of keys but got 3$"),
+    ],
+)
+def test_what_stands_under_a_name_of_ones_own_is_a_group_with_a_target(compose, word, text):
+    with pytest.raises(ConfigError, match=text):
+        check(compose(word))
+
+
+@pytest.mark.parametrize(
     "digits", [[3], [3, 3], [3, 10], [-1, 3], [1, 2, 3]], ids=lambda digits: "_".join(map(str, digits))
 )
 def test_digits_are_two_distinct_ones(compose, digits):

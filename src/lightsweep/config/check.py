@@ -21,6 +21,7 @@ _TYPES = {
     "string_type": "a text",
     "list_type": "a list",
     "dict_type": "a group of keys",
+    "model_type": "a group of keys",
     "finite_number": "a finite number",
 }
 _NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}

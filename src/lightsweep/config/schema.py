@@ -190,6 +190,10 @@ class Logger(Open):
     )
 
 
+class Callback(Open):
+    """`callbacks.<name>`: a Lightning callback; all further keys are its constructor's."""
+
+
 class Metric(Open):
     """`metrics.<name>`: a metric over the validation and the test split; further keys are its constructor's."""
 
@@ -204,7 +208,7 @@ class Config(Strict):
     trainer: Trainer
     early_stopping: EarlyStopping
     logger: dict[str, Logger] | None = Field(description="loggers by name, each with its `_target_`; null: none")
-    callbacks: dict[str, Any] = Field(description="further Lightning callbacks by name, each with its `_target_`")
+    callbacks: dict[str, Callback] = Field(description="further Lightning callbacks by name, each with its `_target_`")
     metrics: dict[Annotated[str, Field(pattern=r"^\w+$")], Metric] = Field(
         {}, description="further metrics by name, each with its `_target_`: logged as val/<name> and test/<name>"
     )

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.environments import ClusterEnvironment, LightningEnvironment, SLURMEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
@@ -28,6 +27,7 @@ from lightsweep.models import Model, Wrapped
 from lightsweep.paths import RunPaths
 from lightsweep.training import precision
 from lightsweep.training.allocator import keep_freed_memory
+from lightsweep.training.callbacks import trainer_callbacks
 from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
 from lightsweep.training.clock import Clock
 from lightsweep.training.conductor import Conductor
@@ -314,25 +314,6 @@ def build_loggers(cfg: DictConfig, paths: RunPaths) -> list[Logger]:
         folder = {"save_dir": str(paths.folder)} if "save_dir" not in node else {}
         found.append(instantiate(node, trust=cfg.trust, **folder))
     return found
-
-
-def trainer_callbacks(cfg: DictConfig, monitor: str, mode: str) -> list[Callback]:
-    """Early stopping, the time limit, and the user's own."""
-    found: list[Callback] = []
-    if cfg.early_stopping.patience is not None:
-        found.append(
-            EarlyStopping(
-                monitor,
-                cfg.early_stopping.min_delta,
-                cfg.early_stopping.patience,
-                mode=mode,
-                check_on_train_epoch_end=monitor.startswith("train/"),
-                check_finite=False,
-            )
-        )
-    if cfg.trainer.max_time is not None:
-        found.append(Timer(cfg.trainer.max_time, verbose=False))
-    return found + [instantiate(node, trust=cfg.trust) for node in cfg.callbacks.values()]
 
 
 def silence_lightning() -> None:

@@ -31,6 +31,7 @@ from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.paths import RunPaths
 from lightsweep.training import precision
 from lightsweep.training.build import Parts, build, silence_lightning
+from lightsweep.training.callbacks import refuse_unserved
 from lightsweep.training.checkpoints import load
 from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
@@ -60,6 +61,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
     """
     clock, stop = Clock(seconds_since_process_start()), StopRequest()
     check(cfg)
+    refuse_unserved(callbacks)
     paths = RunPaths(Path(folder).absolute())
     make_folder(paths.folder)
     silence_lightning()
@@ -199,6 +201,7 @@ def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None)
     except MisconfigurationException as error:
         found = re.search(r"checkpoint with current_epoch=(\d+)", str(error))
         if found is None:
+            _raise_if_lightning_refused(error)
             raise
         raise ConfigError(
             f"`trainer.max_epochs` must be at least the {found[1]} epochs that the run has had "
@@ -220,8 +223,16 @@ def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None)
     result.metrics.update({k: v for k, v in parts.checkpoints.best_metrics.items() if k.startswith("val/")})
 
 
+def _raise_if_lightning_refused(error: BaseException) -> None:
+    """Tell of a callback or a logger whose settings Lightning finds wrong; somebody else's error stays what it is."""
+    if raised_in(error).startswith("lightning."):
+        raise ConfigError(f"Lightning refuses the run's settings: {' '.join(str(error).split())}") from error
+
+
 def _raise_if_refused(error: BaseException, model: DictConfig, first_step: bool) -> None:
     """Tell of settings that torch refuses only when it uses them."""
+    if raised_in(error) == "lightning.pytorch.callbacks.early_stopping":  # a metric that is not there
+        _raise_if_lightning_refused(error)
     if str(error).startswith("Expected more than 1 value per channel"):
         filters = " or model.filters" * ("filters" in model)
         switch = ", or model.batch_norm=false" * ("batch_norm" in model)
