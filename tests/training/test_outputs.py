@@ -279,10 +279,16 @@ def test_without_validation_the_training_loss_picks_the_checkpoint(run, tmp_path
 
 
 def test_several_loggers_write_side_by_side(run, tmp_path):
-    run("model=softmax_regression", "logger=[tensorboard,csv]", folder=tmp_path)
+    result = run("model=softmax_regression", "logger=[tensorboard,csv]", "optimizer.lr=0.03", folder=tmp_path)
 
     assert list(RunPaths(tmp_path).tensorboard.glob("events*"))
-    assert list(tmp_path.rglob("csv/metrics.csv"))
+    assert not OmegaConf.load(RunPaths(tmp_path).tensorboard / "hparams.yaml"), "its HParams tab is ours"
+    with (tmp_path / "csv" / "metrics.csv").open() as file:
+        last = list(csv.DictReader(file))[-1]
+    assert {name: float(last[name]) for name in ("test/acc", "test/loss")} == {
+        name: result.metrics[name] for name in ("test/acc", "test/loss")
+    }
+    assert OmegaConf.load(tmp_path / "csv" / "hparams.yaml") == OmegaConf.load(RunPaths(tmp_path).config)
 
 
 def test_a_users_own_network_needs_one_yaml_and_no_lightning_module(run, monkeypatch, tmp_path):

@@ -3,9 +3,11 @@
 import csv
 
 import pytest
+from lightning.pytorch.loggers import Logger
 
 from lightsweep.training.clock import Clock
 from lightsweep.training.recorder import Recorder
+from lightsweep.training.watching import Watcher
 
 
 @pytest.fixture
@@ -50,6 +52,59 @@ def test_rewinding_forgets_later_rows_and_keeps_the_columns(recorder, tmp_path):
 
 
 def test_a_process_that_is_not_the_first_writes_nothing(tmp_path):
-    Recorder(tmp_path / "metrics.csv", [], Clock(), active=False).log(1, 1.0, {"train/loss": 1.0})
+    logger = Notes()
+    recorder = Recorder(tmp_path / "metrics.csv", [logger], Clock(), active=False, settings={"seed": 3})
+
+    recorder.introduce()
+    recorder.log(1, 1.0, {"train/loss": 1.0})
+    recorder.conclude(1, {"test/acc": 0.5})
 
     assert not list(tmp_path.iterdir())
+    assert logger.told == []
+
+
+class Notes(Logger):
+    """Notes what it is told."""
+
+    name = version = "notes"
+
+    def __init__(self):
+        self.told = []
+
+    def log_hyperparams(self, params):
+        self.told.append(params)
+
+    def log_metrics(self, metrics, step):
+        self.told.append((step, metrics))
+
+
+class Watching(Notes):
+    """A logger that shows settings and results by itself, as ours for TensorBoard does."""
+
+    def watcher(self, run):
+        return Watcher()
+
+
+def test_a_logger_is_told_the_settings_first_and_the_test_last(tmp_path):
+    plain, watching = Notes(), Watching()
+    recorder = Recorder(tmp_path / "metrics.csv", [plain, watching], Clock(), settings={"optimizer": {"lr": 0.1}})
+
+    recorder.introduce()
+    recorder.log(4, 1.0, {"val/acc": 0.5})
+    recorder.conclude(4, {"test/acc": 0.75})
+
+    row = (4, {"val/acc": 0.5, "epoch": 1.0})
+    assert plain.told == [{"optimizer": {"lr": 0.1}}, row, (4, {"test/acc": 0.75})]
+    assert watching.told == [row]
+
+
+@pytest.mark.parametrize("introduced", [True, False])
+def test_a_logger_is_told_no_test_that_was_none_or_whose_start_another_process_told(tmp_path, introduced):
+    logger = Notes()
+    recorder = Recorder(tmp_path / "metrics.csv", [logger], Clock())
+
+    if introduced:
+        recorder.introduce()
+    recorder.conclude(4, {} if introduced else {"test/acc": 0.75})
+
+    assert logger.told == [{}] * introduced

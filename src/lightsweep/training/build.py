@@ -163,7 +163,8 @@ def build(
             callback.inform(monitor, {"monitor": mode, **{f"val/{name}": said for name, said in directions.items()}})
     watched = Watched(cfg, paths, datamodule, model, clock)
     watchers = [logger.watcher(watched) for logger in trainer.loggers if isinstance(logger, WatchingLogger)]
-    recorder = Recorder(paths.metrics, list(trainer.loggers), clock, trainer.is_global_zero, watchers)
+    settings: Any = OmegaConf.to_container(cfg, resolve=True)
+    recorder = Recorder(paths.metrics, list(trainer.loggers), clock, trainer.is_global_zero, watchers, settings)
     bar = Bar(stepper, cfg.trainer.print_loss)
     conductor = Conductor(stepper, recorder, clock, bar, cfg.trainer.log_every_n_steps, monitor)
     added = [Metrics(metrics)] if metrics else []

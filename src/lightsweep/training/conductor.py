@@ -61,6 +61,7 @@ class Conductor(Callback):
         if not own_is_saved:
             draw_apart(trainer.global_rank, self.stepper.steps)
         self.started = True
+        self.recorder.introduce()
         self.clock.enter("framework")
         if any(isinstance(c, EarlyStopping) and c.wait_count >= c.patience for c in trainer.callbacks):  # type: ignore[attr-defined]
             trainer.should_stop = True  # it had stopped before it was resumed

@@ -1,10 +1,14 @@
-"""Writes metrics as they come: `metrics.csv` in the run's folder, and whatever loggers are configured."""
+"""Writes metrics as they come: `metrics.csv` in the run's folder, and whatever loggers are configured.
+
+The loggers are also told the run's settings at its start, and the metrics of its test at its end.
+"""
 
 import csv
 import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
@@ -12,7 +16,7 @@ from lightning.pytorch.loggers import Logger
 from lightsweep.files import write_text
 from lightsweep.training.clock import Clock
 from lightsweep.training.event_files import cut_back, event_sizes
-from lightsweep.training.watching import Watcher
+from lightsweep.training.watching import Watcher, WatchingLogger
 
 _FIXED = ("step", "epoch", "seconds")
 
@@ -26,15 +30,43 @@ class Recorder:
         clock: gives the column `seconds`, and is told what the writing takes.
         active: False on all processes but the first, which then write nothing.
         watchers: told each row, on all processes.
+        settings: the run's configuration, as plain data.
     """
 
     def __init__(
-        self, path: Path, loggers: list[Logger], clock: Clock, active: bool = True, watchers: Sequence[Watcher] = ()
+        self,
+        path: Path,
+        loggers: list[Logger],
+        clock: Clock,
+        active: bool = True,
+        watchers: Sequence[Watcher] = (),
+        settings: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.path, self.loggers, self.clock, self.active, self.watchers = path, loggers, clock, active, watchers
+        self.settings = settings
+        self._introduced: list[Logger] = []
         self.columns: list[str] = []
         self._rows = 0
         self._logged_step = -1
+
+    def introduce(self) -> None:
+        """Tell the loggers what is run, before the first row; one that brings a watcher shows that in its own way."""
+        if self.active:
+            self._introduced = [logger for logger in self.loggers if not isinstance(logger, WatchingLogger)]
+        with self.clock.part("logging"):
+            for logger in self._introduced:
+                logger.log_hyperparams(dict(self.settings))
+
+    def conclude(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Tell the same loggers the metrics of the test, which no row has; none where another process introduced them.
+
+        Args:
+            step: optimizer steps made.
+            metrics: empty where there was no test.
+        """
+        for logger in self._introduced if metrics else ():
+            logger.log_metrics(dict(metrics), step)
+            logger.save()  # Lightning has finalized it, after the test
 
     def log(self, step: int, epoch: float, metrics: Mapping[str, float]) -> None:
         """Write metrics of a step.

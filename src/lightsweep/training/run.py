@@ -313,6 +313,9 @@ def _close(clock: Clock, cfg: DictConfig, paths: RunPaths, result: Result, parts
         result.save(paths)
         for watcher in parts.watchers if parts is not None else ():
             watcher.conclude(result)
+        if parts is not None:
+            tested = {k: v for k, v in result.metrics.items() if k.startswith("test/") and v is not None}
+            parts.recorder.conclude(result.steps, tested)
     except OSError as error:
         if result.status in ("completed", "pruned"):
             _raise_if_storage_failed(error, cfg, paths, result)
