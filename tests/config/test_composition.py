@@ -78,6 +78,9 @@ def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
         (["~logger=3"], ["`~logger=3`: `logger` is chosen by name"]),
         (["hydra/launcher=null"], ["`hydra/launcher` is chosen by name", "local"]),
         (["data=line", "data.theta=[1"], ["`data.theta=[1` is no override like key=value"]),
+        (["hydra.sweeper.storage=mysql://me:s3cret@h/x?a=b"], ["`hydra.sweeper.storage=mysql://me:***@h/x?a=b`"]),
+        (["hydra.sweeper.storage=mysql://me:s3cret"], ["hydra.sweeper.storage"]),
+        (["hydra.sweeper.storage='mysql://me:[s3cret@h/x"], ["`hydra.sweeper.storage='mysql://me:***@h/x`"]),
     ],
 )
 def test_what_does_not_compose_is_explained_in_one_line(compose, overrides, words):
@@ -86,5 +89,6 @@ def test_what_does_not_compose_is_explained_in_one_line(compose, overrides, word
 
     line = explain(caught.value)
     assert "\n" not in line
+    assert "s3cret" not in line
     for word in words:
         assert word in line

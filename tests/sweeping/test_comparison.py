@@ -4,6 +4,9 @@ import csv
 import json
 
 import pytest
+from omegaconf import OmegaConf
+
+from lightsweep.sweeping.comparison import _in_folder
 
 TASK = """
 import json, pathlib
@@ -75,6 +78,14 @@ def test_comparison_that_was_stopped_goes_on(comparing, count):
     comparing.sweep(*COMPARE)
     again = [f"{name} again {seed}" for name in ("sgd", "adam") for seed in (5, 6)]
     assert made(comparing) == ["sgd trial 4"] * 3 + ["adam trial 4"] * 3 + again
+
+
+def test_each_sweep_of_a_comparison_leaves_interpolations_to_its_trials(tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDY", "mysql://me:s3cret@h/x")
+    lines = ["hydra.sweeper.storage=${oc.env:STUDY}", "hydra.sweep.subdir=n${hydra.job.num}"]
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": "before"}, "overrides": {"hydra": lines}}})
+    inner = OmegaConf.to_container(_in_folder(config, tmp_path), resolve=False)
+    assert inner["hydra"]["overrides"]["hydra"] == [*lines, f"hydra.sweep.dir='{tmp_path}'"]
 
 
 def test_going_on_with_other_settings_is_refused(comparing):

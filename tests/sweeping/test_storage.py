@@ -12,11 +12,12 @@ from omegaconf import OmegaConf
 from optuna.storages import JournalStorage
 from sqlalchemy.engine import make_url
 
+from lightsweep.config.passwords import masked
 from lightsweep.errors import ConfigError
 from lightsweep.launching.work_order import SECRET
 from lightsweep.sweeping.journal import SnapshotBackend, SweepJournal
 from lightsweep.sweeping.journal_lock import FlockLock
-from lightsweep.sweeping.storage import lock_path, masked, open_storage, packed, storage_spec, unpacked
+from lightsweep.sweeping.storage import lock_path, open_storage, packed, storage_spec, unpacked
 from lightsweep.sweeping.task_run import mask_storage
 from tests.sweeping.database_servers import connections_closed  # noqa: F401
 

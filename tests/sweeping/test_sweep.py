@@ -228,6 +228,17 @@ def test_time_limit_starts_no_further_trial(app, study_of):
     assert study_of(app.sweep_dir).trials == []
 
 
+def test_interpolations_in_hydras_own_overrides_are_left_to_the_trials(app, monkeypatch):
+    storage = f"journal:{app.folder}/study?mode=shared"  # with = a URL is no override, if it stood in the place of one
+    monkeypatch.setenv("STUDY", storage)
+    lines = ["hydra.sweep.subdir=n${hydra.job.num}", "hydra.sweeper.storage=${oc.env:STUDY}"]
+    app.sweep(*SPACE, *lines, "hydra.sweeper.study_name=mine", "hydra.sweeper.n_trials=2")
+    for folder in (app.sweep_dir / "n0", app.sweep_dir / "n1"):
+        hydra = yaml.safe_load((folder / ".hydra" / "hydra.yaml").read_text())["hydra"]
+        assert set(lines) < set(hydra["overrides"]["hydra"])
+        assert storage not in str(hydra)
+
+
 @pytest.mark.parametrize("password", ["s3cret", "/s3/cret?"])
 def test_passwords_are_neither_printed_nor_written(app, password):
     run = app.sweep(*SPACE, f"hydra.sweeper.storage='postgresql://me:{password}@localhost:1/x'", code=2)

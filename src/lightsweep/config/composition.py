@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from lightsweep.config.check import nearest
+from lightsweep.config.passwords import masked
 
 
 @cache
@@ -61,7 +62,12 @@ COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 
 
 def explain(error: Exception) -> str:
-    """One line for one of the `COMPOSITION_ERRORS`."""
+    """One line for one of the `COMPOSITION_ERRORS`; of a URL in it the password is left out."""
+    given = str(error.override).partition("=")[2].strip("'\"") if isinstance(error, OverrideParseException) else None
+    return masked(_explained(error), given)
+
+
+def _explained(error: Exception) -> str:
     if isinstance(error, yaml.YAMLError):
         return f"a configuration file is no YAML: {' '.join(str(error).split())}"
     if isinstance(error, MissingConfigException) and error.options:

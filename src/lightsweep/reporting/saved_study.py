@@ -19,10 +19,11 @@ from optuna.study import Study
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from lightsweep.config.passwords import masked
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.paths import SweepPaths
 from lightsweep.reporting.runs import read_mapping
-from lightsweep.sweeping.storage import local_file, masked, storage_spec
+from lightsweep.sweeping.storage import local_file, storage_spec
 
 
 def open_saved_study(folder: Path) -> Study:

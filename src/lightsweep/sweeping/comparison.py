@@ -16,6 +16,7 @@ from lightsweep.config.dotted import dotted
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
 from lightsweep.paths import SweepPaths
+from lightsweep.sweeping.composition import hydra_overrides
 from lightsweep.sweeping.grammar import bare
 from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.rerun_report import rerun_lines
@@ -96,7 +97,7 @@ def _in_folder(config: DictConfig, folder: Path) -> DictConfig:
     inner = config.copy()
     with read_write(inner), open_dict(inner):
         inner.hydra.sweep.dir = str(folder)
-        inner.hydra.overrides.hydra = [*inner.hydra.overrides.hydra, f"hydra.sweep.dir={override_text(str(folder))}"]
+        inner.hydra.overrides.hydra = [*hydra_overrides(config), f"hydra.sweep.dir={override_text(str(folder))}"]
     return inner
 
 

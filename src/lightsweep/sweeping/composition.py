@@ -228,7 +228,7 @@ def is_group(key: str, config: DictConfig, loader: ConfigLoader) -> bool:
 def _options(key: str, config: DictConfig, loader: ConfigLoader) -> tuple[str, ...]:
     """A config group's options; none where the key is no group."""
     name = bare(key).partition("@")[0]
-    return _listed(name, loader, config.hydra.job.config_name, tuple(map(str, config.hydra.overrides.hydra)))
+    return _listed(name, loader, config.hydra.job.config_name, tuple(hydra_overrides(config)))
 
 
 @cache
@@ -237,6 +237,17 @@ def _listed(
 ) -> tuple[str, ...]:
     """Asked once for each group: Hydra reads the main configuration anew to answer, 20 ms."""
     return tuple(loader.get_group_options(group, None, config_name, list(hydra_overrides)))
+
+
+def hydra_overrides(config: DictConfig) -> list[str]:
+    """The command line's overrides of Hydra's own settings, as they were written.
+
+    Each element of the list would be resolved when it is looked at: what an interpolation stands for is no override's
+    text, may be a password, and may be known in a trial only.
+    """
+    lines = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
+    assert isinstance(lines, list)
+    return [str(line) for line in lines]
 
 
 def keys_of(config: DictConfig) -> list[str]:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, unquote_plus
 
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 
+from lightsweep.config.passwords import masked, passwords
 from lightsweep.errors import ConfigError
 from lightsweep.launching.work_order import SECRET
 from lightsweep.paths import SweepPaths
@@ -66,20 +66,12 @@ def lock_path(spec: StorageSpec, folder: Path) -> Path:
     return SweepPaths(folder).claims if file is None else file.with_name(file.name + ".claims")
 
 
-def masked(text: str, spec: StorageSpec | None = None) -> str:
-    """`text` without the passwords of the URLs in it, and without the password of `spec` wherever it stands."""
-    for password in sorted(_passwords(spec) if isinstance(spec, str) else [], key=len, reverse=True):
-        text = text.replace(password, "***")
-    text = re.sub(r"([?&]password=)[^&\s]*", r"\1***", text)
-    return re.sub(r"(\w[\w+.-]*://[^/\s:]*:)\S*@", r"\1***@", text)
-
-
 def packed(spec: StorageSpec) -> StorageSpec:
     """`spec` as it may be written into a file: one that may hold a password goes into this process's environment.
 
     Launchers hand the environment down to their jobs, but some write the jobs themselves into files.
     """
-    if isinstance(spec, str) and not _passwords(spec):
+    if isinstance(spec, str) and not passwords(spec):
         return spec
     os.environ[SECRET] = json.dumps(spec)
     return {_IN_ENVIRONMENT: SECRET}
@@ -206,13 +198,3 @@ def local_file(spec: StorageSpec) -> Path | None:
     if isinstance(spec, str) and spec.startswith("sqlite:///"):
         return Path(spec.removeprefix("sqlite:///").partition("?")[0])
     return None
-
-
-def _passwords(url: str) -> set[str]:
-    """What a message may tell of a URL's passwords, plain and as the URL quotes them.
-
-    To SQLAlchemy a password may hold `/`, `?` and `#` and ends at the first `@`; people also write an `@` into it.
-    """
-    login = re.match(r"[\w+.-]+://[^/:]*:(([^@]*)@?(.*))@", url)
-    written = {*(login.groups() if login else ()), *re.findall(r"[?&]password=([^&]*)", url)}
-    return (written | {unquote(word) for word in written} | {unquote_plus(word) for word in written}) - {""}

@@ -28,6 +28,7 @@ from lightsweep.screen import draws
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_hopeless, release_orphans
 from lightsweep.sweeping.composer import Composer
+from lightsweep.sweeping.composition import hydra_overrides
 from lightsweep.sweeping.custom_space import check_custom
 from lightsweep.sweeping.isolation import Command
 from lightsweep.sweeping.job import TrialJob
@@ -105,9 +106,7 @@ class Sweep:
         enqueue(self.study, self.plan, queued)
         note_seed(self.study, self.plan)
         write_multirun(config, self.plan.folder)
-        lines = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)  # the environment is the job's
-        assert isinstance(lines, list)
-        command = Command.here([str(line) for line in lines])
+        command = Command.here(hydra_overrides(config))
         composer = Composer(self.plan.space, config, context.config_loader, [f"++{self.plan.rerun.seed_key}"])
         self._task = TaskRun(context, task_function, config, command, self.plan.folder, composer)
         self._config, self._loader = config, context.config_loader

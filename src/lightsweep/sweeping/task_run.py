@@ -13,13 +13,14 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from lightsweep.config.passwords import masked
 from lightsweep.errors import LightsweepError
 from lightsweep.files import write_text
 from lightsweep.launching.run_job import run_job
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.composer import Composer
+from lightsweep.sweeping.composition import hydra_overrides
 from lightsweep.sweeping.isolation import Command, isolated_task
-from lightsweep.sweeping.storage import masked
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,7 @@ def mask_storage(config: DictConfig) -> None:
     assert isinstance(sweeper, dict)
     if "storage" in sweeper:
         config.hydra.sweeper.storage = _masked_tree(sweeper["storage"])
-    overrides = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
-    assert isinstance(overrides, list)
-    config.hydra.overrides.hydra = [masked(str(line)) for line in overrides]
+    config.hydra.overrides.hydra = [masked(line) for line in hydra_overrides(config)]
 
 
 def _masked_tree(values: Any) -> Any:
