@@ -1,11 +1,16 @@
 """`hydra/launcher=ray` and `=slurm` as a user meets them: a plain multirun, its lines and its exit code."""
 
+import signal
+import sys
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 
 from lightsweep.errors import ConfigError
-from lightsweep.launching.on_ray import RaySettings
+from lightsweep.launching.on_ray import RaySettings, _join
 
 LAUNCHERS = {
     "ray": ("ray", ["hydra/launcher=ray", "+hydra.launcher.init.num_cpus=2"]),
@@ -75,6 +80,19 @@ def test_an_impossible_setting_is_one_line(setting, message, program, needs_pack
 def test_an_impossible_share_of_a_node_is_refused(setting, message):
     with pytest.raises(ConfigError, match=message):
         RaySettings(**setting)
+
+
+def test_ray_leaves_the_programs_own_handler_of_sigterm_in_place(monkeypatch):
+    def init(**options: Any) -> None:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        _join(RaySettings())
+        assert signal.getsignal(signal.SIGTERM) == before
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -129,11 +130,15 @@ def _join(settings: RaySettings) -> None:
             raise ConfigError("`hydra.launcher.num_gpus` is set, but CUDA_VISIBLE_DEVICES hides all GPUs")
     elif settings.address != "auto":
         _knock(settings.address)
+    terminated = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=settings.address or "local", **options)
     except (ConnectionError, RuntimeError, ValueError, TypeError, OSError) as error:
         where = "start Ray on this machine" if settings.address is None else f"join {settings.address}"
         raise ConfigError(f"`hydra/launcher=ray` cannot {where}: {_first_line(error)}") from None
+    finally:
+        if signal.getsignal(signal.SIGTERM) is not terminated:  # Ray's own exits with 15, and says nothing
+            signal.signal(signal.SIGTERM, terminated)
 
 
 def _knock(address: str) -> None:
