@@ -70,6 +70,7 @@ def test_a_job_that_is_lost_too_often_is_an_error_in_its_place() -> None:
 
     assert [outcome.value for outcome in outcomes] == [("0", 0), None, ("0", 4)]
     assert isinstance(outcomes[1].error, JobDied)
+    assert str(outcomes[1].error) == "job 1 was lost"
 
 
 @pytest.mark.parametrize(

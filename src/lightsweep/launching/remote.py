@@ -135,10 +135,12 @@ def run_remotely(
                     errand = sent.pop(handle)
                     if isinstance(outcome.error, JobDied):
                         again = errand.attempt < max_retries
-                        log.warning(f"job {errand.number} {outcome.error}" + ("; it is started again" if again else ""))
+                        death = JobDied(f"job {errand.number} {outcome.error}", outcome.error.exit_code_of_job)
+                        log.warning(f"{death}; it is started again" if again else str(death))
                         if again:
                             lost.append(replace(errand, attempt=errand.attempt + 1))
                             continue
+                        outcome = Outcome(error=death)
                     outcomes[errand.number] = outcome
                     tell(by_number[errand.number], outcome)
                 sent.update(zip(carrier.send(lost), lost, strict=True) if lost else ())
