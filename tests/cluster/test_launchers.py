@@ -1,5 +1,6 @@
 """`hydra/launcher=ray` and `=slurm` as a user meets them: a plain multirun, its lines and its exit code."""
 
+import os
 import signal
 import sys
 from types import SimpleNamespace
@@ -10,7 +11,10 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 
 from lightsweep.errors import ConfigError
+from lightsweep.launching.job import Job
 from lightsweep.launching.on_ray import RaySettings, _join
+from lightsweep.launching.on_slurm import SlurmCarrier
+from lightsweep.launching.remote import Errand
 
 LAUNCHERS = {
     "ray": ("ray", ["hydra/launcher=ray", "+hydra.launcher.init.num_cpus=2"]),
@@ -80,6 +84,33 @@ def test_an_impossible_setting_is_one_line(setting, message, program, needs_pack
 def test_an_impossible_share_of_a_node_is_refused(setting, message):
     with pytest.raises(ConfigError, match=message):
         RaySettings(**setting)
+
+
+@pytest.fixture
+def commands(tmp_path, monkeypatch):
+    """Makes SLURM's commands, each a line for the shell, and puts them where they are looked for."""
+
+    def made(**lines: str) -> None:
+        for name, line in lines.items():
+            (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+            (tmp_path / name).chmod(0o755)
+
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    return made
+
+
+def errands(count: int) -> list[Errand]:
+    return [Errand.of(Job(number, b"", ())) for number in range(count)]
+
+
+def test_a_refusal_by_slurm_is_told_once(commands, tmp_path, needs_package, capsys):
+    needs_package("submitit")
+    commands(sbatch="echo no such partition >&2; exit 1", squeue="true")
+    carrier = SlurmCarrier("slurm", tmp_path / "jobs", {}, poll_s=0.01)
+
+    with pytest.raises(ConfigError, match=r"^SLURM refused the jobs: no such partition$"):
+        carrier.send(errands(2))
+    assert capsys.readouterr().err == ""
 
 
 def test_ray_leaves_the_programs_own_handler_of_sigterm_in_place(monkeypatch):

@@ -3,12 +3,15 @@
 Whether a job still lives is asked of `squeue`, which every SLURM has; submitit asks `sacct`, which needs accounting.
 """
 
+import io
 import logging
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -69,11 +72,14 @@ class SlurmCarrier:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 write_bytes(file, errand.function)
             light.append(replace(errand, function=file))
+        said = io.StringIO()  # submitit prints what it then raises
         try:
-            jobs = self._executor.map_array(_perform, light)
+            with redirect_stderr(said):
+                jobs = self._executor.map_array(_perform, light)
         except Exception as error:
             failed = getattr(error, "stderr", None) or str(error)
             raise ConfigError(f"SLURM refused the jobs: {_one_line(failed)}") from None
+        sys.stderr.write(said.getvalue())
         now = time.monotonic()
         self._last_seen.update((job, now) for job in jobs)
         return jobs
