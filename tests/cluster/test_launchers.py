@@ -103,6 +103,18 @@ def errands(count: int) -> list[Errand]:
     return [Errand.of(Job(number, b"", ())) for number in range(count)]
 
 
+def test_jobs_that_were_cancelled_have_ended_when_they_left_the_queue(commands, tmp_path, needs_package):
+    needs_package("submitit")
+    commands(sbatch="echo Submitted batch job 7", squeue="true", scancel="true")
+    carrier = SlurmCarrier("slurm", tmp_path / "jobs", {}, poll_s=0.01)
+
+    jobs = carrier.send(errands(2))
+
+    assert carrier.ended(jobs) == {}, "an answer may be late"
+    carrier.cancel(jobs, kill=False)
+    assert set(carrier.ended(jobs)) == set(jobs)
+
+
 def test_a_refusal_by_slurm_is_told_once(commands, tmp_path, needs_package, capsys):
     needs_package("submitit")
     commands(sbatch="echo no such partition >&2; exit 1", squeue="true")

@@ -57,6 +57,7 @@ class SlurmCarrier:
         except (NameError, ValueError, TypeError) as error:
             raise ConfigError(f"`hydra.launcher` has a setting that submitit refuses: {_one_line(error)}") from None
         self._last_seen: dict[Any, float] = {}
+        self._late_s = LATE_S if cluster == "slurm" else 0.0
 
     def send(self, errands: Sequence[Errand]) -> Sequence[Any]:
         """Submit one array; the function, the same for all, is written once.
@@ -91,12 +92,13 @@ class SlurmCarrier:
         there = self._queued(open_jobs) if open_jobs else set()
         now = time.monotonic()
         self._last_seen.update((job, now) for job in open_jobs if job.job_id in there)
-        lost = {job for job in open_jobs if now - self._last_seen[job] > (LATE_S if self.cluster == "slurm" else 0)}
+        lost = {job for job in open_jobs if now - self._last_seen[job] > self._late_s}
         still = set(open_jobs) - lost
         return {job: self._outcome(job) for job in handles if job not in still}
 
     def cancel(self, handles: Sequence[Any], kill: bool) -> None:
         """SLURM sends SIGTERM, and SIGKILL after its KillWait; the local executor's processes get either from here."""
+        self._late_s = 0.0  # nobody wants their answers any more, and those that never started have none
         if self.cluster == "local":
             for job in handles:
                 job._process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
