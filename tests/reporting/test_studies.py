@@ -7,7 +7,7 @@ import numpy as np
 import optuna
 import pytest
 import yaml
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from lightsweep.reporting.report import write_report
@@ -102,6 +102,35 @@ def test_reports_of_a_pruned_trial_that_are_no_number_do_not_count(tmp_path):
 def test_pruned_trial_that_last_reported_0_is_in_the_slices(tmp_path):
     drawings = {drawing.name: drawing for drawing in sweep_figures(sweep_with(pruned(0.4, 0.0), tmp_path), "value", [])}
     assert "legend" in drawings["sweep-s-slice-lr"].svg
+
+
+@pytest.fixture
+def branched(tmp_path):
+    """A sweep of which each optimizer has a learning rate of its own, as branches make them, and one a momentum."""
+
+    def made(*trials):
+        study = optuna.create_study(direction="maximize")
+        for number, (optimizer, momentum) in enumerate(trials):
+            params = {"optimizer": optimizer, f"optimizer.lr[optimizer={optimizer}]": 0.1 + 0.01 * number}
+            params |= {} if momentum is None else {"optimizer.momentum[optimizer=sgd]": momentum}
+            kinds = {name: FloatDistribution(0, 1) for name in params}
+            kinds["optimizer"] = CategoricalDistribution(("adam", "sgd"))
+            study.add_trial(create_trial(params=params, distributions=kinds, value=0.1 * number))
+        return Sweep(tmp_path, "s", study)
+
+    return made
+
+
+def figures_of(sweep):
+    return {drawing.name: drawing for drawing in sweep_figures(sweep, "value", [])}
+
+
+def test_map_is_of_the_first_two_parameters_that_trials_drew_together(branched):
+    sgd = [("sgd", 0.1 * number) for number in range(3)]
+    drawing = figures_of(branched(("adam", None), *sgd))["sweep-s-map"]
+    assert drawing.title == "s: optimizer.lr × optimizer.momentum"
+    assert drawing.caption.startswith("n = 3 trials: 3 complete, 0 pruned, 0 failed. Without the 1 that did not draw ")
+    assert "sweep-s-map" not in figures_of(branched(("adam", None), ("adam", None), *sgd[:2]))
 
 
 def test_best_of_a_falling_objective_is_the_least(make_sweep):

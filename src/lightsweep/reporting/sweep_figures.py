@@ -1,6 +1,7 @@
 """The figures of sweeps: how they went, what mattered, where the best settings lie, and what more trials are worth."""
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ MOST_BANDS = 3
 """Curves that may have their bands in one figure; more have bars."""
 BARS = 6
 """Bars of each curve, about."""
+LEAST_MAP = 3
+"""Complete trials that a map needs."""
 
 
 def short(name: str) -> str:
@@ -138,13 +141,13 @@ def _importances(sweep: Sweep, shares: dict[str, float]) -> Drawing:
 
 
 def _slices(sweep: Sweep, objective: str) -> Iterator[Drawing]:
-    done, pruned, _ = _by_state(sweep)
     for name in list(_parameters(sweep))[:MOST_SLICES]:
 
         def paint(axes: Axes, name: str = name) -> None:
             factor = scale(objective)
-            tried = [(trial.params[name], trial.values[0] * factor) for trial in done if name in trial.params]
-            reported = [(t.params[name], _last(t)) for t in pruned if name in t.params]
+            done, pruned, _ = (_with(trials, name) for trials in _by_state(sweep))
+            tried = [(trial.params[name], trial.values[0] * factor) for trial in done]
+            reported = [(trial.params[name], _last(trial)) for trial in pruned]
             dropped = [(x, last * factor) for x, last in reported if last is not None]
             if not _is_numeric(sweep, name):
                 tried, dropped = ([(str(x), y) for x, y in points] for points in (tried, dropped))
@@ -158,37 +161,40 @@ def _slices(sweep: Sweep, objective: str) -> Iterator[Drawing]:
             axes.set_ylabel(f"{objective}{unit(objective)}")
 
         title = f"{sweep.name}: {objective} against {short(name)}"
-        yield draw(_name(sweep, f"slice-{short(name)}"), title, _trial_counts(sweep), paint)
+        yield draw(_name(sweep, f"slice-{short(name)}"), title, _trial_counts(sweep, name), paint)
 
 
 def _pair(sweep: Sweep) -> tuple[str, str] | None:
-    """The two numeric parameters to map: learning rate and momentum where they are searched, else the first two."""
+    """The two numeric parameters to map: learning rate and momentum where they are searched, else the first two.
+
+    Those of different branches are drawn by no trial together; None where too few drew any two of them.
+    """
     names = [name for name in _parameters(sweep) if _is_numeric(sweep, name)]
     wanted = ("lr", "momentum")
     names.sort(key=lambda name: wanted.index(end) if (end := short(name).rpartition(".")[2]) in wanted else len(wanted))
-    return (names[0], names[1]) if len(names) > 1 else None
+    pairs = combinations(names, 2)
+    return next((pair for pair in pairs if len(_with(sweep.complete, *pair)) >= LEAST_MAP), None)
 
 
 def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawing:
-    done, pruned, failed = _by_state(sweep)
+    done, pruned, failed = (_with(trials, horizontal, vertical) for trials in _by_state(sweep))
 
     def places(trials: Sequence[FrozenTrial]) -> list[tuple[Any, Any]]:
-        return [(t.params[horizontal], t.params[vertical]) for t in trials if {horizontal, vertical} <= t.params.keys()]
+        return [(trial.params[horizontal], trial.params[vertical]) for trial in trials]
 
     def paint(axes: Axes) -> None:
         for trials, mark, colour, label in ((pruned, "x", QUIET, "pruned"), (failed, "+", PALETTE[1], "failed")):
             if found := places(trials):
                 axes.plot(*zip(*found, strict=True), mark, color=colour, markersize=6, label=label)
-        both = [trial for trial in done if {horizontal, vertical} <= trial.params.keys()]
-        values = [trial.values[0] * scale(objective) for trial in both]
-        xs, ys = zip(*places(both), strict=True)
+        values = [trial.values[0] * scale(objective) for trial in done]
+        xs, ys = zip(*places(done), strict=True)
         low, high = colour_range(values)
         points = axes.scatter(xs, ys, c=values, cmap="viridis", s=36, vmin=low, vmax=high)
         assert axes.figure is not None
         beyond = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
         extend = beyond[min(values) < low, max(values) > high]
         axes.figure.colorbar(points, ax=axes, label=f"{objective}{unit(objective)}", extend=extend)
-        for place in places(sweep.ranked()[:1]):
+        for place in places(_with(sweep.ranked()[:1], horizontal, vertical)):
             axes.plot(*place, "o", markersize=11, fillstyle="none", color=INK, label="best")
         for name, axis in ((horizontal, axes.xaxis), (vertical, axes.yaxis)):
             if _is_log(sweep, name):
@@ -199,7 +205,7 @@ def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawin
             axes.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=3)
 
     title = f"{sweep.name}: {short(horizontal)} × {short(vertical)}"
-    return draw(_name(sweep, "map"), title, _trial_counts(sweep), paint, (5.2, 4))
+    return draw(_name(sweep, "map"), title, _trial_counts(sweep, horizontal, vertical), paint, (5.2, 4))
 
 
 def colour_range(values: Sequence[float]) -> tuple[float, float]:
@@ -255,9 +261,20 @@ def _by_state(sweep: Sweep) -> tuple[list[FrozenTrial], list[FrozenTrial], list[
     return complete, pruned, failed
 
 
-def _trial_counts(sweep: Sweep) -> str:
-    complete, pruned, failed = (len(trials) for trials in _by_state(sweep))
-    return f"n = {complete + pruned + failed} trials: {complete} complete, {pruned} pruned, {failed} failed."
+def _with(trials: Sequence[FrozenTrial], *names: str) -> list[FrozenTrial]:
+    """The trials that drew all these parameters: those of a branch are drawn only in it."""
+    return [trial for trial in trials if trial.params.keys() >= set(names)]
+
+
+def _trial_counts(sweep: Sweep, *names: str) -> str:
+    """How many trials a figure of these parameters shows."""
+    found = [_with(trials, *names) for trials in _by_state(sweep)]
+    every, shown = sum(map(len, _by_state(sweep))), sum(map(len, found))
+    complete, pruned, failed = map(len, found)
+    rest = (
+        "" if shown == every else f" Without the {every - shown} that did not draw {' and '.join(map(short, names))}."
+    )
+    return f"n = {shown} trials: {complete} complete, {pruned} pruned, {failed} failed.{rest}"
 
 
 def _parameters(sweep: Sweep) -> dict[str, None]:
