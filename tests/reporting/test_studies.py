@@ -10,8 +10,9 @@ import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
+from lightsweep.reporting import sections
 from lightsweep.reporting.report import write_report
-from lightsweep.reporting.runs import find_runs, is_sweep
+from lightsweep.reporting.runs import Run, find_runs, is_sweep
 from lightsweep.reporting.studies import (
     Sweep,
     at_edge,
@@ -95,13 +96,16 @@ def sweep_with(trial, tmp_path):
     return Sweep(tmp_path, "s", study)
 
 
+def figures_of(sweep, *objectives):
+    return {drawing.name: drawing for drawing in sweep_figures(sweep, objectives or ("value",), [])}
+
+
 def test_reports_of_a_pruned_trial_that_are_no_number_do_not_count(tmp_path):
     assert budget_values(sweep_with(pruned(float("nan"), 0.7), tmp_path)) == [0.1, 0.7]
 
 
 def test_pruned_trial_that_last_reported_0_is_in_the_slices(tmp_path):
-    drawings = {drawing.name: drawing for drawing in sweep_figures(sweep_with(pruned(0.4, 0.0), tmp_path), "value", [])}
-    assert "legend" in drawings["sweep-s-slice-lr"].svg
+    assert "legend" in figures_of(sweep_with(pruned(0.4, 0.0), tmp_path))["sweep-s-slice-lr"].svg
 
 
 @pytest.fixture
@@ -121,16 +125,36 @@ def branched(tmp_path):
     return made
 
 
-def figures_of(sweep):
-    return {drawing.name: drawing for drawing in sweep_figures(sweep, "value", [])}
-
-
 def test_map_is_of_the_first_two_parameters_that_trials_drew_together(branched):
     sgd = [("sgd", 0.1 * number) for number in range(3)]
     drawing = figures_of(branched(("adam", None), *sgd))["sweep-s-map"]
     assert drawing.title == "s: optimizer.lr × optimizer.momentum"
     assert drawing.caption.startswith("n = 3 trials: 3 complete, 0 pruned, 0 failed. Without the 1 that did not draw ")
     assert "sweep-s-map" not in figures_of(branched(("adam", None), ("adam", None), *sgd[:2]))
+
+
+@pytest.mark.parametrize(
+    ("said", "heads", "first"),
+    [
+        (["monitor", "seconds", "val/loss"], ["val/acc (%)", "seconds", "val/loss"], ["24.60", "6.181", "0.5"]),
+        (["monitor"], ["value 0", "value 1", "value 2"], ["0.246", "6.181", "0.5"]),  # another application's
+    ],
+)
+def test_each_of_several_objectives_is_shown_as_what_it_is(tmp_path, said, heads, first):
+    folder = tmp_path.resolve() / "s"
+    study = optuna.create_study(directions=["maximize", "minimize", "minimize"])
+    study.add_trials([create_trial(values=[0.246, 6.1808, 0.5]), create_trial(values=[0.2, 7.0, 0.6])])
+    runs = [
+        Run(folder / "0", "trial", "failed", settings={"objectives": said}),
+        Run(folder / "1", "trial", "completed", monitor="val/acc", settings={"objectives": said}),
+    ]
+    section = sections.sweeps([Sweep(folder, "s", study)], runs)
+    table = section.tables["The Pareto front"]
+    assert (table.head, table.rows) == (["trial", *heads], [["trial 0", *first]])
+    (front,) = section.figures
+    assert f">{heads[0]}, maximized<" in front.svg
+    assert f">{heads[1]}, minimized<" in front.svg
+    assert f"Not drawn: {heads[2]}." in front.caption
 
 
 def test_best_of_a_falling_objective_is_the_least(make_sweep):

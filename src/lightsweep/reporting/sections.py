@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from optuna.trial import FrozenTrial
+
 from lightsweep.reporting.comparing import Difference, default_target, differences, metrics_of, targets
 from lightsweep.reporting.drawing import Drawing
 from lightsweep.reporting.figures import best_first, curve_figures, first_word, means_figure
@@ -162,49 +164,46 @@ def sweeps(found: Sequence[Sweep], runs: Sequence[Run]) -> Section | None:
 def _budgets(found: Sequence[Sweep], runs: Sequence[Run]) -> list[Drawing | None]:
     by_objective: dict[str, list[Sweep]] = {}
     for sweep in found:
-        by_objective.setdefault(_objective(sweep, runs), []).append(sweep)
+        if sweep.single:
+            by_objective.setdefault(_objectives(sweep, runs)[0], []).append(sweep)
     return [budget_figure(group, objective) for objective, group in by_objective.items()]
 
 
 def _sweep(sweep: Sweep, trial_runs: Sequence[Run]) -> Section:
     if sweep.study is None:
         return Section(sweep.name, [sweep.note])
-    objective = _objective(sweep, trial_runs)
+    objectives = _objectives(sweep, trial_runs)
     counts = marks.tally(sweep.study.get_trials(deepcopy=False))
     text = [
         f"Study {sweep.study.study_name}: {counts.counted} trials finished ({counts.complete} complete, "
         f"{counts.pruned} pruned, {counts.failed} failed), {counts.not_counted} not counted, {counts.running} running."
     ]
     best = sweep.ranked()[: TOP if sweep.single else None]
-    names = list(dict.fromkeys(name for trial in best for name in trial.params))
-    rows = [
-        [
-            f"trial {t.number}",
-            *(number(v, objective) for v in t.values),
-            *(_value(t.params.get(name)) for name in names),
-        ]
-        for t in best
-    ]
-    values = (
-        [f"{objective}{unit(objective)}"]
-        if sweep.single
-        else [f"objective {i}" for i in range(len(best[0].values))]
-        if best
-        else []
-    )
-    title = f"The best {len(rows)} trials" if sweep.single else "The Pareto front"
-    tables = {title: Table(["trial", *values, *(short(name) for name in names)], rows)} if rows else {}
-    return Section(sweep.name, text, tables, list(sweep_figures(sweep, objective, trial_runs)))
+    title = f"The best {len(best)} trials" if sweep.single else "The Pareto front"
+    tables = {title: _trials_table(best, objectives)} if best else {}
+    return Section(sweep.name, text, tables, list(sweep_figures(sweep, objectives, trial_runs)))
 
 
-def _objective(sweep: Sweep, runs: Sequence[Run]) -> str:
-    """What the sweep's (first) value is, as its trials' configuration says."""
+def _trials_table(trials: Sequence[FrozenTrial], objectives: Sequence[str]) -> Table:
+    """Each trial's values, in the units of what they are, and its parameters."""
+    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    rows = []
+    for trial in trials:
+        values = [number(value, objective) for value, objective in zip(trial.values, objectives, strict=True)]
+        rows.append([f"trial {trial.number}", *values, *(_value(trial.params.get(name)) for name in names)])
+    heads = [f"{objective}{unit(objective)}" for objective in objectives]
+    return Table(["trial", *heads, *(short(name) for name in names)], rows)
+
+
+def _objectives(sweep: Sweep, runs: Sequence[Run]) -> list[str]:
+    """What the sweep's values are, one name for each, as its trials' configurations say."""
+    count = len(sweep.study.directions) if sweep.study is not None else 1
     for run in runs:
-        if _is_trial_of(run, sweep):
-            names = (run.settings or {}).get("objectives")
-            name = str(names[0]) if isinstance(names, list) and names else "monitor"
-            return run.monitor if name == "monitor" and run.monitor else name
-    return "value"
+        names = (run.settings or {}).get("objectives", ["monitor"])
+        known = isinstance(names, list) and len(names) == count and (run.monitor or "monitor" not in names)
+        if known and _is_trial_of(run, sweep):
+            return [run.monitor if name == "monitor" else str(name) for name in names]
+    return ["value"] if count == 1 else [f"value {index}" for index in range(count)]
 
 
 def _is_trial_of(run: Run, sweep: Sweep) -> bool:

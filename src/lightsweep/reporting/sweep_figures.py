@@ -83,13 +83,20 @@ def _look_at(axes: Axes, curves: Sequence[Sequence[NDArray[np.float64]]]) -> Non
     axes.set_ylim(seen.min() - margin, seen.max() + margin)
 
 
-def sweep_figures(sweep: Sweep, objective: str, trial_runs: Sequence[Run]) -> Iterator[Drawing]:
-    """All figures of one sweep."""
+def sweep_figures(sweep: Sweep, objectives: Sequence[str], trial_runs: Sequence[Run]) -> Iterator[Drawing]:
+    """All figures of one sweep.
+
+    Args:
+        sweep: with its study.
+        objectives: what its values are, one name for each direction.
+        trial_runs: the runs of its trials.
+    """
     if not sweep.complete:
         return
     if not sweep.single:
-        yield _front(sweep)
+        yield _front(sweep, objectives)
         return
+    objective = objectives[0]
     yield _history(sweep, objective)
     shares = importances(sweep)
     if len(shares) > 1:
@@ -239,20 +246,24 @@ def _trial_curves(sweep: Sweep, objective: str, runs: Sequence[Run]) -> Drawing 
     return draw(_name(sweep, "trials"), f"{sweep.name}: {objective} of each trial", caption, paint)
 
 
-def _front(sweep: Sweep) -> Drawing:
+def _front(sweep: Sweep, objectives: Sequence[str]) -> Drawing:
     assert sweep.study is not None
     best = {trial.number for trial in sweep.study.best_trials}
+    shown = list(zip(objectives, sweep.study.directions, strict=True))[:2]
 
     def paint(axes: Axes) -> None:
         for label, colour, chosen in (("dominated", QUIET, False), ("Pareto front", INK, True)):
-            points = [t.values[:2] for t in sweep.complete if (t.number in best) is chosen]
-            if points:
-                axes.plot(*zip(*points, strict=True), "o", color=colour, markersize=5, label=label)
-        axes.set_xlabel(f"objective 0, {sweep.study.directions[0].name.lower()}d")  # type: ignore[union-attr]
-        axes.set_ylabel(f"objective 1, {sweep.study.directions[1].name.lower()}d")  # type: ignore[union-attr]
+            trials = [trial for trial in sweep.complete if (trial.number in best) is chosen]
+            points = [[trial.values[i] * scale(name) for trial in trials] for i, (name, _) in enumerate(shown)]
+            if trials:
+                axes.plot(*points, "o", color=colour, markersize=5, label=label)
+        across, up = (f"{name}{unit(name)}, {direction.name.lower()}d" for name, direction in shown)
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
         axes.legend()
 
-    return draw(_name(sweep, "front"), f"{sweep.name}: Pareto front", _trial_counts(sweep), paint)
+    rest = f" Not drawn: {', '.join(objectives[2:])}." if len(objectives) > 2 else ""
+    return draw(_name(sweep, "front"), f"{sweep.name}: Pareto front", f"{_trial_counts(sweep)}{rest}", paint)
 
 
 def _by_state(sweep: Sweep) -> tuple[list[FrozenTrial], list[FrozenTrial], list[FrozenTrial]]:
