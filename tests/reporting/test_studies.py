@@ -128,9 +128,37 @@ def branched(tmp_path):
 def test_map_is_of_the_first_two_parameters_that_trials_drew_together(branched):
     sgd = [("sgd", 0.1 * number) for number in range(3)]
     drawing = figures_of(branched(("adam", None), *sgd))["sweep-s-map"]
-    assert drawing.title == "s: optimizer.lr × optimizer.momentum"
+    assert drawing.title == "s: optimizer.lr[optimizer=sgd] × optimizer.momentum"
     assert drawing.caption.startswith("n = 3 trials: 3 complete, 0 pruned, 0 failed. Without the 1 that did not draw ")
     assert "sweep-s-map" not in figures_of(branched(("adam", None), ("adam", None), *sgd[:2]))
+
+
+def test_parameters_of_branches_with_the_same_key_are_told_apart(branched):
+    sweep = branched(("adam", None), ("sgd", 0.1), ("sgd", 0.9), ("adam", None))
+    drawings = list(sweep_figures(sweep, ["value"], []))
+    names = [drawing.name for drawing in drawings]
+    assert len(set(names)) == len(names)
+    ends = ("", "-lr-optimizer-adam", "-lr-optimizer-sgd", "-momentum-optimizer-sgd")
+    assert {f"sweep-s-slice-optimizer{end}" for end in ends} <= set(names)
+    found = figures_of(sweep)
+    labels = ("optimizer", "optimizer.lr[optimizer=adam]", "optimizer.lr[optimizer=sgd]", "optimizer.momentum")
+    assert [found[f"sweep-s-slice-optimizer{end}"].title[len("s: value against ") :] for end in ends] == list(labels)
+    assert all(f">{label}<" in found["sweep-s-importances"].svg for label in labels)
+    table = sections.sweeps([sweep], []).tables["The best 4 trials"]
+    assert table.head == ["trial", "value", "optimizer", "optimizer.lr", "optimizer.momentum"]
+    assert [row[2:] for row in table.rows[:2]] == [["adam", "0.13", "–"], ["sgd", "0.12", "0.9"]]
+
+
+def test_names_of_branches_with_many_choices_fit_files_and_figures_and_are_told_apart(tmp_path):
+    choices = ",".join(f"optimizer{number}" for number in range(40))
+    names = [f"lr[optimizer={choices},{end}]" for end in ("adam", "sgd")]
+    study = optuna.create_study()
+    for name in names:
+        study.add_trial(create_trial(params={name: 0.1}, distributions={name: FloatDistribution(0, 1)}, value=0.1))
+    slices = [found for found in sweep_figures(Sweep(tmp_path, "s", study), ["value"], []) if "slice" in found.name]
+    for words in ([found.name for found in slices], [found.title for found in slices]):
+        assert len(set(words)) == 2
+        assert max(map(len, words)) < 120
 
 
 @pytest.mark.parametrize(

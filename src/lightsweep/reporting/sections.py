@@ -12,8 +12,8 @@ from lightsweep.reporting.grouping import Group, rises
 from lightsweep.reporting.numbers import interval, number, probability, scale, unit
 from lightsweep.reporting.page import Section
 from lightsweep.reporting.runs import Run
-from lightsweep.reporting.studies import Sweep, at_edge
-from lightsweep.reporting.sweep_figures import budget_figure, short, sweep_figures
+from lightsweep.reporting.studies import Sweep, at_edge, key_of
+from lightsweep.reporting.sweep_figures import budget_figure, sweep_figures
 from lightsweep.reporting.tables import Table
 from lightsweep.sweeping import marks
 
@@ -149,7 +149,7 @@ def sweeps(found: Sequence[Sweep], runs: Sequence[Run]) -> Section | None:
     budgets = [figure for figure in _budgets(found, runs) if figure is not None]
     inner = [_sweep(sweep, [run for run in runs if _is_trial_of(run, sweep)]) for sweep in found]
     edges = [
-        f"{sweep.name}: the best trial's {', '.join(short(name) for name in names)} lies within 5 % of an end of its "
+        f"{sweep.name}: the best trial's {', '.join(map(key_of, names))} lies within 5 % of an end of its "
         "range; the best may lie beyond it."
         for sweep in found
         if sweep.single and (best := sweep.ranked()) and (names := at_edge(best[0]))
@@ -186,13 +186,13 @@ def _sweep(sweep: Sweep, trial_runs: Sequence[Run]) -> Section:
 
 def _trials_table(trials: Sequence[FrozenTrial], objectives: Sequence[str]) -> Table:
     """Each trial's values, in the units of what they are, and its parameters."""
-    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    drawn = [{key_of(name): value for name, value in trial.params.items()} for trial in trials]  # one branch each
+    keys = list(dict.fromkeys(key for parameters in drawn for key in parameters))
     rows = []
-    for trial in trials:
+    for trial, parameters in zip(trials, drawn, strict=True):
         values = [number(value, objective) for value, objective in zip(trial.values, objectives, strict=True)]
-        rows.append([f"trial {trial.number}", *values, *(_value(trial.params.get(name)) for name in names)])
-    heads = [f"{objective}{unit(objective)}" for objective in objectives]
-    return Table(["trial", *heads, *(short(name) for name in names)], rows)
+        rows.append([f"trial {trial.number}", *values, *(_value(parameters.get(key)) for key in keys)])
+    return Table(["trial", *(f"{objective}{unit(objective)}" for objective in objectives), *keys], rows)
 
 
 def _objectives(sweep: Sweep, runs: Sequence[Run]) -> list[str]:

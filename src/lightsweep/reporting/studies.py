@@ -1,6 +1,7 @@
 """Sweeps read back from their studies, and what a study says of its space and of the value of more trials."""
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,15 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from lightsweep.errors import RunFolderError
+from lightsweep.reporting.grouping import distinct
 from lightsweep.reporting.runs import Run, is_sweep
 from lightsweep.reporting.saved_study import open_saved_study
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.results import ranked_trials
 
 RESAMPLES = 2000
+LONGEST = 44
+"""Letters of what a parameter is called on the page: as many as leave room for the figure."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,25 @@ class Sweep:
         """Whether there is one objective, of which one trial can be the best."""
         return self.study is not None and len(self.study.directions) == 1
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the complete trials drew, by names in the study, and what to call each on the page: its key; where
+        several branches have that, the name with the branch, of which a long one is cut.
+        """
+        names = list(dict.fromkeys(name for trial in self.complete for name in trial.params))
+        keys = Counter(map(key_of, names))
+        called = [key if keys[key := key_of(name)] == 1 else name for name in names]
+        cut = [name if len(name) <= LONGEST else f"{name[:LONGEST]}…" for name in called]
+        return dict(zip(names, distinct(cut), strict=True))
+
     def ranked(self) -> list[FrozenTrial]:
         """The complete trials that kept their constraints, best first; of several objectives the Pareto front."""
         return ranked_trials(self.study) if self.study is not None else []
+
+
+def key_of(name: str) -> str:
+    """A parameter's key without the condition that a branch adds to it."""
+    return name.partition("[")[0]
 
 
 def find_sweeps(folders: Sequence[Path], runs: Sequence[Run]) -> list[Sweep]:

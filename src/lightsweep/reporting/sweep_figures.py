@@ -1,5 +1,6 @@
 """The figures of sweeps: how they went, what mattered, where the best settings lie, and what more trials are worth."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
@@ -13,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightsweep.reporting.drawing import INK, PALETTE, QUIET, Drawing, draw, legend_beside, log_axis, styles
 from lightsweep.reporting.numbers import scale, unit
 from lightsweep.reporting.runs import Run
-from lightsweep.reporting.studies import Sweep, budget_band, budget_values, expected_best, importances
+from lightsweep.reporting.studies import Sweep, budget_band, budget_values, expected_best, importances, key_of
 
 MOST_SLICES = 6
 MOST_BANDS = 3
@@ -22,11 +23,8 @@ BARS = 6
 """Bars of each curve, about."""
 LEAST_MAP = 3
 """Complete trials that a map needs."""
-
-
-def short(name: str) -> str:
-    """A parameter's key without the condition that a branch adds to it."""
-    return name.partition("[")[0]
+LONGEST = 100
+"""Letters of a figure's name: a branch may list many choices, and a file's name has 255 bytes."""
 
 
 def budget_figure(sweeps: Sequence[Sweep], objective: str) -> Drawing | None:
@@ -139,7 +137,9 @@ def _importances(sweep: Sweep, shares: dict[str, float]) -> Drawing:
     ranked = sorted(shares.items(), key=lambda item: item[1])
 
     def paint(axes: Axes) -> None:
-        axes.barh([short(name) for name, _ in ranked], [100 * share for _, share in ranked], color=PALETTE[0])
+        axes.barh(
+            [sweep.parameters[name] for name, _ in ranked], [100 * share for _, share in ranked], color=PALETTE[0]
+        )
         axes.set_xlabel("share of importance (%)")
 
     caption = f"PED-ANOVA, Optuna's own, on {len(sweep.complete)} complete trials; with few trials it is a rough guide."
@@ -148,9 +148,9 @@ def _importances(sweep: Sweep, shares: dict[str, float]) -> Drawing:
 
 
 def _slices(sweep: Sweep, objective: str) -> Iterator[Drawing]:
-    for name in list(_parameters(sweep))[:MOST_SLICES]:
+    for name, label in list(sweep.parameters.items())[:MOST_SLICES]:
 
-        def paint(axes: Axes, name: str = name) -> None:
+        def paint(axes: Axes, name: str = name, label: str = label) -> None:
             factor = scale(objective)
             done, pruned, _ = (_with(trials, name) for trials in _by_state(sweep))
             tried = [(trial.params[name], trial.values[0] * factor) for trial in done]
@@ -164,11 +164,11 @@ def _slices(sweep: Sweep, objective: str) -> Iterator[Drawing]:
                 axes.legend()
             if _is_log(sweep, name):
                 log_axis(axes.xaxis)
-            axes.set_xlabel(short(name))
+            axes.set_xlabel(label)
             axes.set_ylabel(f"{objective}{unit(objective)}")
 
-        title = f"{sweep.name}: {objective} against {short(name)}"
-        yield draw(_name(sweep, f"slice-{short(name)}"), title, _trial_counts(sweep, name), paint)
+        title = f"{sweep.name}: {objective} against {label}"
+        yield draw(_name(sweep, f"slice-{name}"), title, _trial_counts(sweep, name), paint)
 
 
 def _pair(sweep: Sweep) -> tuple[str, str] | None:
@@ -176,9 +176,11 @@ def _pair(sweep: Sweep) -> tuple[str, str] | None:
 
     Those of different branches are drawn by no trial together; None where too few drew any two of them.
     """
-    names = [name for name in _parameters(sweep) if _is_numeric(sweep, name)]
+    names = [name for name in sweep.parameters if _is_numeric(sweep, name)]
     wanted = ("lr", "momentum")
-    names.sort(key=lambda name: wanted.index(end) if (end := short(name).rpartition(".")[2]) in wanted else len(wanted))
+    names.sort(
+        key=lambda name: wanted.index(end) if (end := key_of(name).rpartition(".")[2]) in wanted else len(wanted)
+    )
     pairs = combinations(names, 2)
     return next((pair for pair in pairs if len(_with(sweep.complete, *pair)) >= LEAST_MAP), None)
 
@@ -206,12 +208,12 @@ def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawin
         for name, axis in ((horizontal, axes.xaxis), (vertical, axes.yaxis)):
             if _is_log(sweep, name):
                 log_axis(axis)
-        axes.set_xlabel(short(horizontal))
-        axes.set_ylabel(short(vertical))
+        axes.set_xlabel(sweep.parameters[horizontal])
+        axes.set_ylabel(sweep.parameters[vertical])
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=3)
 
-    title = f"{sweep.name}: {short(horizontal)} × {short(vertical)}"
+    title = f"{sweep.name}: {sweep.parameters[horizontal]} × {sweep.parameters[vertical]}"
     return draw(_name(sweep, "map"), title, _trial_counts(sweep, horizontal, vertical), paint, (5.2, 4))
 
 
@@ -282,14 +284,9 @@ def _trial_counts(sweep: Sweep, *names: str) -> str:
     found = [_with(trials, *names) for trials in _by_state(sweep)]
     every, shown = sum(map(len, _by_state(sweep))), sum(map(len, found))
     complete, pruned, failed = map(len, found)
-    rest = (
-        "" if shown == every else f" Without the {every - shown} that did not draw {' and '.join(map(short, names))}."
-    )
+    drawn = " and ".join(sweep.parameters[name] for name in names)
+    rest = "" if shown == every else f" Without the {every - shown} that did not draw {drawn}."
     return f"n = {shown} trials: {complete} complete, {pruned} pruned, {failed} failed.{rest}"
-
-
-def _parameters(sweep: Sweep) -> dict[str, None]:
-    return dict.fromkeys(name for trial in sweep.complete for name in trial.params)
 
 
 def _distribution(sweep: Sweep, name: str) -> Any:
@@ -311,5 +308,7 @@ def _last(trial: FrozenTrial) -> float | None:
 
 
 def _name(sweep: Sweep, what: str) -> str:
+    """A figure's name, as a file's: what is too long for one ends in its hash, for branches differ in their ends."""
     words = f"sweep-{sweep.name}-{what}"
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in words)
+    name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in words).rstrip("-")
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{zlib.crc32(words.encode()):08x}"
