@@ -32,6 +32,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         status: str = "completed",
         reason: str | None = None,
         curve: Sequence[float] = (),
+        watched: str = "val/acc",
         seconds: float = 10.0,
         metrics: Mapping[str, float] | None = None,
         directions: Mapping[str, str | None] | None = None,
@@ -59,7 +60,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         (paths.hydra / "hydra.yaml").write_text(yaml.safe_dump({"hydra": {"runtime": {"choices": choices}}}))
         rows = [f"{100 * i},{i},{2.5 * i},{value}\n" for i, value in enumerate(curve, 1)]
         if rows:
-            paths.metrics.write_text("step,epoch,seconds,val/acc\n" + "".join(rows))
+            paths.metrics.write_text(f"step,epoch,seconds,{watched}\n" + "".join(rows))
         paths.environment.write_text(json.dumps({"device": "cpu (a processor)", "packages": {"torch": "2.15.0"}}))
         return paths.folder
 

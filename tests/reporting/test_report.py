@@ -110,6 +110,18 @@ def test_budget_of_many_sweeps_has_bars_where_bands_would_lie_on_each_other(make
     assert f"; {mark}: 95 % percentile" in drawing.caption
 
 
+@pytest.mark.parametrize("first", [{}, {"metrics": {"val/loss": 0.2}, "watched": "val/loss", "curve": [0.5, 0.4]}])
+def test_what_the_first_run_lacks_is_shown_of_the_others(make_run, tmp_path, first):
+    make_run("a", seed=0, **first)  # its metrics.csv is gone, or it is of a task without accuracies
+    make_run("b", seed=1, optimizer="adam", curve=[0.5, 0.6])
+    done = write_report([tmp_path / "outputs"])
+    assert (done.paths.folder / "figures" / "val-acc-by-epoch.png").is_file()
+    text = done.paths.markdown.read_text()
+    assert "When val/acc is first at least 60.00 %" in text
+    assert "| adam | 1 of 1 | 200 | 5 |" in text
+    assert "0 of 0" not in text
+
+
 def test_runs_with_different_metrics_share_a_table(make_run, tmp_path):
     make_run("a", metrics={"test/acc": 0.5, "val/acc": 0.4})
     make_run("b", optimizer="adam", metrics={"test/loss": 0.25})

@@ -113,7 +113,7 @@ def curves(groups: Sequence[Group], metric: str) -> Section | None:
 def _watched(groups: Sequence[Group], metric: str) -> str:
     """The column of metrics.csv to watch: the metric itself where it is one, else what picked the best checkpoint."""
     runs = [run for group in groups for run in group.completed]
-    columns = {name for run in runs[:1] for row in run.history for name in row}
+    columns = {name for run in runs for row in run.history for name in row}
     if metric in columns:
         return metric
     same = metric.replace("test/", "val/")
@@ -129,7 +129,7 @@ def time_to_target(groups: Sequence[Group], metric: str, target: float | None) -
     value = default_target(counted, watched) if target is None and watched else target
     if not watched or value is None:
         return None
-    found = targets(best_first(counted, metric), watched, value)
+    found = [one for one in targets(best_first(counted, metric), watched, value) if one.runs]
     rows = [[one.group, f"{one.reached} of {one.runs}", interval(one.steps), interval(one.seconds)] for one in found]
     sign = "at most" if rises(counted, watched) is False else "at least"
     shown = number(value, watched) + (" %" if scale(watched) == 100 else "")
