@@ -47,6 +47,7 @@ def test_tables_hold_the_means_of_the_runs_result_files(outputs):
         shown = f"{100 * estimate.mean:.1f} ± {100 * estimate.half_width:.1f}"
         assert re.search(rf"\| {name} \| 3 of \d \| {shown} ", done.summary)
     assert settings["adam"]["runs"] == "4"
+    assert [name in done.paths.markdown.read_text() for name in ("**test/acc (%)**", "**val/acc (%)**")] == [True, True]
     (pair,) = [row for row in rows(done.paths.differences) if row["metric"] == "test/acc"]
     difference = Estimate.of([0.9 - 0.8, 0.92 - 0.84, 0.94 - 0.85])
     assert float(pair["difference"]) == pytest.approx(difference.mean)

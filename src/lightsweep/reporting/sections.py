@@ -67,7 +67,7 @@ def paired(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Sect
         "these runs do not show a difference; that does not mean that there is none.",
     ]
     first = metric if metric in tables else next(iter(tables))
-    others = {name: table for name, table in tables.items() if name != first}
+    others = {f"{name}{unit(name)}": table for name, table in tables.items() if name != first}
     inner = [Section("Other metrics", tables=others)] if others else []
     return Section("Differences", text, {f"{first}{unit(first)}": tables[first]}, inner=inner)
 
