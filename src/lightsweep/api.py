@@ -134,7 +134,7 @@ class Comparison:
     Attributes:
         metric: its name.
         estimates: the metric's mean over the seeds with its 95 % interval, by the setting's name, `adam lr=0.01`.
-        differences: of all pairs of settings, over the seeds that both have.
+        differences: of all pairs of settings that share two seeds or more, over the seeds that both have.
     """
 
     metric: str

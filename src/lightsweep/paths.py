@@ -302,7 +302,7 @@ class ReportPaths:
 
     @property
     def differences(self) -> Path:
-        """`differences.csv`: one row for each metric and pair of settings."""
+        """`differences.csv`: one row for each metric and pair of settings that share two seeds or more."""
         return self.folder / "differences.csv"
 
     @property

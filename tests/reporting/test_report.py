@@ -130,7 +130,8 @@ def test_runs_with_different_metrics_share_a_table(make_run, tmp_path):
     table = {row["setting"]: row for row in rows(done.paths.settings)}
     assert (table["sgd"]["test/acc"], table["sgd"]["test/loss"]) == ("0.5", "")
     assert (table["adam"]["test/acc"], table["adam"]["test/loss"]) == ("", "0.25")
-    assert "No two settings share two seeds" in done.paths.markdown.read_text()
+    assert "no two settings were run on the same seeds, two or more." in done.paths.markdown.read_text()
+    assert rows(done.paths.differences) == []
 
 
 def test_two_equal_differences_show_nothing(make_run, tmp_path):

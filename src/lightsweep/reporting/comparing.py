@@ -28,7 +28,7 @@ class Difference:
         first: the name of the one setting.
         second: the name of the other.
         estimate: of the mean of first − second over the shared seeds, with its own 95 % interval.
-        adjusted: p value after Holm's correction over all pairs of this metric; None with fewer than two shared seeds.
+        adjusted: p value after Holm's correction over all pairs of this metric; None where all seeds differ alike.
     """
 
     metric: str
@@ -39,14 +39,15 @@ class Difference:
 
 
 def differences(groups: Sequence[Group], metric: str) -> list[Difference]:
-    """The paired differences of all pairs of settings, in the order of the settings."""
+    """The paired differences of all pairs of settings that share two seeds or more, in the order of the settings."""
     by_seed = {group.name: group.by_seed(metric) for group in groups}
-    pairs = list(itertools.combinations((name for name, values in by_seed.items() if values), 2))
-    estimates = []
-    for first, second in pairs:
-        one, other = by_seed[first], by_seed[second]
-        shared = sorted(seed for seed in one.keys() & other.keys() if seed >= 0)  # below 0: not known
-        estimates.append(Estimate.of([one[seed] - other[seed] for seed in shared]))
+    known = {name: {seed for seed in values if seed >= 0} for name, values in by_seed.items()}  # below 0: not known
+    pairs, estimates = [], []
+    for first, second in itertools.combinations((name for name, seeds in known.items() if len(seeds) > 1), 2):
+        shared = sorted(known[first] & known[second])
+        if len(shared) > 1:
+            pairs.append((first, second))
+            estimates.append(Estimate.of([by_seed[first][seed] - by_seed[second][seed] for seed in shared]))
     tested = [index for index, estimate in enumerate(estimates) if estimate.p is not None]
     adjusted = dict(zip(tested, holm([estimates[index].p or 0.0 for index in tested]), strict=True))
     return [

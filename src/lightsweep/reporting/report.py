@@ -1,7 +1,7 @@
 """Which setting is better, and how sure are we? Reads run folders; writes a page, Markdown, CSV and PNGs."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from lightsweep.errors import ConfigError
 from lightsweep.files import write_bytes, write_csv, write_text
 from lightsweep.paths import ReportPaths
 from lightsweep.reporting import sections
-from lightsweep.reporting.comparing import differences, metrics_of
+from lightsweep.reporting.comparing import Difference, differences, metrics_of
+from lightsweep.reporting.figures import best_first
 from lightsweep.reporting.grouping import Group, group_runs
 from lightsweep.reporting.page import Section, html_page, markdown_page
 from lightsweep.reporting.runs import Run, find_runs
@@ -54,9 +55,11 @@ def write_report(
     if metric is not None and metric not in metrics:
         raise ConfigError(f"`metric` is {metric}, which no run has{nearest(metric, metrics)}")
     metric = metric or (metrics[0] if metrics else "")
+    ranked = best_first(groups, metric)
+    found = {name: differences(ranked, name) for name in metrics}
     parts = [
         sections.results(groups, metrics, metric),
-        sections.paired(groups, metrics, metric),
+        sections.paired(ranked, found, metric),
         sections.curves(groups, metric),
         sections.time_to_target(groups, metric, target),
         sections.sweeps(sweeps, runs),
@@ -72,7 +75,7 @@ def write_report(
     except OSError as error:
         raise ConfigError(f"the report cannot be written into {paths.folder} ({error.strerror}); give out=") from None
     _write(paths, title, lines, shown)
-    _write_tables(paths, runs, groups, metrics)
+    _write_tables(paths, runs, groups, metrics, found)
     table = parts[0].tables.get("") if parts[0] is not None else None
     return Report(paths, "\n".join([*lines, *([table.markdown()] if table is not None else [])]))
 
@@ -121,7 +124,13 @@ def _write(paths: ReportPaths, title: str, lines: Sequence[str], parts: Sequence
     write_text(paths.markdown, markdown_page(title, lines, parts, paths.figure("").parent.name))
 
 
-def _write_tables(paths: ReportPaths, runs: Sequence[Run], groups: Sequence[Group], metrics: Sequence[str]) -> None:
+def _write_tables(
+    paths: ReportPaths,
+    runs: Sequence[Run],
+    groups: Sequence[Group],
+    metrics: Sequence[str],
+    differing: Mapping[str, Sequence[Difference]],
+) -> None:
     keys = list(dict.fromkeys(key for group in groups for key in group.settings))
     head = [column for name in metrics for column in (name, f"{name}_half_width_95", f"{name}_n")]
     rows: list[list[Any]] = [["setting", "runs", "completed", *head, *keys]]
@@ -134,10 +143,10 @@ def _write_tables(paths: ReportPaths, runs: Sequence[Run], groups: Sequence[Grou
         rows.append([group.name, *counts, *numbers, *(group.settings.get(key) for key in keys)])
     write_csv(paths.settings, rows)
     rows = [["metric", "first", "second", "n", "difference", "half_width_95", "p", "p_holm"]]
-    for name in metrics:
-        for pair in differences(groups, name):
-            found = pair.estimate
-            rows.append([name, pair.first, pair.second, found.n, found.mean, found.half_width, found.p, pair.adjusted])
+    for pair in (pair for pairs in differing.values() for pair in pairs):
+        found = pair.estimate
+        row = [pair.metric, pair.first, pair.second, found.n, found.mean, found.half_width, found.p, pair.adjusted]
+        rows.append(row)
     write_csv(paths.differences, rows)
     names = {run.folder: group.name for group in groups for run in group.runs}
     every = sorted({name for run in runs for name in run.metrics})

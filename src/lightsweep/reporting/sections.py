@@ -1,11 +1,11 @@
 """The sections of a report, each from runs and settings to words, tables and figures; None where it would be empty."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
-from lightsweep.reporting.comparing import Difference, default_target, differences, metrics_of, targets
+from lightsweep.reporting.comparing import Difference, default_target, metrics_of, targets
 from lightsweep.reporting.drawing import Drawing
 from lightsweep.reporting.figures import best_first, curve_figures, first_word, means_figure
 from lightsweep.reporting.grouping import Group, rises
@@ -50,14 +50,20 @@ def results(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Sec
     return Section("Results", (), tables, [figure] if figure is not None else [])
 
 
-def paired(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Section | None:
-    """The differences of settings that share seeds: of the first metric, the others folded."""
-    counted = [group for group in best_first(groups, metric) if group.completed]
+def paired(groups: Sequence[Group], found: Mapping[str, Sequence[Difference]], metric: str) -> Section | None:
+    """The differences of settings that share seeds: of the first metric, the others folded.
+
+    Args:
+        groups: the settings, best first.
+        found: the differences of each metric.
+        metric: the first.
+    """
+    counted = [group for group in groups if group.completed]
     if len(counted) < 2:
         return None
-    tables = {name: found for name in metrics if (found := _differences(counted, name)) is not None}
+    tables = {name: _differences(counted, name, pairs) for name, pairs in found.items() if pairs}
     if not tables:
-        text = ["No two settings share two seeds, so no paired difference can be given. Run them on the same seeds."]
+        text = ["None can be given: no two settings were run on the same seeds, two or more. Run them on common seeds."]
         return Section("Differences", text)
     pairs = len(counted) * (len(counted) - 1) // 2
     text = [
@@ -72,10 +78,7 @@ def paired(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Sect
     return Section("Differences", text, {f"{first}{unit(first)}": tables[first]}, inner=inner)
 
 
-def _differences(groups: Sequence[Group], metric: str) -> Table | None:
-    found = [pair for pair in differences(groups, metric) if pair.estimate.n > 1]
-    if not found:
-        return None
+def _differences(groups: Sequence[Group], metric: str, found: Sequence[Difference]) -> Table:
     best, rising = groups[0].name, rises(groups, metric)
     shown = found if len(found) <= ALL_PAIRS else [pair for pair in found if best in (pair.first, pair.second)]
     rows = []
