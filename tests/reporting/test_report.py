@@ -181,6 +181,7 @@ def test_one_run_is_shown_without_an_interval(make_run, tmp_path):
     folder = make_run("a", acc=0.5, curve=[0.5])
     done = write_report([folder])
     assert "| mlp sgd | 1 of 1 | 50.00 | 50.00 | 10 |" in done.summary
+    assert "1 run read: 1 completed." in done.summary
     assert (folder / "report" / "report.html").is_file()
 
 
@@ -193,6 +194,15 @@ def test_runs_of_which_none_completed_are_still_listed(make_run, tmp_path):
     assert "it runs still, or was killed" in text
     assert "result.json is damaged" in text
     assert done.paths.folder == tmp_path / "elsewhere"
+
+
+def test_one_trial_is_no_many(make_sweep):
+    done = write_report([make_sweep("s", [0.5])])
+    assert "1 is a sweep's trial; trials are not in the means" in done.summary
+    text = done.paths.markdown.read_text()
+    for words in ("Study s: 1 trial finished", "**The best trial**", "n = 1 trial: 1 complete"):
+        assert words in text
+    assert "1 trials" not in text
 
 
 def test_report_is_not_read_as_a_run_and_can_be_written_again(outputs):

@@ -41,6 +41,11 @@ def probability(p: float | None) -> str:
     return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
+def many(count: int, word: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
 def _significant(value: float, sign: str = "") -> str:
     if value and not 1e-3 <= abs(value) < 1e6:
         return f"{value:{sign}.3e}"

@@ -14,6 +14,7 @@ from lightsweep.reporting import sections
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
 from lightsweep.reporting.figures import best_first
 from lightsweep.reporting.grouping import Group, group_runs
+from lightsweep.reporting.numbers import many
 from lightsweep.reporting.page import Section, html_page, markdown_page
 from lightsweep.reporting.runs import Run, find_runs
 from lightsweep.reporting.studies import find_sweeps
@@ -85,16 +86,16 @@ def _facts(runs: Sequence[Run], groups: Sequence[Group]) -> list[str]:
     states = Counter(run.status for run in runs)
     kinds = Counter(run.kind for run in runs)
     words = [f"{count} {status}" for status, count in states.most_common()]
-    lines = [f"{len(runs)} runs read: {', '.join(words)}."]
+    lines = [f"{many(len(runs), 'run')} read: {', '.join(words)}."]
     if kinds["trial"]:
-        again = f", {kinds['rerun']} re-runs of a sweep's best" if kinds["rerun"] else ""
+        tried = "1 is a sweep's trial" if kinds["trial"] == 1 else f"{kinds['trial']} are trials of sweeps"
+        again = f", {many(kinds['rerun'], 're-run')} of a sweep's best" if kinds["rerun"] else ""
         lines.append(
-            f"{kinds['trial']} are trials of sweeps{again}; trials are not in the means: each was made once, and the "
+            f"{tried}{again}; trials are not in the means: each was made once, and the "
             "best of them is best partly by luck."
         )
     if groups:
-        many = "1 setting" if len(groups) == 1 else f"{len(groups)} settings"
-        lines.append(f"{many}, told apart by everything but the seed.")
+        lines.append(f"{many(len(groups), 'setting')}, told apart by everything but the seed.")
     devices = sorted({str(run.hardware["device"]) for run in runs if run.hardware.get("device")})
     versions = sorted({text for run in runs if (text := _versions(run))})
     commits = sorted({text for run in runs if (text := _commit(run))})

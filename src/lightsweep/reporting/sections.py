@@ -9,7 +9,7 @@ from lightsweep.reporting.comparing import Difference, default_target, metrics_o
 from lightsweep.reporting.drawing import Drawing
 from lightsweep.reporting.figures import best_first, curve_figures, first_word, means_figure
 from lightsweep.reporting.grouping import Group, rises
-from lightsweep.reporting.numbers import interval, number, probability, scale, unit
+from lightsweep.reporting.numbers import interval, many, number, probability, scale, unit
 from lightsweep.reporting.page import Section
 from lightsweep.reporting.runs import Run
 from lightsweep.reporting.studies import Sweep, at_edge, key_of
@@ -178,11 +178,12 @@ def _sweep(sweep: Sweep, trial_runs: Sequence[Run]) -> Section:
     objectives = _objectives(sweep, trial_runs)
     counts = marks.tally(sweep.study.get_trials(deepcopy=False))
     text = [
-        f"Study {sweep.study.study_name}: {counts.counted} trials finished ({counts.complete} complete, "
+        f"Study {sweep.study.study_name}: {many(counts.counted, 'trial')} finished ({counts.complete} complete, "
         f"{counts.pruned} pruned, {counts.failed} failed), {counts.not_counted} not counted, {counts.running} running."
     ]
     best = sweep.ranked()[: TOP if sweep.single else None]
-    title = f"The best {len(best)} trials" if sweep.single else "The Pareto front"
+    best_ones = "The best trial" if len(best) == 1 else f"The best {len(best)} trials"
+    title = best_ones if sweep.single else "The Pareto front"
     tables = {title: _trials_table(best, objectives)} if best else {}
     return Section(sweep.name, text, tables, list(sweep_figures(sweep, objectives, trial_runs)))
 

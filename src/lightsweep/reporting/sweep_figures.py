@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from lightsweep.reporting.drawing import INK, PALETTE, QUIET, Drawing, draw, legend_beside, log_axis, styles
-from lightsweep.reporting.numbers import scale, unit
+from lightsweep.reporting.numbers import many, scale, unit
 from lightsweep.reporting.runs import Run
 from lightsweep.reporting.studies import Sweep, budget_band, budget_values, expected_best, importances, key_of
 
@@ -286,7 +286,7 @@ def _trial_counts(sweep: Sweep, *names: str) -> str:
     complete, pruned, failed = map(len, found)
     drawn = " and ".join(sweep.parameters[name] for name in names)
     rest = "" if shown == every else f" Without the {every - shown} that did not draw {drawn}."
-    return f"n = {shown} trials: {complete} complete, {pruned} pruned, {failed} failed.{rest}"
+    return f"n = {many(shown, 'trial')}: {complete} complete, {pruned} pruned, {failed} failed.{rest}"
 
 
 def _distribution(sweep: Sweep, name: str) -> Any:
