@@ -154,5 +154,9 @@ def signal_of(end: BaseException) -> int | None:
 
 
 def raised_in(error: BaseException) -> str:
-    """The module that raised an exception, by which an error of a library's without a type of its own is told."""
-    return [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
+    """The module that raised an exception, by which an error of a library's without a type of its own is told.
+
+    Empty for an exception that was never raised.
+    """
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return modules[-1] if modules else ""
