@@ -7,7 +7,7 @@ LightsweepError
 │   └── RunFolderError      a run folder or checkpoint that cannot be used
 └── RunStopped              the run ended early, for a reason that result.json names
     ├── Diverged            exit 3: the loss became NaN or infinite
-    ├── StorageFailed       exit 4: the run's folder can no longer be written
+    ├── StorageFailed       exit 4: a run's or a sweep's folder can no longer be written
     ├── RankDied            exit 5: one of a run's processes died
     └── Interrupted         exit 128 more than the signal's number: 130 for SIGINT, 143 for SIGTERM
 
@@ -96,7 +96,7 @@ def _rebuild_diverged(text: str, step: int, lr: float, last_finite_loss: float |
 
 
 class StorageFailed(RunStopped):
-    """The run's folder can no longer be written: the disk is full, or the folder was deleted or made read-only."""
+    """A run's or a sweep's folder can no longer be written: the disk is full, or it was deleted or made read-only."""
 
     exit_code = 4
     status = "failed"

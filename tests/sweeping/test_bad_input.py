@@ -65,6 +65,11 @@ CASES = {
         (*SPACE, "--config-name=no_key"),
         "`params.when` has 'optimizer.momentun=0.9', but the configuration has no `optimizer.momentun`; nearest: opt",
     ),
+    "folder": ((*SPACE, "hydra.sweep.dir=app.py/out"), "app.py/out cannot be written: Not a directory"),
+    "folder beside a storage": (
+        (*SPACE, "hydra.sweep.dir=app.py/out", f"{S}.storage=journal:study", f"{S}.study_name=s"),
+        "app.py/out cannot be written: Not a directory",
+    ),
     "custom space": ((*SPACE, f"{S}.custom_search_space=no.such.function"), "no.such.function cannot be loaded"),
 }
 

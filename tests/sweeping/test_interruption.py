@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from hydra_plugins.lightsweep_optuna.optuna_sweeper import OptunaSweeper
 from lightsweep.errors import Interrupted
 from lightsweep.sweeping import marks
+from lightsweep.sweeping.sweep import _closed_by
 
 SPACE = ("optimizer.lr=tag(log,interval(1e-4,1))", "x=interval(-2,2)")
 
@@ -40,6 +41,27 @@ def test_interrupted_trial_is_not_counted(app, study_of):
     assert words == ["not_counted", "complete", "complete"]
 
 
+@pytest.fixture
+def ended_by(tmp_path, monkeypatch, capsys):
+    """The exit code and the words of a sweep in `tmp_path` that ends by an exception."""
+
+    def ended(end, **settings):
+        def run(*_: object) -> None:
+            raise end
+
+        monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+        monkeypatch.setattr("lightsweep.sweeping.sweep.run_sweep", run)
+        sweeper = OptunaSweeper(**settings)
+        config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
+        sweeper.setup(hydra_context=None, task_function=lambda cfg: None, config=config)
+        sweeper.hydra_context = object()
+        with pytest.raises(SystemExit, match=r"\d+") as caught:
+            sweeper.sweep([])
+        return caught.value.code, capsys.readouterr().err
+
+    return ended
+
+
 @pytest.mark.parametrize(
     ("end", "code", "number"),
     [(KeyboardInterrupt(), 130, 2), (SystemExit(143), 143, 15), (Interrupted(15), 143, 15), (SystemExit(3), 3, None)],
@@ -48,22 +70,34 @@ def test_interrupted_trial_is_not_counted(app, study_of):
     ("settings", "goes_on"),
     [({}, True), ({"storage": "journal:a", "study_name": "s"}, True), ({"storage": "journal:a"}, False)],
 )
-def test_interruption_is_one_line_that_says_how_to_go_on(
-    end, code, number, settings, goes_on, tmp_path, monkeypatch, capsys
-):
-    def interrupted(*_: object) -> None:
-        raise end
-
-    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    monkeypatch.setattr("lightsweep.sweeping.sweep.run_sweep", interrupted)
-    sweeper = OptunaSweeper(**settings)
-    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
-    sweeper.setup(hydra_context=None, task_function=lambda cfg: None, config=config)
-    sweeper.hydra_context = object()
-    with pytest.raises(SystemExit, match=str(code)):
-        sweeper.sweep([])
+def test_interruption_is_one_line_that_says_how_to_go_on(end, code, number, settings, goes_on, tmp_path, ended_by):
     way = f"; to go on: the same command with hydra.sweep.dir={tmp_path}" if goes_on else ""
-    assert capsys.readouterr().err == (f"error: interrupted by signal {number}{way}\n" if number else "")
+    assert ended_by(end, **settings) == (code, f"error: interrupted by signal {number}{way}\n" if number else "")
+
+
+@pytest.mark.parametrize(
+    ("errno", "name", "which"), [(28, None, "{} or its study"), (30, "0/a", "{}"), (2, "a", "{}"), (2, "/b", None)]
+)
+def test_files_that_cannot_be_written_are_one_line_that_says_how_to_go_on(errno, name, which, tmp_path, ended_by):
+    reason = os.strerror(errno)
+    error = OSError(errno, reason) if name is None else OSError(errno, reason, str(tmp_path / name))
+    if which is None:  # a file of somebody else's
+        with pytest.raises(OSError, match=reason):
+            ended_by(error)
+        return
+    what = f"{which.format(tmp_path)} can no longer be written: {reason}"
+    way = f"once that is mended, to go on: the same command with hydra.sweep.dir={tmp_path}"
+    assert ended_by(error) == (4, f"error: {what}; {way}\n")
+
+
+def test_files_that_cannot_be_written_at_the_end_do_not_hide_why_it_is_the_end(caplog):
+    def close(end):
+        assert isinstance(end, KeyboardInterrupt)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(KeyboardInterrupt), _closed_by(close):
+        raise KeyboardInterrupt
+    assert "not as new as the study: [Errno 28] No space left on device" in caplog.text
 
 
 def test_trials_that_the_launcher_ended_are_killed_in_the_table_of_an_interrupted_sweep(app):

@@ -231,6 +231,7 @@ def test_time_limit_starts_no_further_trial(app, study_of):
 def test_interpolations_in_hydras_own_overrides_are_left_to_the_trials(app, monkeypatch):
     storage = f"journal:{app.folder}/study?mode=shared"  # with = a URL is no override, if it stood in the place of one
     monkeypatch.setenv("STUDY", storage)
+    app.sweep_dir = app.folder / "not there" / "yet"
     lines = ["hydra.sweep.subdir=n${hydra.job.num}", "hydra.sweeper.storage=${oc.env:STUDY}"]
     app.sweep(*SPACE, *lines, "hydra.sweeper.study_name=mine", "hydra.sweeper.n_trials=2")
     for folder in (app.sweep_dir / "n0", app.sweep_dir / "n1"):

@@ -14,7 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from lightsweep.errors import Interrupted
+    from lightsweep.errors import RunStopped
 
 
 class OptunaSweeper(Sweeper):
@@ -31,9 +31,21 @@ class OptunaSweeper(Sweeper):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> None:
-        """Run the sweep; an error made on purpose, and an interruption, becomes one line and its exit code."""
+        """Run the sweep; an error made on purpose, an interruption or a full disk is one line and an exit code."""
+        from lightsweep.errors import LightsweepError
+
+        try:
+            self._run(arguments)
+        except LightsweepError as error:
+            if os.environ.get("HYDRA_FULL_ERROR") == "1":  # lightsweep's own command words it
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(error.exit_code) from error
+
+    def _run(self, arguments: list[str]) -> None:
         from lightsweep.errors import Interrupted, LightsweepError, signal_of
         from lightsweep.sweeping.comparison import run_comparison
+        from lightsweep.sweeping.folder import folder_failure
         from lightsweep.sweeping.sweep import run_sweep
 
         assert self.hydra_context is not None
@@ -41,29 +53,33 @@ class OptunaSweeper(Sweeper):
         assert self.config is not None
         run = run_sweep if self.settings.get("compare") is None else run_comparison
         try:
-            try:
-                run(self.settings, self.hydra_context, self.task_function, self.config, arguments)
-            except (KeyboardInterrupt, SystemExit, Interrupted) as end:
-                number = signal_of(end)
-                if number is None:
-                    raise
-                raise self._interrupted(Interrupted(number)) from None
-        except LightsweepError as error:
-            if os.environ.get("HYDRA_FULL_ERROR") == "1":  # lightsweep's own command words it
+            run(self.settings, self.hydra_context, self.task_function, self.config, arguments)
+        except (KeyboardInterrupt, SystemExit, Interrupted) as end:
+            number = signal_of(end)
+            if number is None:
                 raise
-            print(f"error: {error}", file=sys.stderr)
-            raise SystemExit(error.exit_code) from error
+            raise self._stopped(Interrupted(number), "to go on") from None
+        except LightsweepError:
+            raise
+        except Exception as error:
+            failure = folder_failure(error, self._folder())
+            if failure is None:
+                raise
+            raise self._stopped(failure, "once that is mended, to go on") from error
 
-    def _interrupted(self, error: "Interrupted") -> "Interrupted":
-        """The error, which says how the sweep goes on."""
+    def _folder(self) -> Path:
+        assert self.config is not None
+        return Path(str(self.config.hydra.sweep.dir)).absolute()
+
+    def _stopped(self, error: "RunStopped", when: str) -> "RunStopped":
+        """The error, which says how the sweep goes on, and when."""
         from lightsweep.config.override_text import override_text
 
-        assert self.config is not None
-        folder = str(Path(str(self.config.hydra.sweep.dir)).absolute())
+        folder = str(self._folder())
         value = folder if re.fullmatch(r"[\w/.+-]+", folder, re.ASCII) else override_text(folder)
         is_nameless = self.settings.get("storage") is not None and self.settings.get("study_name") is None
         if not is_nameless:
-            error.hint = f"; to go on: the same command with {shlex.quote(f'hydra.sweep.dir={value}')}"
+            error.hint = f"; {when}: the same command with {shlex.quote(f'hydra.sweep.dir={value}')}"
         return error
 
 

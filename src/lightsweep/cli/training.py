@@ -77,7 +77,7 @@ def train() -> None:
             except OSError as error:
                 if begun:
                     raise
-                raise RunFolderError(f"the folder for the outputs cannot be made: {error}") from None
+                raise RunFolderError(f"the folder for the outputs cannot be written: {error}") from None
             except ValueError as error:
                 if begun or raised_in(error) not in _HYDRAS_FLAGS:
                     raise

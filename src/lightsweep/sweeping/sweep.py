@@ -6,7 +6,8 @@ was killed has none.
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from lightsweep.sweeping.claim import is_hopeless, release_orphans
 from lightsweep.sweeping.composer import Composer
 from lightsweep.sweeping.composition import hydra_overrides
 from lightsweep.sweeping.custom_space import check_custom
+from lightsweep.sweeping.folder import make_folder
 from lightsweep.sweeping.isolation import Command
 from lightsweep.sweeping.job import TrialJob
 from lightsweep.sweeping.journal_lock import exclusive
@@ -39,10 +41,12 @@ from lightsweep.sweeping.rerun import RerunJob, note_seed, unfinished, wanted_re
 from lightsweep.sweeping.rerun_report import write_rerun_tables
 from lightsweep.sweeping.results import write_results
 from lightsweep.sweeping.settings import enqueued, job_shares, make_plan
-from lightsweep.sweeping.storage import lock_path
+from lightsweep.sweeping.storage import local_file, lock_path, open_storage
 from lightsweep.sweeping.study import enqueue, open_study, queued_parameters, study_storage
 from lightsweep.sweeping.summary import failure_table, print_summary
 from lightsweep.sweeping.task_run import TaskRun, mask_storage
+
+log = logging.getLogger(__name__)
 
 # The job around a trial writes nothing of its own and stays where it is; the trial has its own folder.
 _JOB = ["hydra.output_subdir=null", "hydra.sweep.subdir=.", "hydra.job.chdir=false"]
@@ -101,6 +105,9 @@ class Sweep:
         check_custom(plan, config)
         max_jobs, trials_per_job = job_shares(settings)
         queued = queued_parameters(enqueued(settings), plan)
+        if local_file(plan.storage) != SweepPaths(plan.folder).journal:
+            open_storage(plan.storage, for_sweep=True)  # one that cannot be used leaves no folder behind
+        make_folder(plan.folder)
         self.study = open_study(plan)
         self.plan = replace(plan, study_name=self.study.study_name)
         enqueue(self.study, self.plan, queued)
@@ -116,15 +123,16 @@ class Sweep:
 
     def tune(self) -> None:
         """Run trials until the study holds as many as it shall; the result files are written in any case."""
-        try:
+        with _closed_by(self._close):
             _run_trials(self.study, self.plan, self._crew, TrialJob(self.plan, self._task, self._crew.share))
-        except (KeyboardInterrupt, SystemExit, Interrupted):
+
+    def _close(self, end: BaseException | None) -> None:
+        """Write the result files, in which the trials that an interruption has ended are killed."""
+        if isinstance(end, KeyboardInterrupt | SystemExit | Interrupted):
             # the launcher has ended its jobs, and nobody claims after them
             with exclusive(lock_path(self.plan.storage, self.plan.folder)):
                 release_orphans(self.plan)
-            raise
-        finally:
-            write_results(self.study, self.plan, self._config, self._loader)
+        write_results(self.study, self.plan, self._config, self._loader)
 
     def run_again(self) -> None:
         """Run the best settings on fresh seeds, when all trials are done and not too many of them failed."""
@@ -223,16 +231,31 @@ def _run_again(study: optuna.Study, plan: Plan, crew: _Crew, task: TaskRun) -> N
         return
     print(f"running {len(reruns)} times again on fresh seeds: {len(reruns) - len(missing)} are done", flush=True)
     launcher = crew.launcher(RerunJob(plan, task, reruns, crew.share))
+    with (
+        _closed_by(lambda _: write_rerun_tables(study, plan)),
+        Progress(finished_reruns(reruns, plan)),
+        _quiet(launcher),
+    ):
+        while missing:
+            before = len(missing)
+            index += len(crew.launch(launcher, before, index))
+            missing = unfinished(reruns, plan)
+            if len(missing) == before:
+                return
+
+
+@contextmanager
+def _closed_by(close: Callable[[BaseException | None], None]) -> Iterator[None]:
+    """Call `close` with what has ended the body; that it can write no file does not hide the body's own error."""
     try:
-        with Progress(finished_reruns(reruns, plan)), _quiet(launcher):
-            while missing:
-                before = len(missing)
-                index += len(crew.launch(launcher, before, index))
-                missing = unfinished(reruns, plan)
-                if len(missing) == before:
-                    return
-    finally:
-        write_rerun_tables(study, plan)
+        yield
+    except BaseException as end:
+        try:
+            close(end)
+        except OSError as error:
+            log.warning(f"the files about the trials are not as new as the study: {error}")
+        raise
+    close(None)
 
 
 def _wanted(plan: Plan) -> int:

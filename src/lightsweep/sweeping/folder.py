@@ -1,0 +1,32 @@
+"""A sweep's folder: made before the study is opened; and what is told when its files can no longer be written."""
+
+import tempfile
+from pathlib import Path
+
+from lightsweep.errors import RunFolderError, StorageFailed
+from lightsweep.files import storage_error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a sweep's folder, with those above it, and see whether it can be written.
+
+    Raises:
+        RunFolderError: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise RunFolderError(f"`hydra.sweep.dir` {folder} cannot be written: {error.strerror}") from None
+
+
+def folder_failure(error: Exception, folder: Path) -> StorageFailed | None:
+    """The error in one line, if it is about a folder or a disk that cannot be written.
+
+    An error of a full disk names no file: it may be met at the study's journal too, which may lie elsewhere.
+    """
+    cause = storage_error(error, folder)
+    if cause is None:
+        return None
+    which = folder if cause.filename is not None else f"{folder} or its study"
+    return StorageFailed(f"{which} can no longer be written: {cause.strerror}")
