@@ -1,6 +1,7 @@
 """How numbers are written: accuracies in per cent, and as many digits as the interval bears out."""
 
 import math
+from decimal import Decimal
 
 from lightsweep.statistics import Estimate
 
@@ -23,15 +24,24 @@ def number(value: float | None, metric: str = "") -> str:
 
 
 def interval(estimate: Estimate, metric: str = "", signed: bool = False) -> str:
-    """`92.31 ± 0.12`: the half-width with two significant digits, the mean with as many decimals; or the mean alone."""
+    """`92.31 ± 0.12`: the half-width with two significant digits, the mean with as many decimals; or the mean alone.
+
+    Very small and very large ones share a power of ten: `(1.010 ± 0.025)e-10`.
+    """
     if estimate.mean is None:
         return "–"
     factor, sign = scale(metric), "+" if signed else ""
     if estimate.half_width is None:
         return f"{factor * estimate.mean:{sign}.2f}" if metric.endswith("acc") else _significant(estimate.mean, sign)
-    half = factor * estimate.half_width
-    decimals = min(8, max(0, 1 - math.floor(math.log10(half))))
-    return f"{factor * estimate.mean:{sign}.{decimals}f} ± {half:.{decimals}f}"
+    mean, half = factor * estimate.mean, factor * estimate.half_width
+    size = max(abs(mean), half)
+    decimals = max(0, 1 - _exponent(half))
+    if 1e-4 <= size < 1e6 and decimals <= 8:
+        return f"{mean:{sign}.{decimals}f} ± {half:.{decimals}f}"
+    power = _exponent(size)
+    decimals = 1 + power - _exponent(half)
+    shown, spread = (Decimal(value).scaleb(-power) for value in (mean, half))  # exact: 10.0**-324 would be 0
+    return f"({shown:{sign}.{decimals}f} ± {spread:.{decimals}f})e{power:+03d}"
 
 
 def probability(p: float | None) -> str:
@@ -44,6 +54,10 @@ def probability(p: float | None) -> str:
 def many(count: int, word: str) -> str:
     """`1 run`, `2 runs`."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _exponent(value: float) -> int:
+    return math.floor(math.log10(value))
 
 
 def _significant(value: float, sign: str = "") -> str:
