@@ -23,6 +23,23 @@ def test_values_without_spread_have_no_interval_and_no_p(values):
     assert Estimate.of(values) == Estimate(len(values), pytest.approx(values[0]), None, None)
 
 
+@pytest.mark.parametrize(
+    ("values", "sizes", "mean"),
+    [
+        ([0.0, 1.1e-16, 1.1e-16], [0.7, 0.9, 0.8], 0.0),
+        ([2e-8], [0.5], 0.0),
+        ([0.1, 0.1 + 1e-5], [1000.0, 1000.0], 0.100005),
+        ([2e-12, 2e-12], [1e-11, 1e-11], 2e-12),
+    ],
+)
+def test_differences_below_the_rounding_of_what_they_were_taken_of_are_none(values, sizes, mean):
+    assert Estimate.of(values, sizes) == Estimate(len(values), pytest.approx(mean, rel=1e-9, abs=0), None, None)
+
+
+def test_one_large_pair_does_not_hide_what_differs_in_small_ones():
+    assert Estimate.of([0.3, 0.5, 0.0], [1.0, 1.0, 1e9]).p is not None
+
+
 def test_no_p_is_below_0():
     for count in range(2, 40):
         assert all(0 <= Estimate.of([1.0 + 10.0**-digits, *[1.0] * count]).p < 0.1 for digits in range(1, 6))

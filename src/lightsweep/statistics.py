@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-_ROUNDING = 1e-6
-"""Values that differ by less, as a share of the greatest, are equal: many are float32 or differences of such, and
-0.8 − 0.7 is not 0.6 − 0.5."""
+_ROUNDING = 5e-7
+"""How far off a value may be, as a share of its size: many are float32 or differences of such, and 0.8 − 0.7 is not
+0.6 − 0.5."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,22 @@ class Estimate:
     p: float | None = None
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Estimate":
-        """The mean of independent values, with Student's t interval; the values themselves should be near normal."""
+    def of(cls, values: Sequence[float], sizes: Sequence[float] | None = None) -> "Estimate":
+        """The mean of independent values, with Student's t interval; the values themselves should be near normal.
+
+        Args:
+            values: none of them NaN or infinite.
+            sizes: where the values are differences, how large the numbers were that each was taken of, at least 0: what
+                is less than their rounding is 0, and differs from nothing. None: the values' own sizes.
+        """
         if not values:
             return cls(0, None, None)
         mean = statistics.fmean(values)
-        if len(values) == 1 or max(values) - min(values) <= _ROUNDING * max(map(abs, values)):
-            return cls(len(values), mean, None)
+        slack = [_ROUNDING * size for size in (map(abs, values) if sizes is None else sizes)]
+        low = max(value - off for value, off in zip(values, slack, strict=True))
+        high = min(value + off for value, off in zip(values, slack, strict=True))
+        if len(values) == 1 or low <= high:  # all may be one number, which lies between
+            return cls(len(values), 0.0 if low <= 0 <= high else mean, None)
         freedom, error = len(values) - 1, statistics.stdev(values) / math.sqrt(len(values))
         p = max(0.0, 1 - t_within(abs(mean) / error, freedom))
         return cls(len(values), mean, t_quantile(freedom) * error, p)

@@ -50,6 +50,15 @@ def test_settings_without_two_shared_seeds_are_no_pair(groups_of):
     assert [(pair.first, pair.second) for pair in found] == [("adam", "adagrad")]
 
 
+def test_the_rounding_of_repeated_seeds_is_no_difference(make_run, tmp_path):
+    for seed, acc in enumerate((0.7, 0.9123, 0.8, 0.6)):
+        make_run(f"a{seed}", seed=seed, acc=acc)
+        for repeat in range(3):  # whose mean is not 0.9123
+            make_run(f"b{seed}{repeat}", seed=seed, acc=acc, optimizer="adam")
+    (pair,) = differences(group_runs(find_runs([tmp_path])), "test/acc")
+    assert (pair.estimate, pair.adjusted) == (Estimate(4, 0.0, None), None)
+
+
 def test_unknown_seeds_are_not_paired(make_run, tmp_path):
     for name, optimizer in (("a", "sgd"), ("b", "adam")):
         for index in range(2):

@@ -44,10 +44,11 @@ def differences(groups: Sequence[Group], metric: str) -> list[Difference]:
     known = {name: {seed for seed in values if seed >= 0} for name, values in by_seed.items()}  # below 0: not known
     pairs, estimates = [], []
     for first, second in itertools.combinations((name for name, seeds in known.items() if len(seeds) > 1), 2):
-        shared = sorted(known[first] & known[second])
+        shared, one, other = sorted(known[first] & known[second]), by_seed[first], by_seed[second]
         if len(shared) > 1:
+            sizes = [max(abs(one[seed]), abs(other[seed])) for seed in shared]
             pairs.append((first, second))
-            estimates.append(Estimate.of([by_seed[first][seed] - by_seed[second][seed] for seed in shared]))
+            estimates.append(Estimate.of([one[seed] - other[seed] for seed in shared], sizes))
     tested = [index for index, estimate in enumerate(estimates) if estimate.p is not None]
     adjusted = dict(zip(tested, holm([estimates[index].p or 0.0 for index in tested]), strict=True))
     return [
