@@ -98,14 +98,26 @@ def test_damaged_configuration_leaves_the_settings_unknown(make_run):
     assert (run.status, run.settings) == ("completed", None)
 
 
-@pytest.mark.parametrize("content", ["[]", "null", "{", "", '{"status": 5, "test/acc": "high", "seed": "x"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "null",
+        "{",
+        "",
+        "{}",
+        '{"status": null}',
+        '{"status": ""}',
+        '{"status": 5, "test/acc": "high", "seed": "x"}',
+    ],
+)
 def test_result_of_any_kind_is_read_without_an_error(make_run, content):
     folder = make_run("a")
     (folder / "result.json").write_text(content)
     run = read_run(folder)
-    assert not run.completed
+    assert run.status == "damaged"
     assert run.metrics == {}
-    assert run.reason
+    assert "result.json is damaged: " in run.reason
 
 
 def test_unknown_or_empty_folder_is_named(tmp_path):

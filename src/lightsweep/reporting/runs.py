@@ -1,6 +1,7 @@
 """Run folders read back: finished, running, pruned, failed, and whatever a damaged one still tells."""
 
 import csv
+import json
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -116,7 +117,10 @@ def read_run(folder: Path) -> Run:
         result = read_result(paths)
     except RunFolderError as error:
         return Run(folder, kind, "damaged", str(error), seed, **common)
-    status = str(result.get("status", "damaged"))
+    status = result.get("status")
+    if not isinstance(status, str) or not status:
+        damage = f"{paths.result} is damaged: its `status` is {json.dumps(status)}"
+        return Run(folder, kind, "damaged", damage, seed, **common)
     reason = "" if status == "completed" else _one_line(result.get("reason")) or _reason_of(status, result)
     names = [name for name in result if "/" in name or name in _NUMBERS]
     metrics = {name: float(result[name]) for name in names if _is_number(result[name])}
