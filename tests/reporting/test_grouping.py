@@ -37,6 +37,22 @@ def test_what_does_not_change_training_makes_no_group(make_run, tmp_path):
     assert groups_of(tmp_path) == {"mlp sgd": [0, 1]}
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(1, 1.0), (0, -0.0), ([8, 4], [8.0, 4]), ([{"p": 1}], [{"p": 1.0}])],
+)
+def test_a_number_written_in_two_ways_is_one_setting(make_run, tmp_path, one, other):
+    make_run("a", seed=0, other={"key": one})
+    make_run("b", seed=1, other={"key": other})
+    assert groups_of(tmp_path) == {"mlp sgd": [0, 1]}
+
+
+def test_a_switch_is_no_number_and_a_large_number_stays_as_short_as_it_was(make_run, tmp_path):
+    for seed, value in enumerate((1, True, 1e38)):
+        make_run(f"a{seed}", seed=seed, other={"key": value})
+    assert groups_of(tmp_path) == {"key=1": [0], "key=True": [1], "key=1e+38": [2]}
+
+
 @pytest.mark.parametrize("kind", ["MNIST", "mnist.MNISTBinary", "Torchvision"])
 def test_data_that_has_a_name_may_lie_anywhere(make_run, tmp_path, kind):
     for seed, root in enumerate(("data", "/elsewhere")):

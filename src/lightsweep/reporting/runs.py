@@ -19,6 +19,9 @@ from lightsweep.paths import ReportPaths, RunPaths, SweepPaths
 
 AXES = ("epoch", "step", "seconds")
 _DIRECTIONS = {"acc": "max", **dict.fromkeys(("loss", "seconds", "steps", "epochs", "parameters"), "min")}
+_LARGEST_WHOLE = 2**53
+"""Up to here a float holds every whole number."""
+
 _NUMBERS = ("seconds", "epochs", "steps", "samples_per_second", "parameters", "monitored")
 
 
@@ -34,7 +37,7 @@ class Run:
         seed: None where it is not known.
         metrics: the finite numbers of result.json by name: `test/acc`, `val/loss`, …, and `seconds`, `steps`, ….
         monitor: the metric that picked the best checkpoint.
-        settings: the resolved configuration by dotted keys; None where it cannot be read.
+        settings: the resolved configuration by dotted keys, whole numbers as int; None where it cannot be read.
         choices: the choice of each config group, as Hydra noted it.
         hardware: device, and the versions that environment.json holds.
         directions: of each metric that the configuration added, as result.json says: `max`, `min` or None.
@@ -161,7 +164,17 @@ def _kind(folder: Path) -> str:
 
 def _settings(paths: RunPaths) -> dict[str, Any] | None:
     tree = read_mapping(paths.config)
-    return dict(dotted(tree)) if tree else None
+    return {key: _one_spelling(value) for key, value in dotted(tree)} if tree else None
+
+
+def _one_spelling(value: Any) -> Any:
+    """The same for 1 and 1.0, in lists and mappings too: who wrote `lr=1` and who wrote `lr=1.0` mean one setting."""
+    if isinstance(value, dict):
+        return {key: _one_spelling(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_one_spelling(part) for part in value]
+    whole = isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_WHOLE
+    return int(value) if whole else value
 
 
 def _directions(result: dict[str, Any]) -> dict[str, Any]:
