@@ -25,6 +25,18 @@ def test_value_that_differs_within_a_choice_is_named(make_run, tmp_path):
     assert set(groups_of(tmp_path)) == {"adam lr=0.01", "adam lr=0.1", "sgd lr=1", "momentum lr=1"}
 
 
+def test_a_list_of_targets_is_named_by_their_classes(make_run, tmp_path):
+    crop = {"_target_": "torchvision.transforms.v2.RandomCrop", "fill": [0.123456, 1], "size": 28}
+    for seed, chosen in enumerate(([crop], [crop, {"_target_": "mine.Flip"}], [], [{"a": 1}])):
+        make_run(f"a{seed}", seed=seed, data={"transforms": chosen})
+    assert groups_of(tmp_path) == {
+        "transforms=[RandomCrop(fill=[0.1235, 1], size=28)]": [0],
+        "transforms=[RandomCrop(fill=[0.1235, 1], size=28), Flip()]": [1],
+        "transforms=[]": [2],
+        "transforms=[{a=1}]": [3],
+    }
+
+
 def test_keys_of_one_name_are_written_in_full(make_run, tmp_path):
     make_run("a", lr=0.1, other={"lr": 1})
     make_run("b", lr=0.2, other={"lr": 2})

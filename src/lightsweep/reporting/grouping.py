@@ -149,6 +149,13 @@ def _alone(run: Run) -> str:
 
 
 def _short(value: Any) -> str:
+    """A value as it stands in a name: numbers to four digits, and `Crop(size=28)` for a mapping with a target."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_short, value))}]"
+    if isinstance(value, dict):
+        words = ", ".join(f"{key}={_short(part)}" for key, part in value.items() if key != "_target_")
+        target = str(value.get("_target_", "")).rpartition(".")[2]
+        return f"{target}({words})" if target else f"{{{words}}}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
