@@ -25,14 +25,15 @@ p { margin: .4rem 0; max-width: 48rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th[scope=row], th:first-child { text-align: left; font-weight: 600; }
-td.words { text-align: left; white-space: normal; min-width: 16rem; }
+.words { text-align: left; }
+.long { white-space: normal; overflow-wrap: anywhere; min-width: min(14rem, 40vw); max-width: 28rem; }
 thead th { color: var(--quiet); font-weight: 500; }
 tbody tr:hover { background: var(--soft); }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1rem;
   margin-top: 1rem; }
 figure { margin: 0; min-width: 0; overflow-x: auto; }
 figure svg { display: block; width: 100%; height: auto; min-width: 28rem; max-width: 36rem; }
-figcaption { position: sticky; left: 0; }
+figcaption { position: sticky; left: 0; overflow-wrap: anywhere; }
 details { margin: .75rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 nav a { margin-right: 1rem; white-space: nowrap; }

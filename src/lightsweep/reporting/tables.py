@@ -1,8 +1,14 @@
 """A table that can be written as HTML or as Markdown."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+
+LONGEST_LINE = 24
+"""Characters of a cell that the page shows in one line, however narrow it is."""
+
+_NUMBER = re.compile(r"[(<~+−-]*\s*\d|–?$")
 
 
 @dataclass(frozen=True)
@@ -21,10 +27,13 @@ class Table:
 
     def html(self) -> str:
         """As an element that scrolls sideways where the page is narrow."""
-        head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in self.head)
+        kinds = [self._kind(column) for column in range(len(self.head))]
+        head = "".join(
+            f'<th scope="col"{kind}>{escape(cell)}</th>' for kind, cell in zip(kinds, self.head, strict=True)
+        )
         rows = "".join(
-            f'<tr><th scope="row">{escape(row[0])}</th>'
-            + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+            f'<tr><th scope="row"{kinds[0]}>{escape(row[0])}</th>'
+            + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds[1:], row[1:], strict=True))
             + "</tr>"
             for row in self.rows
         )
@@ -33,9 +42,20 @@ class Table:
 
     def markdown(self) -> str:
         """As a Markdown table; the note stands below it."""
-        lines = [self.head, ["---", *["---:"] * (len(self.head) - 1)], *self.rows]
+        marks = ["---" if self._is_words(column) else "---:" for column in range(1, len(self.head))]
+        lines = [self.head, ["---", *marks], *self.rows]
         text = "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
         return f"{text}\n\n{self.note}" if self.note else text
+
+    def _is_words(self, column: int) -> bool:
+        """Whether any cell holds something other than a number."""
+        return not all(_NUMBER.match(row[column]) for row in self.rows)
+
+    def _kind(self, column: int) -> str:
+        """The column's class for the page: words stand to the left, long ones in several lines where need be."""
+        long = max(len(line[column]) for line in (self.head, *self.rows)) > LONGEST_LINE
+        names = [name for name, true in (("words", self._is_words(column)), ("long", long)) if true]
+        return f' class="{" ".join(names)}"' if names else ""
 
 
 def _cell(text: str) -> str:
