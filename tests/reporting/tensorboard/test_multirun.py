@@ -9,6 +9,7 @@ import pytest
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
 from lightsweep.paths import RunPaths, SweepPaths
+from lightsweep.reporting.tensorboard.layout import seeds_layout
 from lightsweep.reporting.tensorboard.multirun import folder_names, write_board
 
 BASE = ("model=softmax_regression", "logger=tensorboard", "trainer.max_epochs=2", "test=false")
@@ -72,6 +73,12 @@ def test_the_layout_has_a_margin_chart_for_each_metric(multirun, read):
     series = charts["val/acc"]
     assert (series.value, series.lower, series.upper) == ("mean/val/acc", "lower/val/acc", "upper/val/acc")
     assert {series.value, series.lower, series.upper} <= set(events.Tags()["scalars"])
+
+
+def test_metrics_of_ones_own_have_margin_charts_too():
+    layout = Layout.FromString(seeds_layout(["val/loss", "val/f1", "val/acc"]).tensor.string_val[0])
+    charts = {each.title.rpartition(": ")[2]: [chart.title for chart in each.chart] for each in layout.category}
+    assert charts == {"loss": ["val/loss"], "accuracy": ["val/acc"], "other metrics": ["val/f1"]}
 
 
 def test_a_seed_that_failed_is_left_out_and_named(copied, read):

@@ -44,10 +44,14 @@ def seeds_layout(metrics: list[str]) -> Value:
     Args:
         metrics: names as in `metrics.csv`.
     """
+    kinds = {"loss": "/loss", "accuracy": "/acc", "other metrics": ""}
+    named: dict[str, list[str]] = {title: [] for title in kinds}
+    for name in metrics:
+        named[next(title for title, kind in kinds.items() if kind in name)].append(name)
     categories = [
         Category(title=f"Mean over seeds, with its 95 % interval: {title}", chart=[_margin(name) for name in names])
-        for title, kind in (("loss", "/loss"), ("accuracy", "/acc"))
-        if (names := [name for name in metrics if kind in name])
+        for title, names in named.items()
+        if names
     ]
     return _value(Layout(category=categories))
 
