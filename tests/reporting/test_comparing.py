@@ -5,6 +5,7 @@ import pytest
 from lightsweep.reporting.comparing import default_target, differences, metrics_of, targets
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.runs import find_runs
+from lightsweep.statistics import Estimate
 
 
 @pytest.fixture
