@@ -9,7 +9,7 @@ import pytest
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import claim, give_up, release_orphans
 from lightsweep.sweeping.heartbeat import beating
-from lightsweep.sweeping.job import _killed
+from lightsweep.sweeping.job import _found, _killed
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.space import build_space
@@ -104,7 +104,19 @@ def test_only_a_killed_trial_is_gone_on_from(plan):
 
     again = claim(plan)
     again.set_user_attr(marks.RUN_AGAIN_OF, killed.number)
-    found = _killed(again)
+    found = _killed(again, plan)
     assert (str(found.folder), found.reported) == ("/runs/0", {0: 0.5})
     again.set_user_attr(marks.RUN_AGAIN_OF, failed.number)
-    assert _killed(again) is None
+    assert _killed(again, plan) is None
+
+
+def test_a_trials_folder_is_found_again_where_the_sweeps_was_moved_with_its_study(plan, tmp_path):
+    (tmp_path / "a" / "3").mkdir(parents=True)
+    (tmp_path / "3").mkdir()
+
+    assert _found(Path("/before/mine/a/3"), plan) == tmp_path / "a" / "3"
+    assert _found(Path("/before/mine/3"), plan) == tmp_path / "3"
+    assert _found(Path("/before/mine/4"), plan) == Path("/before/mine/4")
+    assert _found(tmp_path / "a", plan) == tmp_path / "a"
+    elsewhere = replace(plan, storage="sqlite:////somewhere/study.db")
+    assert _found(Path("/before/mine/3"), elsewhere) == Path("/before/mine/3")

@@ -17,6 +17,7 @@ from lightsweep.sweeping.heartbeat import beating
 from lightsweep.sweeping.isolation import children, end_children
 from lightsweep.sweeping.outcome import Outcome, failure, outcome_of_error, outcome_of_return
 from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.storage import local_file
 from lightsweep.sweeping.study import study_storage
 from lightsweep.sweeping.task_run import TaskRun, logging_restored, write_error
 from lightsweep.sweeping.trial import KilledTrial, running_trial
@@ -72,7 +73,7 @@ class TrialJob:
         except Exception as error:
             return outcome_of_error(error)
         trial.set_user_attr(marks.FOLDER, str(folder))
-        with running_trial(trial, _killed(trial)), beating(self.plan, partial(_sign_of_life, trial)):
+        with running_trial(trial, _killed(trial, self.plan)), beating(self.plan, partial(_sign_of_life, trial)):
             returned = self.task.run(config, overrides, trial.number)
         pruned_at = trial.storage.get_trial(trial._trial_id).user_attrs.get(marks.PRUNED_AT)
         outcome = outcome_of_return(returned, len(self.plan.directions), pruned_at)
@@ -127,7 +128,7 @@ def _sign_of_life(trial: Trial) -> None:
     trial.storage.set_trial_user_attr(trial._trial_id, marks.ALIVE, time.time())
 
 
-def _killed(trial: Trial) -> KilledTrial | None:
+def _killed(trial: Trial, plan: Plan) -> KilledTrial | None:
     """The trial whose settings this one runs again, if that was killed; one that failed by itself begins anew."""
     number = trial.user_attrs.get(marks.RUN_AGAIN_OF)
     if number is None:
@@ -135,4 +136,16 @@ def _killed(trial: Trial) -> KilledTrial | None:
     before = trial.study.get_trials(deepcopy=False)[number]
     if before.user_attrs.get(marks.NOT_COUNTED) != KILLED or marks.FOLDER not in before.user_attrs:
         return None
-    return KilledTrial(Path(before.user_attrs[marks.FOLDER]), dict(before.intermediate_values))
+    return KilledTrial(_found(Path(before.user_attrs[marks.FOLDER]), plan), dict(before.intermediate_values))
+
+
+def _found(folder: Path, plan: Plan) -> Path:
+    """A trial's folder, or the one of its name in the sweep's folder if that was moved and the study with it.
+
+    Beside a study that lies elsewhere a folder of that name may be another study's.
+    """
+    file = local_file(plan.storage)
+    if folder.is_dir() or file is None or not file.is_relative_to(plan.folder):
+        return folder
+    below = (plan.folder.joinpath(*folder.parts[start:]) for start in range(1, len(folder.parts)))
+    return next((path for path in below if path.is_dir()), folder)
