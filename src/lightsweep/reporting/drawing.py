@@ -117,7 +117,10 @@ def _for_page(text: str, name: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", svg, count=1)
     svg = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
-    svg = re.sub(r'href="#', f'href="#{name}-', svg)
-    svg = svg.replace("url(#", f"url(#{name}-")
-    return svg.replace(INK, "currentColor").strip()
+    return re.sub(r"<[^>]*>", lambda tag: _own(tag[0], name), svg).strip()  # and not the text between them
+
+
+def _own(tag: str, name: str) -> str:
+    for reference in (' id="', 'href="#', "url(#"):
+        tag = tag.replace(reference, f"{reference}{name}-")
+    return tag.replace(INK, "currentColor")
