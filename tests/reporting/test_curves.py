@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lightsweep.reporting.curves import mean_curve
-from lightsweep.reporting.figures import curve_figures
+from lightsweep.reporting.figures import curve_figures, means_figure
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.runs import find_runs
 from lightsweep.statistics import Estimate
@@ -70,3 +70,14 @@ def test_a_setting_that_cannot_be_drawn_is_named_below_the_figure(make_run, tmp_
     figures = list(curve_figures(group_runs(find_runs([tmp_path])), "val/acc", "val/acc"))
     said = ["Without lr=0.2, whose runs have no part in common." in figure.caption for figure in figures]
     assert said == [False, False, True]
+
+
+def test_n_below_a_figure_is_the_number_of_seeds_that_it_shows(make_run, tmp_path):
+    for number, seed in enumerate((0, 0, 1, 1, 2)):
+        make_run(f"a{number}", seed=seed, lr=0.1, curve=[] if seed == 2 else [0.1, 0.2])
+    for seed in (0, 1, 2):
+        make_run(f"b{seed}", seed=seed, lr=0.2, curve=[0.1, 0.2])
+    groups = group_runs(find_runs([tmp_path]))
+    assert "n = 3 seeds each." in means_figure(groups, "test/acc").caption
+    for drawing in curve_figures(groups, "val/acc", "val/acc"):
+        assert "n seeds: lr=0.1 2, lr=0.2 3." in drawing.caption

@@ -6,6 +6,7 @@ PNGs without a browser.
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.font_manager import fontManager
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 INK = "#24292f"
 """Text, axes and marks; in the page's SVG it becomes the colour of the page's text."""
@@ -26,6 +28,16 @@ QUIET = "#8b949e"
 
 PALETTE = ("#3b7dd8", "#e4572e", "#2a9d5c", "#c08a00", "#8e5bd0", "#17a2b8", "#d6418f", "#7a7f35")
 LINES = ("-", "--", ":", "-.")
+WIDEST_LEGEND = 0.4
+"""Share of a figure's width that a legend beside the axes may take."""
+
+_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei", "Droid Sans Fallback", "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "SimHei",
+    "Arial Unicode MS",
+)  # fmt: skip
+"""Fonts with the letters that matplotlib's own lacks; the first that the machine has is taken."""
+
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "lightsweep",
@@ -78,7 +90,8 @@ def draw(
         paint: puts everything into the axes, names of both axes included.
         size: width and height in inches.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context({**_STYLE, "font.sans-serif": _families()}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # the page's browser may have it
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         paint(axes)
@@ -98,10 +111,27 @@ def styles() -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def legend_beside(axes: Axes) -> Iterator[None]:
-    """Put the legend of what the body draws to the right of the axes, where it covers nothing, if it names several."""
+    """Put the legend of what the body draws where it covers nothing, if it names several things.
+
+    That is to the right of the axes, and below them where it would leave them too little room.
+    """
     yield
-    if len(axes.get_legend_handles_labels()[1]) > 1:
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if len(axes.get_legend_handles_labels()[1]) < 2:
+        return
+    legend = axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    size = legend.get_window_extent()
+    if size.width > WIDEST_LEGEND * figure.bbox.width:
+        legend.remove()
+        columns = max(1, int(figure.bbox.width // size.width))
+        figure.set_figheight((figure.bbox.height + size.height / columns) / figure.dpi)
+        figure.legend(loc="outside lower left", ncols=columns)
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Mark whole numbers where there are several; so few that six digits have room beside the widest legend."""
+    axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 4, 5, 10], integer=True))
 
 
 def log_axis(axis: Axis) -> None:
@@ -109,6 +139,11 @@ def log_axis(axis: Axis) -> None:
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _families() -> list[str]:
+    known = set(fontManager.get_font_names())
+    return ["DejaVu Sans", *[name for name in _FONTS if name in known][:1]]
 
 
 def _for_page(text: str, name: str) -> str:

@@ -1,13 +1,13 @@
 """The figures of settings: their means, and their learning curves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from lightsweep.reporting.curves import mean_curve
-from lightsweep.reporting.drawing import INK, QUIET, Drawing, draw, legend_beside, styles
+from lightsweep.reporting.curves import Curve, mean_curve
+from lightsweep.reporting.drawing import INK, QUIET, Drawing, draw, legend_beside, styles, whole_numbers
 from lightsweep.reporting.grouping import Group, rises
+from lightsweep.reporting.labels import labels
 from lightsweep.reporting.numbers import scale, unit
 
 MOST_CURVES, MOST_ROWS = 12, 30
@@ -36,6 +36,7 @@ def means_figure(groups: Sequence[Group], metric: str) -> Drawing | None:
     shown = ranked[:MOST_ROWS]
     if not shown:
         return None
+    names = labels([group.name for group in shown])
 
     def paint(axes: Axes) -> None:
         for place, group in enumerate(shown):
@@ -45,13 +46,14 @@ def means_figure(groups: Sequence[Group], metric: str) -> Drawing | None:
             half = None if estimate.half_width is None else [estimate.half_width * scale(metric)]
             mean = (estimate.mean or 0.0) * scale(metric)
             axes.errorbar([mean], [place], xerr=half, fmt="o", color=INK, markersize=4, capsize=3)
-        axes.set_yticks(range(len(shown)), [group.name for group in shown])
+        axes.set_yticks(range(len(shown)), names)
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.set_xlabel(f"{metric}{unit(metric)}")
 
     picked = f" The {first_word(groups, metric)} {len(shown)} of {len(ranked)} settings."
     left_out = picked if len(ranked) > len(shown) else ""
-    caption = f"Dot and bar: mean and 95 % interval (Student's t); strokes: single seeds. {_counts(shown)}.{left_out}"
+    counts = _counts(dict(zip(names, (len(group.by_seed(metric)) for group in shown), strict=True)))
+    caption = f"Dot and bar: mean and 95 % interval (Student's t); strokes: single seeds. {counts}.{left_out}"
     size = (5.6, 1.2 + 0.28 * len(shown))
     return draw(f"means-{_file(metric)}", f"{metric} of each setting", caption, paint, size)
 
@@ -66,41 +68,47 @@ def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[
     """
     ranked = [group for group in best_first(groups, order) if any(run.curve(metric, "step") for run in group.completed)]
     shown = ranked[:MOST_CURVES]
+    names = labels([group.name for group in shown])
+    looks = dict(zip(names, styles(), strict=False))
     for axis, name in _AXES.items():
-        curves = {group.name: mean_curve(group.completed, metric, axis) for group in shown}
-        absent = [group for group, curve in curves.items() if curve is None]
-        if len(absent) == len(curves):
+        found = {label: mean_curve(group.completed, metric, axis) for label, group in zip(names, shown, strict=True)}
+        curves = {label: curve for label, curve in found.items() if curve is not None}
+        absent = [label for label in names if label not in curves]
+        if not curves:
             continue
 
-        def paint(axes: Axes, curves: dict = curves, name: str = name) -> None:
+        def paint(axes: Axes, curves: dict[str, Curve] = curves, name: str = name) -> None:
             with legend_beside(axes):
-                for (group, curve), (colour, line) in zip(curves.items(), styles(), strict=False):
-                    if curve is None:
-                        continue
-                    marker = "o" if len(curve.x) < 3 else None
-                    mean = curve.mean * scale(metric)
-                    axes.plot(curve.x, mean, line, color=colour, marker=marker, markersize=3, label=group)
-                    if curve.half_width is not None:
-                        half = curve.half_width * scale(metric)
-                        axes.fill_between(curve.x, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+                for label, curve in curves.items():
+                    _draw_curve(axes, label, curve, looks[label], scale(metric))
+            whole_numbers(axes.xaxis)
             axes.set_xlabel(name)
             axes.set_ylabel(f"{metric}{unit(metric)}")
 
         picked = f" The {first_word(groups, order)} {len(shown)} of {len(ranked)} settings by {order}."
         some = picked if len(ranked) > len(shown) else ""
         band = "Mean over the completed runs; band: 95 % interval (Student's t), over the part that all reach."
-        caption = f"{band} {_counts(shown)}.{some}"
+        counts = _counts({label: curve.n for label, curve in curves.items()})
+        caption = f"{band} {counts}.{some}"
         caption += f" Without {', '.join(absent)}, whose runs have no part in common." if absent else ""
         yield draw(f"{_file(metric)}-by-{axis}", f"{metric} against {name}", caption, paint, (5.8, 3.4))
 
 
-def _counts(groups: Sequence[Group]) -> str:
-    """`n = 5 runs each`, or each setting's own."""
-    counts = {group.name: len(group.completed) for group in groups}
-    if len(set(counts.values())) == 1:
-        return f"n = {next(iter(counts.values()))} runs each"
-    return "n: " + ", ".join(f"{name} {count}" for name, count in counts.items())
+def _draw_curve(axes: Axes, label: str, curve: Curve, look: tuple[str, str], factor: float) -> None:
+    colour, line = look
+    marker, mean = "o" if len(curve.x) < 3 else None, curve.mean * factor
+    axes.plot(curve.x, mean, line, color=colour, marker=marker, markersize=3, label=label)
+    if curve.half_width is not None:
+        half = curve.half_width * factor
+        axes.fill_between(curve.x, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)
+
+
+def _counts(seeds: Mapping[str, int]) -> str:
+    """`n = 5 seeds each`, or each setting's own."""
+    if len(set(seeds.values())) == 1:
+        n = next(iter(seeds.values()))
+        return f"n = {n} seed{'s' if n > 1 else ''} each"
+    return "n seeds: " + ", ".join(f"{name} {count}" for name, count in seeds.items())
 
 
 def _file(metric: str) -> str:

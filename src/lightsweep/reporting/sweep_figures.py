@@ -7,11 +7,20 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from lightsweep.reporting.drawing import INK, PALETTE, QUIET, Drawing, draw, legend_beside, log_axis, styles
+from lightsweep.reporting.drawing import (
+    INK,
+    PALETTE,
+    QUIET,
+    Drawing,
+    draw,
+    legend_beside,
+    log_axis,
+    styles,
+    whole_numbers,
+)
 from lightsweep.reporting.numbers import many, scale, unit
 from lightsweep.reporting.runs import Run
 from lightsweep.reporting.studies import Sweep, budget_band, budget_values, expected_best, importances, key_of
@@ -48,7 +57,7 @@ def budget_figure(sweeps: Sequence[Sweep], objective: str) -> Drawing | None:
                     _bars(axes, low, high, (place + 0.5) / len(values) - 0.5, colour)
                 drawn.append((expected, low, high))
         _look_at(axes, drawn)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_numbers(axes.xaxis)
         axes.set_xlabel("trials")
         axes.set_ylabel(f"expected best {objective}{unit(objective)}")
 
@@ -125,7 +134,7 @@ def _history(sweep: Sweep, objective: str) -> Drawing:
         if kept:
             so_far = best([trial.values[0] * factor for trial in kept])
             axes.step([t.number for t in kept], so_far, where="post", color=INK, linewidth=1.2, label="best so far")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_numbers(axes.xaxis)
         axes.set_xlabel("trial")
         axes.set_ylabel(f"{objective}{unit(objective)}")
         axes.legend()
@@ -239,7 +248,7 @@ def _trial_curves(sweep: Sweep, objective: str, runs: Sequence[Run]) -> Drawing 
             label = "" if kind in seen else kind
             seen.add(kind)
             axes.plot(xs, ys, color=colour, marker=".", linewidth=2.2 if kind == "best" else 0.9, label=label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_numbers(axes.xaxis)
         axes.set_xlabel("epochs")
         axes.set_ylabel(f"{objective}{unit(objective)}")
         axes.legend()
