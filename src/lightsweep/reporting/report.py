@@ -95,7 +95,8 @@ def _facts(runs: Sequence[Run], groups: Sequence[Group]) -> list[str]:
             "best of them is best partly by luck."
         )
     if groups:
-        lines.append(f"{many(len(groups), 'setting')}, told apart by everything but the seed.")
+        told = "told apart by all that changes how a model is trained, but the seed"
+        lines.append(f"{many(len(groups), 'setting')}, {told}.")
     devices = sorted({str(run.hardware["device"]) for run in runs if run.hardware.get("device")})
     versions = sorted({text for run in runs if (text := _versions(run))})
     commits = sorted({text for run in runs if (text := _commit(run))})
