@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lightsweep.reporting.curves import mean_curve
+from lightsweep.reporting.drawing import PALETTE
 from lightsweep.reporting.figures import curve_figures, means_figure
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.runs import find_runs
@@ -70,6 +71,17 @@ def test_a_setting_that_cannot_be_drawn_is_named_below_the_figure(make_run, tmp_
     figures = list(curve_figures(group_runs(find_runs([tmp_path])), "val/acc", "val/acc"))
     said = ["Without lr=0.2, whose runs have no part in common." in figure.caption for figure in figures]
     assert said == [False, False, True]
+
+
+def test_a_setting_has_its_colour_in_every_figure(make_run, tmp_path):
+    for number, acc in enumerate((0.9, 0.8, 0.7)):
+        folder = make_run(f"a{number}", lr=0.1 * (number + 1), acc=acc, curve=[0.1, acc])
+        if not number:
+            (folder / "metrics.csv").write_text("step,epoch,seconds,val/loss\n1,1,1,0.5\n2,2,2,0.4\n")
+    groups = group_runs(find_runs([tmp_path]))
+    (alone, *_), (both, *_) = (list(curve_figures(groups, metric, "test/acc")) for metric in ("val/loss", "val/acc"))
+    assert PALETTE[0] in alone.svg
+    assert [colour in both.svg for colour in PALETTE[:4]] == [False, True, True, False]
 
 
 def test_n_below_a_figure_is_the_number_of_seeds_that_it_shows(make_run, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lightsweep.errors import ConfigError
+from lightsweep.reporting.drawing import PALETTE
 from lightsweep.reporting.report import write_report
 from lightsweep.reporting.runs import find_runs
 from lightsweep.reporting.studies import find_sweeps
@@ -121,6 +122,16 @@ def test_what_the_first_run_lacks_is_shown_of_the_others(make_run, tmp_path, fir
     assert "When val/acc is first at least 60.00 %" in text
     assert "| adam | 1 of 1 | 200 | 5 |" in text
     assert "0 of 0" not in text
+
+
+def test_a_sweep_has_the_colour_of_the_setting_of_its_name(make_sweep):
+    folders = [make_sweep(name, [0.5, 0.7, 0.6]) for name in ("adam", "sgd")]
+    sweeps = find_sweeps(folders, find_runs(folders))
+    drawn = [budget_figure(sweeps, "val/acc", settings).svg for settings in ((), ["other", "sgd", "more", "adam"])]
+    assert [[colour in svg for colour in PALETTE[:4]] for svg in drawn] == [
+        [True, True, False, False],
+        [False, True, False, True],
+    ]
 
 
 def test_runs_with_different_metrics_share_a_table(make_run, tmp_path):

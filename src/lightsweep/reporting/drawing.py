@@ -7,7 +7,7 @@ PNGs without a browser.
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -107,6 +107,11 @@ def styles() -> Iterator[tuple[str, str]]:
     while True:
         for line, colour in product(LINES, PALETTE):
             yield colour, line
+
+
+def styles_of(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Colour and line style by name: whoever draws several figures of the same things asks once, for all of them."""
+    return dict(zip(dict.fromkeys(names), styles(), strict=False))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from matplotlib.axes import Axes
 
 from lightsweep.reporting.curves import Curve, mean_curve
-from lightsweep.reporting.drawing import INK, QUIET, Drawing, draw, legend_beside, styles, whole_numbers
+from lightsweep.reporting.drawing import INK, QUIET, Drawing, draw, legend_beside, styles_of, whole_numbers
 from lightsweep.reporting.grouping import Group, rises
 from lightsweep.reporting.labels import labels
 from lightsweep.reporting.numbers import scale, unit
@@ -23,6 +23,11 @@ def best_first(groups: Sequence[Group], metric: str) -> list[Group]:
         return (mean is None, sign * (mean or 0.0))
 
     return sorted(groups, key=place)
+
+
+def styled(groups: Sequence[Group], order: str) -> list[str]:
+    """The settings' names in the order in which the report gives out colours and line styles."""
+    return [group.name for group in best_first(groups, order) if group.completed]
 
 
 def first_word(groups: Sequence[Group], metric: str) -> str:
@@ -59,7 +64,7 @@ def means_figure(groups: Sequence[Group], metric: str) -> Drawing | None:
 
 
 def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[Drawing]:
-    """A metric's mean curves against epochs, steps and seconds.
+    """A metric's mean curves against epochs, steps and seconds, each setting's in its own style whatever the metric.
 
     Args:
         groups: the settings.
@@ -69,7 +74,8 @@ def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[
     ranked = [group for group in best_first(groups, order) if any(run.curve(metric, "step") for run in group.completed)]
     shown = ranked[:MOST_CURVES]
     names = labels([group.name for group in shown])
-    looks = dict(zip(names, styles(), strict=False))
+    by_name = styles_of(styled(groups, order))
+    looks = {label: by_name[group.name] for label, group in zip(names, shown, strict=True)}
     for axis, name in _AXES.items():
         found = {label: mean_curve(group.completed, metric, axis) for label, group in zip(names, shown, strict=True)}
         curves = {label: curve for label, curve in found.items() if curve is not None}

@@ -12,7 +12,7 @@ from lightsweep.files import write_bytes, write_csv, write_text
 from lightsweep.paths import ReportPaths
 from lightsweep.reporting import sections
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
-from lightsweep.reporting.figures import best_first
+from lightsweep.reporting.figures import best_first, styled
 from lightsweep.reporting.grouping import Group, group_runs
 from lightsweep.reporting.numbers import many
 from lightsweep.reporting.page import Section, html_page, markdown_page
@@ -63,7 +63,7 @@ def write_report(
         sections.paired(ranked, found, metric),
         sections.curves(groups, metric),
         sections.time_to_target(groups, metric, target),
-        sections.sweeps(sweeps, runs),
+        sections.sweeps(sweeps, runs, styled(groups, metric)),
         sections.not_counted(runs),
         sections.every_run(runs, folders),
     ]

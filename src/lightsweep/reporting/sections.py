@@ -145,11 +145,11 @@ def time_to_target(groups: Sequence[Group], metric: str, target: float | None) -
     return Section("Time to a target", text, {"": Table(["setting", "reached by", "steps", "seconds"], rows)})
 
 
-def sweeps(found: Sequence[Sweep], runs: Sequence[Run]) -> Section | None:
+def sweeps(found: Sequence[Sweep], runs: Sequence[Run], settings: Sequence[str] = ()) -> Section | None:
     """The tuning-budget curves of all sweeps, and for each its trials and figures."""
     if not found:
         return None
-    budgets = [figure for figure in _budgets(found, runs) if figure is not None]
+    budgets = [figure for figure in _budgets(found, runs, settings) if figure is not None]
     inner = [_sweep(sweep, [run for run in runs if _is_trial_of(run, sweep)]) for sweep in found]
     edges = [
         f"{sweep.name}: the best trial's {', '.join(map(key_of, names))} lies within 5 % of an end of its "
@@ -164,12 +164,12 @@ def sweeps(found: Sequence[Sweep], runs: Sequence[Run]) -> Section | None:
     return Section("Sweeps", text, figures=budgets, inner=inner)
 
 
-def _budgets(found: Sequence[Sweep], runs: Sequence[Run]) -> list[Drawing | None]:
+def _budgets(found: Sequence[Sweep], runs: Sequence[Run], settings: Sequence[str]) -> list[Drawing | None]:
     by_objective: dict[str, list[Sweep]] = {}
     for sweep in found:
         if sweep.single:
             by_objective.setdefault(_objectives(sweep, runs)[0], []).append(sweep)
-    return [budget_figure(group, objective) for objective, group in by_objective.items()]
+    return [budget_figure(group, objective, settings) for objective, group in by_objective.items()]
 
 
 def _sweep(sweep: Sweep, trial_runs: Sequence[Run]) -> Section:

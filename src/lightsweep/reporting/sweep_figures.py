@@ -18,7 +18,7 @@ from lightsweep.reporting.drawing import (
     draw,
     legend_beside,
     log_axis,
-    styles,
+    styles_of,
     whole_numbers,
 )
 from lightsweep.reporting.numbers import many, scale, unit
@@ -36,8 +36,14 @@ LONGEST = 100
 """Letters of a figure's name: a branch may list many choices, and a file's name has 255 bytes."""
 
 
-def budget_figure(sweeps: Sequence[Sweep], objective: str) -> Drawing | None:
-    """The expected best value against the number of trials, one curve a sweep."""
+def budget_figure(sweeps: Sequence[Sweep], objective: str, settings: Sequence[str] = ()) -> Drawing | None:
+    """The expected best value against the number of trials, one curve a sweep.
+
+    Args:
+        sweeps: those with this objective.
+        objective: a metric.
+        settings: names that have their styles already; a sweep of such a name has that one.
+    """
     values = {sweep.name: (budget_values(sweep), sweep.rises) for sweep in sweeps if sweep.single}
     values = {name: found for name, found in values.items() if len(found[0]) > 1}
     if not values:
@@ -46,8 +52,9 @@ def budget_figure(sweeps: Sequence[Sweep], objective: str) -> Drawing | None:
     def paint(axes: Axes) -> None:
         drawn = []
         with legend_beside(axes):
-            curves = zip(range(len(values)), values.items(), styles(), strict=False)
-            for place, (name, (found, rises)), (colour, line) in curves:
+            looks = styles_of([*settings, *values])
+            for place, (name, (found, rises)) in enumerate(values.items()):
+                colour, line = looks[name]
                 expected = expected_best(found, rises) * scale(objective)
                 low, high = (end * scale(objective) for end in budget_band(found, rises))
                 axes.plot(range(1, len(found) + 1), expected, line, color=colour, label=name)
