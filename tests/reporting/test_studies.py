@@ -366,6 +366,12 @@ def test_importances_are_shares_and_none_with_few_trials(make_sweep):
     assert importances(sweep_of(make_sweep("few", [0.1, 0.2]))) == {}
 
 
+def test_sweeps_in_folders_of_one_name_have_names_of_their_own(make_sweep):
+    folders = [make_sweep(f"{place}/again/s", [0.5]) for place in ("a", "b")]
+    folders.append(make_sweep("c/s", [0.5]))
+    assert [sweep.name for sweep in find_sweeps(folders, [])] == ["again/s", "again/s (2)", "c/s"]
+
+
 @pytest.mark.parametrize(("lr", "names"), [(0.9, ["lr"]), (0.1, []), (1.1e-4, ["lr"])])
 def test_parameter_at_an_end_of_its_log_range_is_named(lr, names):
     distribution = FloatDistribution(1e-4, 1, log=True)

@@ -96,11 +96,9 @@ def find_sweeps(folders: Sequence[Path], runs: Sequence[Run]) -> list[Sweep]:
     for folder in folders:
         if is_sweep(folder):
             found[folder.resolve()] = None
-    names = [folder.name for folder in found]
-    return [
-        _read(folder, folder.name if names.count(folder.name) == 1 else f"{folder.parent.name}/{folder.name}")
-        for folder in found
-    ]
+    ends = [folder.name for folder in found]
+    names = [end if ends.count(end) == 1 else f"{f.parent.name}/{end}" for f, end in zip(found, ends, strict=True)]
+    return [_read(folder, name) for folder, name in zip(found, distinct(names), strict=True)]
 
 
 def _read(folder: Path, name: str) -> Sweep:
