@@ -372,6 +372,14 @@ def test_sweeps_in_folders_of_one_name_have_names_of_their_own(make_sweep):
     assert [sweep.name for sweep in find_sweeps(folders, [])] == ["again/s", "again/s (2)", "c/s"]
 
 
+def test_trials_that_tie_tell_no_importances_which_is_said(make_sweep):
+    folder = make_sweep("s", [0.5] * 6)
+    assert importances(sweep_of(folder)) == {}
+    done = write_report([folder])
+    assert "No importances: all 6 complete trials have the same value." in done.paths.markdown.read_text()
+    assert not (done.paths.folder / "figures" / "sweep-s-importances.png").exists()
+
+
 @pytest.mark.parametrize(("lr", "names"), [(0.9, ["lr"]), (0.1, []), (1.1e-4, ["lr"])])
 def test_parameter_at_an_end_of_its_log_range_is_named(lr, names):
     distribution = FloatDistribution(1e-4, 1, log=True)

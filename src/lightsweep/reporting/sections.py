@@ -12,7 +12,7 @@ from lightsweep.reporting.grouping import Group, rises
 from lightsweep.reporting.numbers import interval, many, number, probability, scale, unit
 from lightsweep.reporting.page import Section
 from lightsweep.reporting.runs import Run
-from lightsweep.reporting.studies import Sweep, at_edge, key_of
+from lightsweep.reporting.studies import Sweep, all_tie, at_edge, key_of
 from lightsweep.reporting.sweep_figures import budget_figure, sweep_figures
 from lightsweep.reporting.tables import Table
 from lightsweep.sweeping import marks
@@ -181,6 +181,8 @@ def _sweep(sweep: Sweep, trial_runs: Sequence[Run]) -> Section:
         f"Study {sweep.study.study_name}: {many(counts.counted, 'trial')} finished ({counts.complete} complete, "
         f"{counts.pruned} pruned, {counts.failed} failed), {counts.not_counted} not counted, {counts.running} running."
     ]
+    if sweep.single and all_tie(sweep):
+        text.append(f"No importances: all {len(sweep.complete)} complete trials have the same value.")
     best = sweep.ranked()[: TOP if sweep.single else None]
     best_ones = "The best trial" if len(best) == 1 else f"The best {len(best)} trials"
     title = best_ones if sweep.single else "The Pareto front"

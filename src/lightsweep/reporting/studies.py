@@ -108,18 +108,27 @@ def _read(folder: Path, name: str) -> Sweep:
         return Sweep(folder, name, None, str(error))
 
 
+def all_tie(sweep: Sweep) -> bool:
+    """Whether several complete trials have one value, which tells nothing of their settings."""
+    return len(sweep.complete) > 1 and len({tuple(trial.values) for trial in sweep.complete}) == 1
+
+
 def importances(sweep: Sweep) -> dict[str, float]:
-    """Optuna's own parameter importances (PED-ANOVA), shares of 1; empty where there are too few trials to tell."""
+    """Optuna's own parameter importances (PED-ANOVA), shares of 1; empty where there are too few trials to tell, or
+    these do not tell it: Optuna would give each parameter the same share.
+    """
     if sweep.study is None or not sweep.single or len(sweep.complete) < 4:
         return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         warnings.simplefilter("ignore", UserWarning)  # it says when trials are few; the page does too
         try:
-            found = optuna.importance.get_param_importances(sweep.study)
+            found = optuna.importance.get_param_importances(sweep.study, normalize=False)
         except (ValueError, RuntimeError):  # parameters with one value only
             return {}
-    return {name: float(share) for name, share in found.items() if np.isfinite(share)}
+    finite = {name: float(share) for name, share in found.items() if np.isfinite(share)}
+    whole = sum(finite.values())
+    return {name: share / whole for name, share in finite.items()} if whole > 0 else {}
 
 
 def budget_values(sweep: Sweep) -> list[float]:
