@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from lightsweep.errors import ConfigError
+from lightsweep.reporting.budget_figure import budget_figure
 from lightsweep.reporting.drawing import PALETTE
 from lightsweep.reporting.report import write_report
 from lightsweep.reporting.runs import find_runs
 from lightsweep.reporting.studies import find_sweeps
-from lightsweep.reporting.sweep_figures import budget_figure
 from lightsweep.statistics import Estimate
 
 ROOT = Path(__file__).resolve().parents[2]

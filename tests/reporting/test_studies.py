@@ -11,6 +11,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from lightsweep.reporting import sections
+from lightsweep.reporting.budget_figure import budget_figure
+from lightsweep.reporting.ranges import axis_range, colour_range, outside
 from lightsweep.reporting.report import write_report
 from lightsweep.reporting.runs import Run, find_runs, is_sweep
 from lightsweep.reporting.studies import (
@@ -22,7 +24,7 @@ from lightsweep.reporting.studies import (
     find_sweeps,
     importances,
 )
-from lightsweep.reporting.sweep_figures import colour_range, sweep_figures
+from lightsweep.reporting.sweep_figures import sweep_figures
 from lightsweep.sweeping import storage as storage_module
 from lightsweep.sweeping.storage import open_storage
 
@@ -37,11 +39,30 @@ def sweep_of(folder):
     [
         ([98.0, 98.2, 98.4, 98.6, 98.8], (98.0, 98.8)),  # none lies far out: their own range
         ([10.0, 98.2, 98.4, 98.6, 98.8], (97.6, 98.8)),  # one run failed: 1.5 quartile distances below the first
+        ([10.0, 10.0, 10.0, 10.0, 10.0, 98.2], (10.0, 98.2)),  # only one did not fail
+        ([10.0, float("-inf"), 98.2, 98.4, 98.6, 98.8], (97.6, 98.8)),
         ([0.5], (0.5, 0.5)),
     ],
 )
 def test_one_failure_does_not_make_all_colours_alike(values, expected):
-    assert colour_range(values) == pytest.approx(expected)
+    assert colour_range(values, True) == pytest.approx(expected)
+    low, high = colour_range([-value for value in values], False)
+    assert (-high, -low) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "left_out"),
+    [
+        ([0.1, 0.2, 0.3, 1e6], 1),
+        ([0.1, 0.2, 0.3, 0.6, 1e6], 1),
+        ([0.1, 0.2, 0.3, 0.9], 0),  # it lies far out, and does not hide the others
+        ([2.3, 2.3, 2.3, 2.3, 2.3, 0.1], 0),  # the best is never left out
+        ([0.1, 1e6], 0),  # which of the two is the failure?
+        ([0.1, 0.1, 0.1, 1e6], 0),  # there is nothing to tell apart
+    ],
+)
+def test_axis_leaves_out_what_would_press_all_others_into_a_line(values, left_out):
+    assert outside(values, axis_range(values, False)) == left_out
 
 
 def test_expected_best_is_the_mean_over_every_draw_with_replacement():
@@ -108,6 +129,40 @@ def test_pruned_trial_that_last_reported_0_is_in_the_slices(tmp_path):
     assert "legend" in figures_of(sweep_with(pruned(0.4, 0.0), tmp_path))["sweep-s-slice-lr"].svg
 
 
+def test_one_wild_loss_is_left_out_of_the_figures_and_told(tmp_path):
+    study = optuna.create_study()
+    for number, value in enumerate([2.0, 1.5, 1e6, 1.0, 0.5]):
+        kinds = {"lr": FloatDistribution(0, 1), "model": CategoricalDistribution(("mlp", "convnet"))}
+        params = {"lr": 0.1 * number, "model": "mlp"}
+        study.add_trial(create_trial(params=params, distributions=kinds, value=value))
+    sweep = Sweep(tmp_path, "s", study)
+    found = figures_of(sweep)
+    for name in ("history", "slice-lr", "slice-model"):
+        assert found[f"sweep-s-{name}"].caption.endswith("Beyond the axis, marked at its edge: 1.")
+        assert ">200000<" not in found[f"sweep-s-{name}"].svg
+    two = optuna.create_study(directions=["minimize", "maximize"])
+    two.add_trials([create_trial(values=[trial.value, 0.5 + 0.01 * trial.number]) for trial in sweep.complete])
+    front = figures_of(Sweep(tmp_path, "s", two), "val/loss", "val/acc")["sweep-s-front"]
+    assert front.caption.endswith("Trials beyond the axes: 1.")
+    assert ">200000<" not in front.svg
+    budget = budget_figure([sweep], "value")
+    assert budget.caption.endswith("Trials of which the value lies beyond the axis: 1.")
+    assert ">200000<" not in budget.svg
+
+
+def test_choices_stand_in_the_order_in_which_the_sweep_offers_them(tmp_path):
+    study = optuna.create_study()
+    wide, wider = "[256,256,256,256,256,256,256]", "[512,512,512,512,512,512,512]"
+    for value, widths in enumerate((wider, None, wide)):
+        kinds = {"widths": CategoricalDistribution((None, "[]", wide, wider))}
+        study.add_trial(create_trial(params={"widths": widths}, distributions=kinds, value=float(value)))
+    svg = figures_of(Sweep(tmp_path, "s", study))["sweep-s-slice-widths"].svg
+    places = [svg.index(f">{text}<") for text in ("None", wide, wider)]
+    assert places == sorted(places)
+    assert ">[]<" not in svg  # never drawn
+    assert "rotate(-25)" in svg  # or they would lie on one another
+
+
 @pytest.fixture
 def branched(tmp_path):
     """A sweep of which each optimizer has a learning rate of its own, as branches make them, and one a momentum."""
@@ -153,7 +208,7 @@ def test_names_of_branches_with_many_choices_fit_files_and_figures_and_are_told_
     choices = ",".join(f"optimizer{number}" for number in range(40))
     names = [f"lr[optimizer={choices},{end}]" for end in ("adam", "sgd")]
     study = optuna.create_study()
-    for name in names:
+    for name in (*names, *names):
         study.add_trial(create_trial(params={name: 0.1}, distributions={name: FloatDistribution(0, 1)}, value=0.1))
     slices = [found for found in sweep_figures(Sweep(tmp_path, "s", study), ["value"], []) if "slice" in found.name]
     for words in ([found.name for found in slices], [found.title for found in slices]):

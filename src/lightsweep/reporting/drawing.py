@@ -95,7 +95,7 @@ def draw(
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         paint(axes)
-        axes.set_title(title, loc="left")
+        axes.set_title(title, loc="left", wrap=True)
         vector, pixels = io.StringIO(), io.BytesIO()
         figure.savefig(vector, format="svg", transparent=True, metadata={"Date": None})
         figure.savefig(pixels, format="png", dpi=160, facecolor="white")
@@ -136,7 +136,7 @@ def legend_beside(axes: Axes) -> Iterator[None]:
 
 def whole_numbers(axis: Axis) -> None:
     """Mark whole numbers where there are several; so few that six digits have room beside the widest legend."""
-    axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 4, 5, 10], integer=True))
+    axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 4, 5, 10], integer=True, min_n_ticks=1))
 
 
 def log_axis(axis: Axis) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
+from lightsweep.reporting.budget_figure import budget_figure
 from lightsweep.reporting.comparing import Difference, default_target, metrics_of, targets
 from lightsweep.reporting.drawing import Drawing
 from lightsweep.reporting.figures import best_first, curve_figures, first_word, means_figure
@@ -13,7 +14,7 @@ from lightsweep.reporting.numbers import interval, many, number, probability, sc
 from lightsweep.reporting.page import Section
 from lightsweep.reporting.runs import Run
 from lightsweep.reporting.studies import Sweep, all_tie, at_edge, key_of
-from lightsweep.reporting.sweep_figures import budget_figure, sweep_figures
+from lightsweep.reporting.sweep_figures import sweep_figures
 from lightsweep.reporting.tables import Table
 from lightsweep.sweeping import marks
 

@@ -1,4 +1,4 @@
-"""The figures of sweeps: how they went, what mattered, where the best settings lie, and what more trials are worth."""
+"""The figures of one sweep: how it went, what mattered, and where the best settings lie."""
 
 import zlib
 from collections.abc import Iterator, Sequence
@@ -7,94 +7,25 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from lightsweep.reporting.drawing import (
-    INK,
-    PALETTE,
-    QUIET,
-    Drawing,
-    draw,
-    legend_beside,
-    log_axis,
-    styles_of,
-    whole_numbers,
-)
+from lightsweep.reporting.drawing import INK, PALETTE, QUIET, Drawing, draw, log_axis, whole_numbers
 from lightsweep.reporting.numbers import many, scale, unit
+from lightsweep.reporting.ranges import axis_range, colour_range, outside, widened
 from lightsweep.reporting.runs import Run
-from lightsweep.reporting.studies import Sweep, budget_band, budget_values, expected_best, importances, key_of
+from lightsweep.reporting.studies import Sweep, importances, key_of
+
+Point = tuple[Any, float]
+"""A place on the horizontal axis, a number or a choice, and a value."""
 
 MOST_SLICES = 6
-MOST_BANDS = 3
-"""Curves that may have their bands in one figure; more have bars."""
-BARS = 6
-"""Bars of each curve, about."""
 LEAST_MAP = 3
 """Complete trials that a map needs."""
+LETTERS = 60
+"""As many fit below a figure."""
 LONGEST = 100
 """Letters of a figure's name: a branch may list many choices, and a file's name has 255 bytes."""
-
-
-def budget_figure(sweeps: Sequence[Sweep], objective: str, settings: Sequence[str] = ()) -> Drawing | None:
-    """The expected best value against the number of trials, one curve a sweep.
-
-    Args:
-        sweeps: those with this objective.
-        objective: a metric.
-        settings: names that have their styles already; a sweep of such a name has that one.
-    """
-    values = {sweep.name: (budget_values(sweep), sweep.rises) for sweep in sweeps if sweep.single}
-    values = {name: found for name, found in values.items() if len(found[0]) > 1}
-    if not values:
-        return None
-
-    def paint(axes: Axes) -> None:
-        drawn = []
-        with legend_beside(axes):
-            looks = styles_of([*settings, *values])
-            for place, (name, (found, rises)) in enumerate(values.items()):
-                colour, line = looks[name]
-                expected = expected_best(found, rises) * scale(objective)
-                low, high = (end * scale(objective) for end in budget_band(found, rises))
-                axes.plot(range(1, len(found) + 1), expected, line, color=colour, label=name)
-                if len(values) <= MOST_BANDS:
-                    axes.fill_between(range(1, len(found) + 1), low, high, color=colour, alpha=0.12, linewidth=0)
-                else:
-                    _bars(axes, low, high, (place + 0.5) / len(values) - 0.5, colour)
-                drawn.append((expected, low, high))
-        _look_at(axes, drawn)
-        whole_numbers(axes.xaxis)
-        axes.set_xlabel("trials")
-        axes.set_ylabel(f"expected best {objective}{unit(objective)}")
-
-    counts = ", ".join(f"{name} {len(found)}" for name, (found, _) in values.items())
-    mark = "band" if len(values) <= MOST_BANDS else "bars beside each other"
-    caption = (
-        f"Closed form of Dodge et al. 2019 for trials drawn independently; {mark}: 95 % percentile bootstrap over sets "
-        "of trials (2,000, seeded). The first two trials' values may lie outside. A pruned trial counts with the best "
-        f"that it reported, one that failed or broke a constraint with the worst of all. n trials: {counts}."
-    )
-    return draw("tuning-budget", f"What more trials are worth: {objective}", caption, paint, (5.8, 3.4))
-
-
-def _bars(axes: Axes, low: NDArray[np.float64], high: NDArray[np.float64], place: float, colour: str) -> None:
-    """A band as a few bars, `place` in (-0.5, 0.5) of the way to the next, so that several lie beside each other."""
-    every = -(-len(low) // BARS)
-    trials = np.arange(every, len(low) + 1, every)
-    axes.vlines(trials + 0.7 * every * place, low[trials - 1], high[trials - 1], color=colour, alpha=0.6, linewidth=2)
-
-
-def _look_at(axes: Axes, curves: Sequence[Sequence[NDArray[np.float64]]]) -> None:
-    """Choose the range so that what many trials give can be told apart: without the first two, if there are more.
-
-    Args:
-        axes: whose vertical axis is set.
-        curves: of each sweep the expected values and both ends of the band.
-    """
-    seen = np.concatenate([line[min(2, len(line) - 1) :] for curve in curves for line in curve])
-    margin = 0.05 * (seen.max() - seen.min()) or 1e-3
-    axes.set_ylim(seen.min() - margin, seen.max() + margin)
 
 
 def sweep_figures(sweep: Sweep, objectives: Sequence[str], trial_runs: Sequence[Run]) -> Iterator[Drawing]:
@@ -128,25 +59,26 @@ def _history(sweep: Sweep, objective: str) -> Drawing:
     done, pruned, failed = _by_state(sweep)
     factor = scale(objective)
     best = np.maximum.accumulate if sweep.rises else np.minimum.accumulate
+    values = [(trial.number, trial.values[0]) for trial in done]
+    reported = [(trial.number, last) for trial in pruned if (last := _last(trial)) is not None]
 
     def paint(axes: Axes) -> None:
-        values = [trial.values[0] * factor for trial in done]
-        axes.plot([trial.number for trial in done], values, "o", color=PALETTE[0], markersize=4, label="complete")
-        reported = [(trial.number, last * factor) for trial in pruned if (last := _last(trial)) is not None]
-        if reported:
-            axes.plot(*zip(*reported, strict=True), "x", color=QUIET, markersize=5, label="pruned, last reported")
+        _plot(axes, values, "o", PALETTE[0], "complete", factor)
+        _plot(axes, reported, "x", QUIET, "pruned, last reported", factor)
         for place, trial in enumerate(failed):
             axes.axvline(trial.number, color=PALETTE[1], linewidth=0.8, label="" if place else "failed")
         kept = sorted(sweep.ranked(), key=lambda trial: trial.number)
         if kept:
             so_far = best([trial.values[0] * factor for trial in kept])
             axes.step([t.number for t in kept], so_far, where="post", color=INK, linewidth=1.2, label="best so far")
+        _keep_in_sight(axes, [*values, *reported], sweep.rises, factor)
         whole_numbers(axes.xaxis)
         axes.set_xlabel("trial")
         axes.set_ylabel(f"{objective}{unit(objective)}")
         axes.legend()
 
-    return draw(_name(sweep, "history"), f"{sweep.name}: optimization history", _trial_counts(sweep), paint)
+    caption = f"{_trial_counts(sweep)}{_out_of_sight([*values, *reported], sweep.rises)}"
+    return draw(_name(sweep, "history"), f"{sweep.name}: optimization history", caption, paint)
 
 
 def _importances(sweep: Sweep, shares: dict[str, float]) -> Drawing:
@@ -164,27 +96,74 @@ def _importances(sweep: Sweep, shares: dict[str, float]) -> Drawing:
 
 
 def _slices(sweep: Sweep, objective: str) -> Iterator[Drawing]:
-    for name, label in list(sweep.parameters.items())[:MOST_SLICES]:
+    """The values against each parameter that several trials drew."""
+    drawn = [name for name in sweep.parameters if len(_with(sweep.trials, name)) > 1]
+    for name in drawn[:MOST_SLICES]:
+        yield _slice(sweep, objective, name)
 
-        def paint(axes: Axes, name: str = name, label: str = label) -> None:
-            factor = scale(objective)
-            done, pruned, _ = (_with(trials, name) for trials in _by_state(sweep))
-            tried = [(trial.params[name], trial.values[0] * factor) for trial in done]
-            reported = [(trial.params[name], _last(trial)) for trial in pruned]
-            dropped = [(x, last * factor) for x, last in reported if last is not None]
-            if not _is_numeric(sweep, name):
-                tried, dropped = ([(str(x), y) for x, y in points] for points in (tried, dropped))
-            axes.plot(*zip(*tried, strict=True), "o", color=PALETTE[0], markersize=4, label="complete")
-            if dropped:
-                axes.plot(*zip(*dropped, strict=True), "x", color=QUIET, markersize=5, label="pruned, last reported")
-                axes.legend()
-            if _is_log(sweep, name):
-                log_axis(axes.xaxis)
-            axes.set_xlabel(label)
-            axes.set_ylabel(f"{objective}{unit(objective)}")
 
-        title = f"{sweep.name}: {objective} against {label}"
-        yield draw(_name(sweep, f"slice-{name}"), title, _trial_counts(sweep, name), paint)
+def _slice(sweep: Sweep, objective: str, name: str) -> Drawing:
+    done, pruned, _ = (_with(trials, name) for trials in _by_state(sweep))
+    choices = [] if _is_numeric(sweep, name) else _tried_choices(sweep, name)
+    tried = [(trial.params[name], trial.values[0]) for trial in done]
+    dropped = [(trial.params[name], last) for trial in pruned if (last := _last(trial)) is not None]
+    if choices:
+        tried, dropped = ([(choices.index(x), y) for x, y in points] for points in (tried, dropped))
+
+    def paint(axes: Axes) -> None:
+        _plot(axes, tried, "o", PALETTE[0], "complete", scale(objective))
+        _plot(axes, dropped, "x", QUIET, "pruned, last reported", scale(objective))
+        if _is_log(sweep, name):
+            log_axis(axes.xaxis)
+        if choices:
+            _name_choices(axes, list(map(str, choices)))
+        _keep_in_sight(axes, [*tried, *dropped], sweep.rises, scale(objective))
+        if len(axes.get_legend_handles_labels()[0]) > 1:
+            axes.legend()
+        axes.set_xlabel(sweep.parameters[name])
+        axes.set_ylabel(f"{objective}{unit(objective)}")
+
+    title = f"{sweep.name}: {objective} against {sweep.parameters[name]}"
+    caption = f"{_trial_counts(sweep, name)}{_out_of_sight([*tried, *dropped], sweep.rises)}"
+    return draw(_name(sweep, f"slice-{name}"), title, caption, paint)
+
+
+def _tried_choices(sweep: Sweep, name: str) -> list[Any]:
+    """A parameter's choices that were drawn, in the order in which the sweep offers them."""
+    drawn = [trial.params[name] for trial in _with(sweep.trials, name)]
+    return [choice for choice in _distribution(sweep, name).choices if choice in drawn]
+
+
+def _name_choices(axes: Axes, choices: Sequence[str]) -> None:
+    """The choices below their places, slanted where they would lie on one another."""
+    slanted = len("  ".join(choices)) > LETTERS
+    axes.set_xticks(range(len(choices)), choices, rotation=25 if slanted else 0, ha="right" if slanted else "center")
+    axes.set_xlim(-0.5, len(choices) - 0.5)
+
+
+def _plot(axes: Axes, points: Sequence[Point], mark: str, colour: str, label: str, factor: float) -> None:
+    if points:
+        xs, ys = zip(*points, strict=True)
+        size = 4 if mark == "o" else 5
+        axes.plot(xs, [factor * y for y in ys], mark, color=colour, markersize=size, label=label)
+
+
+def _keep_in_sight(axes: Axes, points: Sequence[Point], rises: bool, factor: float) -> None:
+    """Where a failure would press all others into a line, choose the range without it, and mark it at the edge."""
+    values = [y for _, y in points]
+    ends = axis_range(values, rises)
+    if outside(values, ends):
+        edges = widened(ends, factor)
+        beyond = [x for x, y in points if not ends[0] <= y <= ends[1]]
+        mark, edge = ("v", edges[0]) if rises else ("^", edges[1])
+        axes.plot(beyond, [edge] * len(beyond), mark, color=PALETTE[1], clip_on=False, label="beyond the axis")
+        axes.set_ylim(*edges)
+
+
+def _out_of_sight(points: Sequence[Point], rises: bool) -> str:
+    values = [y for _, y in points]
+    count = outside(values, axis_range(values, rises))
+    return f" Beyond the axis, marked at its edge: {count}." if count else ""
 
 
 def _pair(sweep: Sweep) -> tuple[str, str] | None:
@@ -213,7 +192,7 @@ def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawin
                 axes.plot(*zip(*found, strict=True), mark, color=colour, markersize=6, label=label)
         values = [trial.values[0] * scale(objective) for trial in done]
         xs, ys = zip(*places(done), strict=True)
-        low, high = colour_range(values)
+        low, high = colour_range(values, sweep.rises)
         points = axes.scatter(xs, ys, c=values, cmap="viridis", s=36, vmin=low, vmax=high)
         assert axes.figure is not None
         beyond = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
@@ -233,18 +212,14 @@ def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawin
     return draw(_name(sweep, "map"), title, _trial_counts(sweep, horizontal, vertical), paint, (5.2, 4))
 
 
-def colour_range(values: Sequence[float]) -> tuple[float, float]:
-    """The range that colours tell apart: Tukey's fences, so that one failure does not make all others look alike."""
-    first, third = np.quantile(values, [0.25, 0.75])
-    reach = 1.5 * (third - first)
-    return max(min(values), first - reach), min(max(values), third + reach)
-
-
 def _trial_curves(sweep: Sweep, objective: str, runs: Sequence[Run]) -> Drawing | None:
     curves = [(run, curve) for run in runs if (curve := run.curve(objective, "epoch"))]
     if not curves:
         return None
     best = {str(trial.number) for trial in sweep.ranked()[:1]}
+    values = [y for _, curve in curves for _, y in curve]
+    ends = axis_range(values, sweep.rises)
+    left_out = outside(values, ends)
 
     def paint(axes: Axes) -> None:
         seen = set()
@@ -258,9 +233,12 @@ def _trial_curves(sweep: Sweep, objective: str, runs: Sequence[Run]) -> Drawing 
         whole_numbers(axes.xaxis)
         axes.set_xlabel("epochs")
         axes.set_ylabel(f"{objective}{unit(objective)}")
+        if left_out:
+            axes.set_ylim(*widened(ends, scale(objective)))
         axes.legend()
 
-    caption = f"One line a trial; {_trial_counts(sweep)}"
+    rest = f" Points of the lines beyond the axis: {left_out}." if left_out else ""
+    caption = f"One line a trial; {_trial_counts(sweep)}{rest}"
     return draw(_name(sweep, "trials"), f"{sweep.name}: {objective} of each trial", caption, paint)
 
 
@@ -268,6 +246,10 @@ def _front(sweep: Sweep, objectives: Sequence[str]) -> Drawing:
     assert sweep.study is not None
     best = {trial.number for trial in sweep.study.best_trials}
     shown = list(zip(objectives, sweep.study.directions, strict=True))[:2]
+    columns = [[trial.values[place] for trial in sweep.complete] for place in range(2)]
+    rising = [direction is StudyDirection.MAXIMIZE for _, direction in shown]
+    across, up = (axis_range(column, rises) for column, rises in zip(columns, rising, strict=True))
+    left_out = sum(outside([x], across) or outside([y], up) for x, y in zip(*columns, strict=True))
 
     def paint(axes: Axes) -> None:
         for label, colour, chosen in (("dominated", QUIET, False), ("Pareto front", INK, True)):
@@ -275,12 +257,14 @@ def _front(sweep: Sweep, objectives: Sequence[str]) -> Drawing:
             points = [[trial.values[i] * scale(name) for trial in trials] for i, (name, _) in enumerate(shown)]
             if trials:
                 axes.plot(*points, "o", color=colour, markersize=5, label=label)
-        across, up = (f"{name}{unit(name)}, {direction.name.lower()}d" for name, direction in shown)
-        axes.set_xlabel(across)
-        axes.set_ylabel(up)
+        labels = [f"{name}{unit(name)}, {direction.name.lower()}d" for name, direction in shown]
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+        if left_out:
+            axes.set(xlim=widened(across, scale(shown[0][0])), ylim=widened(up, scale(shown[1][0])))
         axes.legend()
 
-    rest = f" Not drawn: {', '.join(objectives[2:])}." if len(objectives) > 2 else ""
+    rest = f" Trials beyond the axes: {left_out}." if left_out else ""
+    rest += f" Not drawn: {', '.join(objectives[2:])}." if len(objectives) > 2 else ""
     return draw(_name(sweep, "front"), f"{sweep.name}: Pareto front", f"{_trial_counts(sweep)}{rest}", paint)
 
 
