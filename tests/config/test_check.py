@@ -43,7 +43,7 @@ def cfg(compose):
         ("model.dropout", 1.0, r"`model\.dropout` must be in \[0, 1\) but got 1\.0"),
         ("model._target_", 3, r"`model\._target_` must be a text but got 3"),
         ("trainer.max_epochs", -2, r"`trainer\.max_epochs` must be in \[-1, inf\) but got -2"),
-        ("trainer.strategy", "dp", r"`trainer\.strategy` must be one of auto, ddp, ddp_spawn, fsdp but got 'dp'"),
+        ("trainer.strategy", "dp", r"`trainer\.strategy` must be one of auto, ddp, fsdp but got 'dp'"),
         ("trainer.max_epochs", "ten", r"`trainer\.max_epochs` must be a whole number.* but got 'ten'"),
         ("trainer.max_epochs", 0, r"`trainer\.max_epochs` must be at least 1, or -1 for no limit, but got 0"),
         ("trainer.max_steps", 0, r"`trainer\.max_steps` must be at least 1, or -1 for no limit, but got 0"),

@@ -161,7 +161,7 @@ class Trainer(Strict):
         description="number of devices or processes, or their indices; -1: all"
     )
     num_nodes: Count = Field(description="machines")
-    strategy: Literal["auto", "ddp", "ddp_spawn", "fsdp"] = Field(
+    strategy: Literal["auto", "ddp", "fsdp"] = Field(
         description="how processes train together; auto: one process, or ddp where there are several devices; "
         "fsdp: each holds a part of every parameter"
     )
