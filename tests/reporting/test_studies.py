@@ -163,6 +163,19 @@ def test_choices_stand_in_the_order_in_which_the_sweep_offers_them(tmp_path):
     assert "rotate(-25)" in svg  # or they would lie on one another
 
 
+def test_sweeps_of_different_objectives_have_budgets_of_their_own(tmp_path):
+    runs, found = [], []
+    for name in ("val/acc", "val/loss"):
+        folder = tmp_path.resolve() / name.replace("/", "-")
+        study = optuna.create_study()
+        study.add_trials([create_trial(value=0.1), create_trial(value=0.2)])
+        found.append(Sweep(folder, folder.name, study))
+        runs.append(Run(folder / "0", "trial", "completed", monitor=name, settings={}))
+    figures = sections.sweeps(found, runs).figures
+    assert [figure.name for figure in figures] == ["tuning-budget", "tuning-budget-2"]
+    assert [figure.title.rpartition(" ")[2] for figure in figures] == ["val/acc", "val/loss"]
+
+
 @pytest.fixture
 def branched(tmp_path):
     """A sweep of which each optimizer has a learning rate of its own, as branches make them, and one a momentum."""

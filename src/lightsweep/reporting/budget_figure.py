@@ -17,13 +17,16 @@ BARS = 6
 """Bars of each curve, about."""
 
 
-def budget_figure(sweeps: Sequence[Sweep], objective: str, settings: Sequence[str] = ()) -> Drawing | None:
+def budget_figure(
+    sweeps: Sequence[Sweep], objective: str, settings: Sequence[str] = (), file: str = "tuning-budget"
+) -> Drawing | None:
     """The expected best value against the number of trials, one curve a sweep.
 
     Args:
-        sweeps: those with this objective.
-        objective: a metric.
+        sweeps: those of this objective.
+        objective: what their values are.
         settings: names that have their styles already; a sweep of such a name has that one.
+        file: the name of its PNG file.
     """
     values = {sweep.name: (budget_values(sweep), sweep.rises) for sweep in sweeps if sweep.single}
     values = {name: found for name, found in values.items() if len(found[0]) > 1}
@@ -61,7 +64,7 @@ def budget_figure(sweeps: Sequence[Sweep], objective: str, settings: Sequence[st
         "of trials (2,000, seeded). The first two trials' values may lie outside. A pruned trial counts with the best "
         f"that it reported, one that failed or broke a constraint with the worst of all. n trials: {counts}.{rest}"
     )
-    return draw("tuning-budget", f"What more trials are worth: {objective}", caption, paint, (5.8, 3.4))
+    return draw(file, f"What more trials are worth: {objective}", caption, paint, (5.8, 3.4))
 
 
 def _bars(axes: Axes, low: NDArray[np.float64], high: NDArray[np.float64], place: float, colour: str) -> None:

@@ -170,7 +170,11 @@ def _budgets(found: Sequence[Sweep], runs: Sequence[Run], settings: Sequence[str
     for sweep in found:
         if sweep.single:
             by_objective.setdefault(_objectives(sweep, runs)[0], []).append(sweep)
-    return [budget_figure(group, objective, settings) for objective, group in by_objective.items()]
+    ends = ["", *(f"-{place}" for place in range(2, len(by_objective) + 1))]
+    return [
+        budget_figure(group, objective, settings, f"tuning-budget{end}")
+        for end, (objective, group) in zip(ends, by_objective.items(), strict=False)
+    ]
 
 
 def _sweep(sweep: Sweep, trial_runs: Sequence[Run]) -> Section:
