@@ -145,6 +145,9 @@ def test_one_wild_loss_is_left_out_of_the_figures_and_told(tmp_path):
     front = figures_of(Sweep(tmp_path, "s", two), "val/loss", "val/acc")["sweep-s-front"]
     assert front.caption.endswith("Trials beyond the axes: 1.")
     assert ">200000<" not in front.svg
+    two.add_trial(create_trial(values=[1e6, 0.99]))
+    front = figures_of(Sweep(tmp_path, "s", two), "val/loss", "val/acc")["sweep-s-front"]
+    assert front.caption.endswith("0 failed.")  # the best of one objective is in sight, however bad in the other
     budget = budget_figure([sweep], "value")
     assert budget.caption.endswith("Trials of which the value lies beyond the axis: 1.")
     assert ">200000<" not in budget.svg

@@ -36,8 +36,10 @@ def axis_range(values: Sequence[float], rises: bool) -> tuple[float, float]:
     """The range of all finite values; without those far out on the worse side, where they stretch the axis too far."""
     finite = [value for value in values if np.isfinite(value)] or [0.0, 1.0]
     low, high = colour_range(finite, rises, OUTER)
-    whole = max(finite) - min(finite)
-    return (low, high) if 0 < STRETCHED * (high - low) < whole else (min(finite), max(finite))
+    inside = [value for value in finite if low <= value <= high]
+    needed, whole = max(inside) - min(inside), max(finite) - min(finite)
+    shown = inside if 0 < STRETCHED * needed < whole else finite
+    return min(shown), max(shown)
 
 
 def outside(values: Sequence[float], ends: tuple[float, float]) -> int:

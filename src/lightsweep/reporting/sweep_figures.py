@@ -1,7 +1,7 @@
 """The figures of one sweep: how it went, what mattered, and where the best settings lie."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -246,10 +246,8 @@ def _front(sweep: Sweep, objectives: Sequence[str]) -> Drawing:
     assert sweep.study is not None
     best = {trial.number for trial in sweep.study.best_trials}
     shown = list(zip(objectives, sweep.study.directions, strict=True))[:2]
-    columns = [[trial.values[place] for trial in sweep.complete] for place in range(2)]
-    rising = [direction is StudyDirection.MAXIMIZE for _, direction in shown]
-    across, up = (axis_range(column, rises) for column, rises in zip(columns, rising, strict=True))
-    left_out = sum(outside([x], across) or outside([y], up) for x, y in zip(*columns, strict=True))
+    across, up = (_front_range(sweep, place, best) for place in range(2))
+    left_out = sum(any((outside(t.values[:1], across), outside(t.values[1:2], up))) for t in sweep.complete)
 
     def paint(axes: Axes) -> None:
         for label, colour, chosen in (("dominated", QUIET, False), ("Pareto front", INK, True)):
@@ -266,6 +264,16 @@ def _front(sweep: Sweep, objectives: Sequence[str]) -> Drawing:
     rest = f" Trials beyond the axes: {left_out}." if left_out else ""
     rest += f" Not drawn: {', '.join(objectives[2:])}." if len(objectives) > 2 else ""
     return draw(_name(sweep, "front"), f"{sweep.name}: Pareto front", f"{_trial_counts(sweep)}{rest}", paint)
+
+
+def _front_range(sweep: Sweep, place: int, best: Container[int]) -> tuple[float, float]:
+    """The range of one objective, in which the whole front lies: its ends may be far out, as a slow trial's are."""
+    assert sweep.study is not None
+    rises = sweep.study.directions[place] is StudyDirection.MAXIMIZE
+    ends = axis_range([trial.values[place] for trial in sweep.complete], rises)
+    front = [trial.values[place] for trial in sweep.complete if trial.number in best]
+    seen = [*ends, *filter(np.isfinite, front)]
+    return min(seen), max(seen)
 
 
 def _by_state(sweep: Sweep) -> tuple[list[FrozenTrial], list[FrozenTrial], list[FrozenTrial]]:
