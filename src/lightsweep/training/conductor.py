@@ -34,14 +34,13 @@ class Conductor(Callback):
         described: whether it was called.
     """
 
-    describe: Callable[[], None]
-
     def __init__(
         self, stepper: Stepper, recorder: Recorder, clock: Clock, bar: Bar, log_every_n_steps: int, monitor: str
     ) -> None:
         self.stepper, self.recorder, self.clock, self.bar = stepper, recorder, clock, bar
         self.log_every_n_steps, self.monitor = log_every_n_steps, monitor
         self.started = self.described = False
+        self.describe: Callable[[], None] = lambda: None
         self._logged_step = 0
         self._validated = self._closed = False
         self._random: list[dict[str, Any]] = []
