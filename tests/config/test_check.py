@@ -64,26 +64,16 @@ def cfg(compose):
         ("monitor", "accuracy", r"`monitor` must be a text like .* but got 'accuracy'"),
         ("mode", "up", r"`mode` must be one of auto, min, max but got 'up'"),
         ("trust", "pkg", r"`trust` must be a list but got 'pkg'"),
+        ("callbacks.foo", 3, r"`callbacks\.foo` must be a group of keys but got 3"),
+        ("callbacks.foo.every", 3, r"`callbacks\.foo\._target_` is missing"),
+        ("metrics.foo", 3, r"`metrics\.foo` must be a group of keys but got 3"),
     ],
 )
 def test_a_value_out_of_range_is_named(cfg, key, value, text):
-    OmegaConf.update(cfg, key, value)
+    OmegaConf.update(cfg, key, value, force_add=True)
 
     with pytest.raises(ConfigError, match=f"^{text}$"):
         check(cfg)
-
-
-@pytest.mark.parametrize(
-    ("word", "text"),
-    [
-        ("+callbacks.foo=3", r"^`callbacks\.foo` must be a group of keys but got 3$"),
-        ("+callbacks.foo.every=3", r"^`callbacks\.foo\._target_` is missing$"),
-        ("+metrics.foo=3", r"^`metrics\.foo` must be a group of keys but got 3$"),
-    ],
-)
-def test_what_stands_under_a_name_of_ones_own_is_a_group_with_a_target(compose, word, text):
-    with pytest.raises(ConfigError, match=text):
-        check(compose(word))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from lightsweep.reporting.curves import Curve, mean_curve
 from lightsweep.reporting.drawing import INK, QUIET, Drawing, draw, legend_beside, styles_of, whole_numbers
 from lightsweep.reporting.grouping import Group, rises
 from lightsweep.reporting.labels import labels
-from lightsweep.reporting.numbers import scale, unit
+from lightsweep.reporting.numbers import many, scale, unit
 
 MOST_CURVES, MOST_ROWS = 12, 30
 _AXES = {"epoch": "epochs", "step": "optimizer steps", "seconds": "seconds since the process started"}
@@ -112,8 +112,7 @@ def _draw_curve(axes: Axes, label: str, curve: Curve, look: tuple[str, str], fac
 def _counts(seeds: Mapping[str, int]) -> str:
     """`n = 5 seeds each`, or each setting's own."""
     if len(set(seeds.values())) == 1:
-        n = next(iter(seeds.values()))
-        return f"n = {n} seed{'s' if n > 1 else ''} each"
+        return f"n = {many(next(iter(seeds.values())), 'seed')} each"
     return "n seeds: " + ", ".join(f"{name} {count}" for name, count in seeds.items())
 
 
