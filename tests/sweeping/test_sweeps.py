@@ -94,6 +94,9 @@ def test_the_direction_is_what_the_objectives_want(plan_of, arguments, direction
             "`hydra.sweeper.direction` must be minimize for monitor=auto but is maximize",
         ),
         (["optimizer.lr=-1"], "`optimizer.lr` must be in"),
+        (["objectives=val/loss"], "`objectives` must be a list but got 'val/loss'"),
+        (["objectives=[]"], "`objectives` must be"),
+        (["mode=up"], "`mode` must be one of auto, min, max but got 'up'"),
     ],
 )
 def test_what_no_trial_could_use_is_refused_before_any(plan_of, arguments, message):

@@ -6,7 +6,7 @@ Other applications have neither; their mistakes show in the trials.
 from collections.abc import Sequence
 
 from hydra.core.config_loader import ConfigLoader
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from lightsweep import paths
 from lightsweep.config.check import check, nearest, validates
@@ -55,14 +55,19 @@ def refuse_direction(name: str, best: str | None, direction: str) -> None:
 
 
 def own_directions(config: DictConfig) -> list[str]:
-    """The directions of a sweep that names none, one an objective: more is better of what only the model can tell."""
-    return [_best(str(name), config) or "maximize" for name in config.objectives]
+    """The directions of a sweep that names none, one an objective: more is better of what only the model can tell.
+
+    What `objectives` and `mode` may be, `check_own` says.
+    """
+    given = config.objectives
+    names = list(given) if isinstance(given, ListConfig) and given else ["monitor"]
+    return [_best(str(name), config) or "maximize" for name in names]
 
 
 def _best(name: str, task: DictConfig) -> str | None:
     """The direction in which an objective is good; None where it takes the model to know."""
     if name == "monitor":
-        if task.mode != "auto":
+        if task.mode in ("min", "max"):
             return f"{task.mode}imize"
         name = _monitor(task)
     if name in ("seconds", "parameters") or name.endswith("/loss"):
