@@ -161,7 +161,7 @@ def test_pictures_and_the_table_are_about_the_test_set(finished, read):
         assert len(picture.convert("RGB").getcolors(maxcolors=1000)) > 10, "something is drawn"
     (text,) = events.Tensors("test/classes")
     head = text.tensor_proto.string_val[0].decode().splitlines()[0]
-    assert head == f"Best checkpoint on the test set: {100 * result['test/acc']:.2f} % of 200 examples"
+    assert head == f"Accuracy on the test set: {100 * result['test/acc']:.2f} % of 200 examples"
 
 
 def test_the_table_counts_as_the_network_predicts(finished, read, compose):
@@ -195,7 +195,7 @@ def test_a_run_without_test_is_shown_on_its_validation_split(run, tmp_path, read
     assert set(events.Tags()["images"]) == {"val/confusion_matrix", "val/mistakes", "network/first_layer"}
     (text,) = events.Tensors("val/classes")
     accuracy = f"{100 * result.metrics['val/acc']:.2f} % of 50 examples"
-    assert text.tensor_proto.string_val[0].decode().startswith(f"Best checkpoint on the val set: {accuracy}")
+    assert text.tensor_proto.string_val[0].decode().startswith(f"Accuracy on the val set: {accuracy}")
     assert "test/acc" not in result.metrics
 
 

@@ -58,7 +58,7 @@ def test_parts_make_the_whole():
 def test_the_table_has_a_dash_where_nothing_was_predicted(predictions):
     lines = table(predictions, ["a", "b", "c"], "test").splitlines()
 
-    assert lines[0] == "Best checkpoint on the test set: 50.00 % of 6 examples"
+    assert lines[0] == "Accuracy on the test set: 50.00 % of 6 examples"
     assert lines[-3:] == ["| a | 2 | 50.00 % | 50.00 % |", "| b | 2 | 50.00 % | 100.00 % |", "| c | 2 | – | 0.00 % |"]
 
 

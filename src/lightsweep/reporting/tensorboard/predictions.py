@@ -84,7 +84,7 @@ def table(predictions: Predictions, names: Sequence[str], split: str) -> str:
     """Precision and recall of each class, as a Markdown table."""
     total = int(predictions.counts.sum())
     lines = [
-        f"Best checkpoint on the {split} set: {100 * predictions.accuracy:.2f} % of {total:,} examples",
+        f"Accuracy on the {split} set: {100 * predictions.accuracy:.2f} % of {total:,} examples",
         "",
         "| class | examples | precision | recall |",
         "|---|---:|---:|---:|",
