@@ -42,6 +42,13 @@ def test_threads_and_exit_handlers_come_to_their_end_but_no_module_is_torn_down(
     assert end(ending) == (code, ["a thread's", "a handler's"], "")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_process_without_an_output_ends_with_its_exit_code(closed):
+    program = PROGRAM.format(ending="sys.exit(2)")
+    done = subprocess.run(["bash", "-c", f'"$0" -c "$1" {closed}', sys.executable, program], capture_output=True)
+    assert (done.returncode, done.stderr) == (2, b"")
+
+
 def test_a_bug_keeps_its_traceback():
     code, lines, err = end("raise ValueError('a bug')")
 

@@ -64,6 +64,13 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path, monkeypatch):
             make_project(tmp_path / name)
 
 
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(ConfigError, match=r"file/mine/README\.md cannot be written: Not a directory$"):
+        make_project(tmp_path / "file" / "mine")
+
+
 def test_the_command_says_what_it_made(tmp_path, monkeypatch, capsys):
     from lightsweep.cli.new import new
 

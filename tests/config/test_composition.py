@@ -73,6 +73,7 @@ def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
         (["experiment=artcle"], ["`experiment` must be one of", "article", "did you mean 'article'?"]),
         (["hydra/sweeper=optuna", "hydra.sweeper.n_trials=many"], ["`hydra.sweeper.n_trials`", "'many'", "Integer"]),
         (["trainer.max_epochs"], ["`trainer.max_epochs` is no override like key=value"]),
+        (["+=1"], ["`+=1` names no key before its `=`"]),
         (["optimizer=null"], ["`optimizer=null`: `optimizer` is chosen by name; there are", "adagrad"]),
         (["logger=[csv,3]"], ["`logger=[csv,3]`: `logger` is chosen by name", "tensorboard"]),
         (["~logger=3"], ["`~logger=3`: `logger` is chosen by name"]),

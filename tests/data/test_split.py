@@ -91,7 +91,7 @@ def test_a_fold_takes_the_place_of_val_size(run, initial):
         (["data.fold=-1"], r"^`data\.fold` must be in \[0, inf\) but got -1$"),
         (["data=line", "model=linear_regression", "data.stratified=true"], r"^`data\.stratified` needs classes"),
         (["data=line", "model=linear_regression", "data.class_weights=balanced"], r"^`data\.class_weights` needs cl"),
-        (["data.class_weights=even"], r"^`data\.class_weights` must be balanced but got 'even'$"),
+        (["data.class_weights=even"], r"^`data\.class_weights` must be balanced or null but got 'even'$"),
     ],
 )
 def test_a_split_that_cannot_be_is_refused(run, overrides, text):

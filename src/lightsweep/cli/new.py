@@ -40,24 +40,30 @@ def make_project(folder: Path) -> list[Path]:
         The files.
 
     Raises:
-        ConfigError: a folder that holds something, or whose name cannot be a package's.
+        ConfigError: a folder that holds something or cannot be written, or whose name cannot be a package's.
     """
     name = folder.absolute().name
     package = name.replace("-", "_")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is there already, and not an empty folder")
-    if not _NAME.fullmatch(name) or keyword.iskeyword(package):
+    if not _NAME.fullmatch(name):
         raise ConfigError(
             f"a project's name must be like net or my-net_2, of ASCII letters, digits, - and _, but is {name!r}"
         )
+    if keyword.iskeyword(package):
+        raise ConfigError(f"a project's package is named like it, but {package!r} is a word of Python's own")
     if package in sys.stdlib_module_names or package in ("tests", "conf", "sweeps") or _installed(package):
         raise ConfigError(f"a project's package is named like it, but there is a package {package!r} already")
     made = []
     for source in sorted(path for path in template_dir().rglob("*") if path.is_file() and path.suffix != ".pyc"):
         inside = source.relative_to(template_dir()).as_posix()
         target = folder / _PLACES.get(inside, inside.replace("package/", f"{package}/"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_text(target, string.Template(source.read_text(encoding="utf-8")).substitute(name=name, package=package))
+        text = string.Template(source.read_text(encoding="utf-8")).substitute(name=name, package=package)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_text(target, text)
+        except OSError as error:
+            raise ConfigError(f"{target} cannot be written: {error.strerror}") from None
         made.append(target)
     return made
 

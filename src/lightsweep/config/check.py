@@ -19,6 +19,7 @@ _TYPES = {
     "int_from_float": "a whole number",
     "bool_type": "true or false",
     "string_type": "a text",
+    "string_too_short": "a text that is not empty",
     "list_type": "a list",
     "dict_type": "a group of keys",
     "model_type": "a group of keys",
@@ -159,10 +160,12 @@ def _wanted(keys: Sequence[str], error: Any) -> str:
     bounds = interval(field) if field is not None else ""
     kind = error["type"]
     if kind in _TYPES:
-        return _TYPES[kind] + (f" in {bounds}" if bounds else "")
+        of = " of values" if kind == "list_type" and bounds else ""
+        return _TYPES[kind] + of + (f" in {bounds}" if bounds else "")
     if kind == "literal_error":
         choices = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
-        return f"one of {choices}" if "," in choices else choices
+        null = " or null" if field is not None and type(None) in get_args(field.annotation) else ""
+        return (f"one of {choices}" if "," in choices else choices) + null
     if kind == "string_pattern_mismatch" and field is not None:
         return f"a text like {error['ctx']['pattern']} ({field.description})"
     if kind == "too_short":

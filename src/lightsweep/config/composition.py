@@ -38,6 +38,8 @@ def _refuse_odd_choices() -> None:
 
     def checked(self: Overrides, repo: IConfigRepository, overrides_list: list[Override]) -> None:
         for override in overrides_list:
+            if not override.key_or_group:
+                raise ConfigCompositionException(f"`{override.input_line}` names no key before its `=`")
             if not override.is_sweep_override() and repo.group_exists(override.key_or_group):
                 _refuse_odd_choice(repo, override)
         original(self, repo, overrides_list)

@@ -25,14 +25,18 @@ class Strict(BaseModel):
 
 
 class Open(BaseModel):
-    """A group whose members bring keys of their own; `_target_` names what is built."""
+    """A group whose members bring keys of their own."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    target: str | None = Field(alias="_target_", description="import path of what is built")
+
+class Built(Open):
+    """One whose `_target_` names what is built."""
+
+    target: str = Field(alias="_target_", min_length=1, description="import path of what is built")
 
 
-class Model(Open):
+class Model(Built):
     """`model`: the network and its loss."""
 
     label_smoothing: Fraction = Field(0.0, description="share of the target's mass spread over all classes")
@@ -49,7 +53,7 @@ class Model(Open):
     channels_last: bool | None = Field(None, description="memory format NHWC; null: where the model has convolutions")
 
 
-class Data(Open):
+class Data(Built):
     """`data`: the data set, its split and how batches are made."""
 
     root: str = Field("data", description="folder of the data files, from where the command runs or in the project")
@@ -86,7 +90,7 @@ class Data(Open):
     digits: list[int] = Field([], description="the two digits that are told apart")
 
 
-class Optimizer(Open):
+class Optimizer(Built):
     """`optimizer`: the update rule; further keys are its constructor's."""
 
     lr: Positive = Field(0.01, description="learning rate, the step size η")
@@ -176,7 +180,7 @@ class EarlyStopping(Strict):
     min_delta: NonNegative = Field(description="smallest change that counts as improvement")
 
 
-class Logger(Open):
+class Logger(Built):
     """`logger.<name>`: where metrics go; further keys are its constructor's."""
 
     norms: bool = Field(True, description="norms of weights and gradients at each logging point (tensorboard)")
@@ -190,11 +194,11 @@ class Logger(Open):
     )
 
 
-class Callback(Open):
+class Callback(Built):
     """`callbacks.<name>`: a Lightning callback; all further keys are its constructor's."""
 
 
-class Metric(Open):
+class Metric(Built):
     """`metrics.<name>`: a metric over the validation and the test split; further keys are its constructor's."""
 
 
