@@ -1,6 +1,6 @@
 """What a measurement is: samples of two sides taken in turn, their medians, the spread, and the goal."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -123,9 +123,3 @@ def number(value: float) -> str:
     size = abs(value)
     digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
     return f"{value:,.{digits}f}"
-
-
-def spread(values: Sequence[float] | Iterable[float]) -> str:
-    """Such as `0.98–1.03`."""
-    values = list(values)
-    return f"{number(min(values))}–{number(max(values))}"

@@ -7,7 +7,6 @@ import argparse
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer, seed_everything
@@ -27,13 +26,11 @@ class MNISTData(LightningDataModule):
 
     Args:
         batch_size: images in a batch.
-        num_workers: processes of each DataLoader.
-        batch_sampler: chooses the training batches instead of shuffling.
     """
 
-    def __init__(self, batch_size: int = 128, num_workers: int = 0, batch_sampler: Any = None) -> None:
+    def __init__(self, batch_size: int = 128) -> None:
         super().__init__()
-        self.batch_size, self.num_workers, self.batch_sampler = batch_size, num_workers, batch_sampler
+        self.batch_size = batch_size
         self.transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
         self.train_set: Dataset | None = None
         self.val_set: Dataset | None = None
@@ -48,14 +45,12 @@ class MNISTData(LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Shuffled batches."""
         assert self.train_set is not None
-        if self.batch_sampler is not None:
-            return DataLoader(self.train_set, batch_sampler=self.batch_sampler, num_workers=self.num_workers)
-        return DataLoader(self.train_set, self.batch_size, shuffle=True, num_workers=self.num_workers)
+        return DataLoader(self.train_set, self.batch_size, shuffle=True)
 
     def val_dataloader(self) -> DataLoader:
         """Batches in order."""
         assert self.val_set is not None
-        return DataLoader(self.val_set, self.batch_size, num_workers=self.num_workers)
+        return DataLoader(self.val_set, self.batch_size)
 
 
 class MNISTModule(LightningModule):
@@ -111,7 +106,6 @@ def main() -> None:
     """Train, and print each epoch's seconds (training, validation, checkpoint, logging) as one line of JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--num-workers", type=int, default=0)
     options = parser.parse_args()
     seed_everything(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +121,7 @@ def main() -> None:
                 EpochSeconds(str(seconds)),
             ],
         )
-        trainer.fit(MNISTModule(), datamodule=MNISTData(num_workers=options.num_workers))
+        trainer.fit(MNISTModule(), datamodule=MNISTData())
         found = json.loads(seconds.read_text(encoding="utf-8"))
     print("\n" + json.dumps({"epoch_seconds": found}))
 

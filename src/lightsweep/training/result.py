@@ -8,8 +8,6 @@ from lightsweep.errors import ConfigError
 from lightsweep.files import write_json
 from lightsweep.paths import RunPaths
 
-STATUSES = ("running", "completed", "diverged", "interrupted", "pruned", "failed")
-
 
 @dataclass
 class Result:
