@@ -85,6 +85,7 @@ def test_a_file_that_is_no_experiment_is_named(tmp_path, text, message):
         ("'~trust': 1", "~trust"),
         ("'++hydra.callbacks.x': {_target_: os.system}", r"\+\+hydra.*"),
         ("logger: {csv: {save_dir: ../../elsewhere}}", "logger.csv.save_dir"),
+        ("logger: {csv: {_args_: [a, ~/elsewhere]}}", "logger.csv._args_"),
     ],
 )
 def test_a_file_does_not_reach_beyond_a_runs_configuration(tmp_path, text, key):

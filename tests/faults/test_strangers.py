@@ -138,6 +138,10 @@ IN_TRAINING = {
         {"logger": {"x": {"_target_": "lightning.pytorch.loggers.CSVLogger", "save_dir": "../ran"}}},
         r"`logger\.x\.save_dir` of mine/config\.yaml leads out of this folder: .* say it again: logger\.x\.save_dir=.*",
     ),
+    "callback at home": (
+        {"callbacks": {"x": {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint", "dirpath": "~/ran"}}},
+        r"`callbacks\.x\.dirpath` of mine/config\.yaml leads out of this folder: .*",
+    ),
     "logger abroad": (
         {"logger": {"x": {"_target_": "lightning.pytorch.loggers.MLFlowLogger", "tracking_uri": "http://evil"}}},
         r"`logger\.x\.tracking_uri` of mine/config\.yaml leads out of this folder: .*",

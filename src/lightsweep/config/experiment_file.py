@@ -15,7 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 from lightsweep.config.aliases import LAUNCHERS
 from lightsweep.config.dotted import dotted
 from lightsweep.config.override_text import override_text
-from lightsweep.config.saved import leads_outside
+from lightsweep.config.places import leads_outside
+from lightsweep.config.saved import leaves
 from lightsweep.errors import ConfigError
 
 _KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
@@ -71,8 +72,8 @@ def overrides_of(path: Path, given: set[str]) -> list[str]:
                 raise ConfigError(f"`experiment={path}` chooses {str(name)!r} for `{group}`, which is no name")
     values = list(dotted(content))
     for key, value in values:
-        plain = bool(_KEY.fullmatch(key))
-        _refuse_unless(path, key, plain and not leads_outside(key, value, Path.cwd()), given)
+        outside = any(leads_outside(key, leaf, Path.cwd()) for _, leaf in leaves(value))
+        _refuse_unless(path, key, bool(_KEY.fullmatch(key)) and not outside, given)
     groups = [f"{group}={override_text(choice)}" for group, choice in words]
     return groups + [f"{key}={override_text(value)}" for key, value in values]
 

@@ -6,7 +6,6 @@ from it, it takes nothing from this machine's environment, and it names no place
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -15,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep.config.composition import explain
 from lightsweep.config.override_text import override_text
+from lightsweep.config.places import leads_outside
 from lightsweep.config.renamed import renew_config, renew_words
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.paths import RunPaths
@@ -102,20 +102,6 @@ def leaves(values: Any, above: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(value, f"{above}.{key}" if above else str(key))
     else:
         yield above, values
-
-
-def leads_outside(key: str, value: Any, folder: Path) -> bool:
-    """Whether a value of a logger or a callback names a place that is neither below here nor below a run's folder."""
-    if not isinstance(value, str) or key.partition(".")[0] not in ("logger", "callbacks"):
-        return False
-    scheme, found, rest = value.rpartition("://")
-    if found and not scheme.startswith("sqlite"):
-        return True
-    path = Path(rest.removeprefix("/") if found else value)
-    if ".." in path.parts:
-        return True
-    homes = (Path.cwd(), folder.absolute())
-    return path.is_absolute() and not any(path.is_relative_to(home) for home in homes)
 
 
 def read_result(paths: RunPaths) -> dict[str, Any]:
