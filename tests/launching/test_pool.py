@@ -170,6 +170,19 @@ def test_an_error_in_an_observer_ends_the_jobs_and_is_raised(run: Run, tmp_path:
     wait_until_dead(lambda: pids)
 
 
+def test_a_signal_at_the_last_jobs_end_is_obeyed_too(run: Run, tmp_path: Path) -> None:
+    def terminate(event: JobEvent) -> None:
+        if event.kind == "ended":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run((do.touch, tmp_path, "a"), on_event=terminate)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_starts_are_logged_in_one_line_each(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         run((do.leave_at_once, 0), fake_gpus=1)

@@ -49,6 +49,7 @@ class Pool:
                 shift.work()
             finally:
                 shift.kill()
-        if shift.stopped_by is not None:
-            obey(shift.stopped_by)
+            stopped_by = shift.stopped_by or next(iter(stop.read()), None)  # it may come at the last job's end
+        if stopped_by is not None:
+            obey(stopped_by)
         return [shift.outcomes[job.number] for job in jobs]
