@@ -50,12 +50,14 @@ def ended_at_once() -> AbstractContextManager[None]:
 def _handled_by(handler: Handler | signal.Handlers) -> Iterator[None]:
     """Handle the signals within a block; the handlers from before are put back after it.
 
-    Outside the main thread signals cannot be handled, and nothing is done.
+    Signals that the program ignores, as a shell makes a background job do, stay ignored. Outside the main thread
+    signals cannot be handled, and nothing is done.
     """
     before = {}
     try:
         for number in INTERRUPTING:
-            before[number] = signal.signal(number, handler)
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, handler)
     except ValueError:  # not the main thread
         before = {}
     try:
