@@ -133,6 +133,23 @@ def test_parameters_of_a_search_are_those_that_it_drew(tmp_path):
     assert (found.best_parameters, found.best_value) == ({"lr": 1e-05}, 1e-05)
 
 
+def test_a_comparison_gives_the_search_of_each_choice(tmp_path):
+    SweepPaths(tmp_path).multirun.write_text("hydra: {sweeper: {compare: optimizer}}\n")
+    for name, value in (("sgd", 0.5), ("adam", 0.25)):
+        rows = [
+            ["number", "state", "value", "duration_s", "reason", "optimizer.lr"],
+            [0, "complete", value, 2.0, "", 0.1],
+        ]
+        (tmp_path / name).mkdir()
+        write_csv(SweepPaths(tmp_path / name).trials, rows)
+
+    found = Sweep.read(tmp_path)
+
+    assert (found.trials, found.best_value) == ((), None)
+    assert {name: choice.trials[0].values for name, choice in found.choices.items()} == {"sgd": (0.5,), "adam": (0.25,)}
+    assert found.choices["sgd"] == Sweep.read(tmp_path / "sgd")
+
+
 def test_a_folder_that_is_no_sweep_is_named(tmp_path):
     with pytest.raises(RunFolderError, match=r"is no sweep's folder"):
         Sweep.read(tmp_path)

@@ -96,29 +96,35 @@ class Trial:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a search or a grid came to, read from its folder.
+    """What a search, a grid or a comparison came to, read from its folder.
 
     Attributes:
         folder: the sweep's folder.
-        trials: by number.
+        trials: by number; none of a comparison's own.
         best_parameters: the winner's settings; empty where nothing completed, and for grids, which rank nothing.
         best_value: what it reached; None likewise, and where there are several directions.
+        choices: of a comparison (`hydra.sweeper.compare`) the search for each choice, by the name of its folder; empty
+            for all else. `compare` of the folder tells how the choices' re-runs differ.
     """
 
     folder: Path
     trials: tuple[Trial, ...]
     best_parameters: Mapping[str, Any] = field(default_factory=dict)
     best_value: float | None = None
+    choices: Mapping[str, "Sweep"] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path | str) -> "Sweep":
-        """A sweep's folder, finished or not.
+        """A sweep's folder, finished or not; a comparison's choices are those that have begun.
 
         Raises:
             RunFolderError: it holds neither trials nor runs.
         """
         found = paths.SweepPaths(Path(folder))
         if not found.trials.is_file():
+            if _is_comparison(found):
+                begun = sorted(path.parent for path in found.folder.glob(f"*/{found.trials.name}"))
+                return cls(found.folder, (), choices={path.name: cls.read(path) for path in begun})
             return cls(found.folder, tuple(_grid(found.folder)))
         best: dict[str, Any] = {}
         if found.results.is_file():
@@ -168,11 +174,11 @@ def compare(folders: Path | str | Sequence[Path | str], metric: str | None = Non
 
 
 def sweep(overrides: Sequence[str]) -> Sweep:
-    """What `python train.py -m <overrides>` does: a search, or a grid of all combinations.
+    """What `python train.py -m <overrides>` does: a search, a grid of all combinations, or a comparison of searches.
 
     Args:
-        overrides: as on the command line, such as `["sweeps=lr_momentum", "model=mlp"]` or
-            `["optimizer=sgd,adam", "seed=0,1,2"]`.
+        overrides: as on the command line, such as `["sweeps=lr_momentum", "model=mlp"]`,
+            `["optimizer=sgd,adam", "seed=0,1,2"]` or `["experiment=optimizer_comparison"]`.
 
     Raises:
         ConfigError: an override that does not fit, before any trial.
@@ -205,6 +211,13 @@ def _hydra() -> Iterator[Hydra]:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = before
+
+
+def _is_comparison(found: paths.SweepPaths) -> bool:
+    return (
+        found.multirun.is_file()
+        and OmegaConf.select(OmegaConf.load(found.multirun), "hydra.sweeper.compare") is not None
+    )
 
 
 def _trials(found: paths.SweepPaths) -> Iterator[Trial]:
