@@ -4,7 +4,10 @@ import csv
 
 import pytest
 from lightning.pytorch.loggers import Logger
+from omegaconf import OmegaConf
 
+from lightsweep.paths import RunPaths
+from lightsweep.training.build import build_loggers
 from lightsweep.training.clock import Clock
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.watching import Watcher
@@ -76,6 +79,24 @@ class Notes(Logger):
 
     def log_metrics(self, metrics, step):
         self.told.append((step, metrics))
+
+
+class Filed(Notes):
+    """A logger that takes the run's folder among others."""
+
+    def __init__(self, **options):
+        super().__init__()
+        self.options = options
+
+
+@pytest.mark.parametrize(("logger", "given"), [(Notes, False), (Filed, True)])
+def test_a_logger_is_given_the_runs_folder_where_it_takes_one(tmp_path, logger, given):
+    node = {"_target_": f"{logger.__module__}.{logger.__name__}"}
+    cfg = OmegaConf.create({"logger": {"x": node}, "trust": [logger.__module__.partition(".")[0]]})
+
+    [found] = build_loggers(cfg, RunPaths(tmp_path))
+
+    assert getattr(found, "options", {}) == ({"save_dir": str(tmp_path)} if given else {})
 
 
 class Watching(Notes):

@@ -312,7 +312,9 @@ def build_loggers(cfg: DictConfig, paths: RunPaths) -> list[Logger]:
     """The configured loggers; those that write files write them into the run's folder."""
     found = []
     for node in (cfg.logger or {}).values():
-        folder = {"save_dir": str(paths.folder)} if "save_dir" not in node else {}
+        takes = inspect.signature(_target(node, cfg.trust)).parameters.values()
+        places = any(taken.name == "save_dir" or taken.kind == taken.VAR_KEYWORD for taken in takes)
+        folder = {"save_dir": str(paths.folder)} if places and "save_dir" not in node else {}
         found.append(instantiate(node, trust=cfg.trust, **folder))
     return found
 
