@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from omegaconf import open_dict
 from PIL import Image, ImageOps
 from torch import nn
 
@@ -198,6 +199,15 @@ def test_an_export_computes_what_the_network_does(command, trained_run, format):
     assert (json.loads(written["mean"]), json.loads(written["std"])) == (0.1307, 0.3081)
     assert written["run"] == "trained/best"
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_data_that_name_no_loader_are_exported_too(run, tmp_path):
+    run("model=softmax_regression", "test=false", folder=tmp_path / "run")
+    trained = load_trained(tmp_path / "run")
+    with open_dict(trained.cfg):
+        del trained.cfg.data.loader
+
+    assert write_export(trained, "torch_export", tmp_path / "model.pt2").examples == 200
 
 
 def test_a_run_without_a_test_set_says_so(command, run, table, tmp_path):

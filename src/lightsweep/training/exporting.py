@@ -136,7 +136,8 @@ def _told(net: nn.Module, format: str) -> Iterator[None]:
 
 
 def _compared(trained: Trained, net: nn.Module, run: Run, path: Path) -> Export:
-    trained.cfg.data.loader = "workers" if trained.cfg.data.get("loader") == "auto" else trained.cfg.data.loader
+    if trained.cfg.data.get("loader") == "auto":
+        trained.cfg.data.loader = "workers"
     datamodule = build_data(trained.cfg)
     datamodule.dtype = torch.float32
     try:
