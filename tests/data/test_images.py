@@ -9,6 +9,7 @@ from PIL import Image
 
 from lightsweep.data import Images
 from lightsweep.data.picture import Framing, open_image
+from lightsweep.data.transform import Transforms
 from lightsweep.errors import ConfigError, DataError
 
 
@@ -270,3 +271,11 @@ def test_a_run_on_images_with_transforms_is_repeatable(root, run):
 def test_transforms_that_cannot_be_are_refused(root, run, transforms, text):
     with pytest.raises(ConfigError, match=text):
         run("data=images", f"data.root={root}", "data.batch_size=8", f"data.transforms={transforms}", "test=false")
+
+
+def test_a_transform_that_changes_the_shape_of_some_images_only_is_refused():
+    images = torch.arange(3, dtype=torch.uint8).repeat_interleave(16).view(3, 1, 4, 4)
+    cut = Transforms((lambda image: image[:, :2] if image.max() == 1 else image,))
+
+    with pytest.raises(ConfigError, match=r"\(1, 4, 4\) torch\.uint8, but made it \(1, 2, 4\) torch\.uint8$"):
+        cut(images)

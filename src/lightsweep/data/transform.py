@@ -66,11 +66,12 @@ class Transforms:
             for step in self.steps:
                 image = step(image)
             changed.append(image)
-        if changed[0].shape != images.shape[1:] or changed[0].dtype != images.dtype:
-            raise ConfigError(
-                f"`data.transforms` must keep an image's shape and type, {tuple(images.shape[1:])} {images.dtype}, "
-                f"but made it {tuple(changed[0].shape)} {changed[0].dtype}"
-            )
+        for image in changed:  # some change their shape now and then
+            if image.shape != images.shape[1:] or image.dtype != images.dtype:
+                raise ConfigError(
+                    f"`data.transforms` must keep an image's shape and type, {tuple(images.shape[1:])} {images.dtype}, "
+                    f"but made it {tuple(image.shape)} {image.dtype}"
+                )
         return torch.stack(changed)
 
 
