@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lightsweep.reporting.tensorboard.board import first_filters
-from lightsweep.reporting.tensorboard.drawing import confusion_matrix, filter_grid, mistake_grid
+from lightsweep.reporting.tensorboard.drawing import _most_confused, confusion_matrix, filter_grid, mistake_grid
 from lightsweep.reporting.tensorboard.predictions import MOST, Mistake, Predictions, table
 
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2])
@@ -77,6 +77,19 @@ def test_confusion_matrices_of_any_size_are_drawn(classes):
     picture = confusion_matrix(found, [f"class {number}" for number in range(classes)])
 
     assert max(picture.size) < 1400
+
+
+def test_of_many_classes_the_most_confused_are_drawn():
+    counts = torch.diag(torch.full((1000,), 9))
+    counts[3, 998] = counts[5, 4] = 1
+
+    picture = confusion_matrix(Predictions(counts, []), [f"class {number}" for number in range(1000)])
+
+    assert max(picture.size) < 2200
+    assert _most_confused(counts)[:5] == [0, 1, 2, 3, 4]
+    assert _most_confused(counts)[-2:] == [98, 998]
+    red = [colour for _, colour in picture.getcolors(maxcolors=100_000) if colour[0] > 150 and colour[2] < 60]
+    assert red, "mistakes of classes far apart are shown"
 
 
 @pytest.mark.parametrize("name", ["0", "a very long name of a class"])

@@ -20,6 +20,8 @@ _INK, _PALE, _WHITE = (32, 33, 36), (128, 134, 139), (255, 255, 255)
 _BLUE, _RED = (26, 95, 180), (200, 38, 19)
 _LEGIBLE = 25
 """Classes from which on the cells of a confusion matrix are too small for numbers."""
+_MOST_CLASSES = 100
+"""Classes that a confusion matrix shows: its cells are drawn one by one, and of 1,000 classes there are a million."""
 MOST_FILTERS = 64
 
 
@@ -33,9 +35,11 @@ def png(tag: str, picture: Image.Image) -> Value:
 def confusion_matrix(predictions: Predictions, names: Sequence[str]) -> Image.Image:
     """Labels down, predictions across; recall at the right, precision below, accuracy in the corner.
 
-    Right predictions are blue by the share of their row, wrong ones red by their share of the most frequent mistake.
+    Right predictions are blue by the share of their row, wrong ones red by their share of the most frequent mistake. Of
+    more than `_MOST_CLASSES` those are shown that are in most mistakes, as label or as prediction.
     """
-    counts = predictions.counts
+    total, shown = int(predictions.counts.sum()), _most_confused(predictions.counts)
+    counts, names = predictions.counts[shown][:, shown], [names[place] for place in shown]
     classes, cell = len(counts), 46 if len(counts) <= _LEGIBLE else 18
     numbers = classes <= _LEGIBLE
     small, plain = _font(12 if numbers else 11), _font(14)
@@ -44,10 +48,13 @@ def confusion_matrix(predictions: Predictions, names: Sequence[str]) -> Image.Im
     top, margin = 62, 64
     picture = Image.new("RGB", (left + classes * cell + margin + 8, top + classes * cell + 56), _WHITE)
     draw = ImageDraw.Draw(picture)
-    draw.text((left, 8), f"accuracy {100 * predictions.accuracy:.2f} %, {int(counts.sum()):,} examples", _INK, plain)
-    draw.text((left, 28), "columns: prediction, rows: label", _PALE, small)
+    draw.text((left, 8), f"accuracy {100 * predictions.accuracy:.2f} %, {total:,} examples", _INK, plain)
+    every = len(predictions.counts)
+    of = f"; the {classes} of {every:,} classes that are in most mistakes" if classes < every else ""
+    draw.text((left, 28), f"columns: prediction, rows: label{of}", _PALE, small)
     worst = max(1, int((counts - torch.diag(counts.diagonal())).max()))
-    sizes, recall, precision = counts.sum(1).tolist(), predictions.recall, predictions.precision
+    sizes = predictions.counts.sum(1)[shown].tolist()
+    recall, precision = predictions.recall, predictions.precision
     for row, line in enumerate(counts.tolist()):
         y = top + row * cell
         draw.text((left - 10, y + cell / 2), _short(names[row]), _INK, small, anchor="rm")
@@ -63,14 +70,20 @@ def confusion_matrix(predictions: Predictions, names: Sequence[str]) -> Image.Im
             draw.text((left + classes * cell + 10, y + cell / 2), _percent(recall[row]), _BLUE, small, anchor="lm")
     for column, name in enumerate(names):
         middle = left + column * cell + cell / 2
-        shown = _short(name, 6) if numbers else _short(name, 2)
-        draw.text((middle, top - 6), shown, _INK, small, anchor="mb")
+        word = _short(name, 6) if numbers else _short(name, 2)
+        draw.text((middle, top - 6), word, _INK, small, anchor="mb")
         if numbers:
             draw.text((middle, top + classes * cell + 16), _percent(precision[column]), _BLUE, small, anchor="mm")
     if numbers:
         draw.text((left + classes * cell + 10, top - 6), "recall", _BLUE, small, anchor="lb")
         draw.text((left - 10, top + classes * cell + 16), "precision", _BLUE, small, anchor="rm")
     return picture
+
+
+def _most_confused(counts: Tensor) -> list[int]:
+    """The places of the classes to show, in order."""
+    mistakes = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal()
+    return sorted(mistakes.argsort(descending=True, stable=True)[:_MOST_CLASSES].tolist())
 
 
 def mistake_grid(images: Tensor, mistakes: Sequence[Mistake], names: Sequence[str]) -> Image.Image:
