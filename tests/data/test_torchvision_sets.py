@@ -4,6 +4,7 @@ import bz2
 
 import pytest
 import torch
+from torchvision import datasets
 
 from lightsweep.data import Torchvision
 from lightsweep.errors import ConfigError, DataError
@@ -70,3 +71,20 @@ def test_files_that_cannot_be_had_are_one_line(tmp_path, monkeypatch):
 
     with pytest.raises(DataError, match=r"^CIFAR10 could not be read from \S+ or downloaded: no network here$"):
         Torchvision("CIFAR10", str(tmp_path), batch_size=1)
+
+
+@pytest.mark.parametrize("error", [OSError("image file is truncated\n(3 bytes)"), SyntaxError("broken PNG file")])
+def test_a_damaged_image_is_one_line(root, monkeypatch, error):
+    item = datasets.USPS.__getitem__
+
+    def damaged(self, index):
+        if index == 7:
+            raise error
+        return item(self, index)
+
+    monkeypatch.setattr(datasets.USPS, "__getitem__", damaged)
+
+    with pytest.raises(
+        DataError, match=rf"^image 7 of USPS in {root} cannot be read: {' '.join(str(error).split())[:9]}"
+    ):
+        Torchvision("USPS", str(root), batch_size=10)

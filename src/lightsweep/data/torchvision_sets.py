@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torchvision import datasets
 
 from lightsweep.config.check import nearest
@@ -34,7 +35,7 @@ class Torchvision(ArrayDataModule):
 
     Raises:
         ConfigError: no such data set, or one that has no training and test part.
-        DataError: its files cannot be read or downloaded.
+        DataError: its files cannot be read or downloaded, or one of its images is damaged.
     """
 
     def __init__(
@@ -82,6 +83,9 @@ class Torchvision(ArrayDataModule):
         try:
             image, target = found[index]
             return image, int(target)
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's, the second on a broken PNG
+            reason = " ".join(str(error).split())
+            raise DataError(f"image {index} of {self.dataset_name} in {self.root} cannot be read: {reason}") from error
         except (TypeError, ValueError) as error:
             raise ConfigError(f"`data.name={self.dataset_name}` does not give an image and a class") from error
 
