@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lightsweep.errors import INTERRUPTING
 from lightsweep.models.tasks import Task
 
 COUNT_ELEMENTS = 2**20
@@ -64,11 +65,11 @@ class Tally:
 
         Args:
             alone: whether there is one process; else the sums are over all of them, and equal on all.
-            signal_number: a signal that this process got, 0 for none.
+            signal_number: a signal of `INTERRUPTING` that this process got, 0 for none.
 
         Returns:
             Mean loss and size of each global batch, the right predictions in all of them, and a signal that some
-            process got (0 for none).
+            process got (0 for none; of several the same one on all).
         """
         if not self._losses:
             return [], 0, 0
@@ -80,12 +81,14 @@ class Tally:
         if alone:
             return list(zip(losses.tolist(), sizes, strict=True)), int(correct), 0
         size = torch.tensor(sizes, dtype=torch.float64, device=losses.device)
-        signals = [float(signal_number > 0), float(signal_number)]
+        signals = [float(number == signal_number) for number in INTERRUPTING]  # each its own sum: they may differ
         more = torch.tensor([float(correct), *signals], dtype=torch.float64, device=losses.device)
         flat = torch.cat([losses * size, size, more])
         torch.distributed.all_reduce(flat)
-        summed, size, (hits, asked, numbers) = flat[: len(losses)], flat[len(losses) : -3], flat[-3:].tolist()
-        return list(zip((summed / size).tolist(), size.tolist(), strict=True)), int(hits), int(numbers / max(asked, 1))
+        summed, size, counts = flat.tensor_split([len(losses), 2 * len(losses)])
+        hits, *asked = counts.tolist()
+        number = next((int(number) for number, ranks in zip(INTERRUPTING, asked, strict=True) if ranks), 0)
+        return list(zip((summed / size).tolist(), size.tolist(), strict=True)), int(hits), number
 
     def _clear(self) -> None:
         self._losses: list[Tensor] = []
