@@ -1,8 +1,10 @@
 """What a run must remember of its data, so that its model can be used where the data are not: `data.json`."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from PIL import Image
@@ -17,6 +19,32 @@ from lightsweep.files import write_json
 from lightsweep.paths import RunPaths
 
 _PICTURES = ("digit", "crop", "pad", "stretch")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_list(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(of, value))
+
+
+_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "input_shape": (_is_list(_is_count), "a list of whole numbers above 0"),
+    "num_classes": (lambda value: value is None or _is_count(value), "a whole number above 0, or null for regression"),
+    "class_names": (_is_list(lambda _: True), "a list of names"),
+    "mean": (_is_number, "a number"),
+    "std": (lambda value: _is_number(value) and value > 0, "a number above 0"),
+    "transposed": (lambda value: isinstance(value, bool), "true or false"),
+    "columns": (_is_list(lambda value: isinstance(value, str)), "a list of names"),
+    "column_means": (_is_list(_is_number), "a list of numbers"),
+    "column_stds": (_is_list(lambda value: _is_number(value) and value > 0), "a list of numbers above 0"),
+}
+"""Of each key what holds for a value that can be used, and how that is said. `picture` is looked at when it is used."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +120,23 @@ class Description:
         """
         try:
             values = json.loads(paths.data.read_text(encoding="utf-8"))
-            values["input_shape"] = tuple(int(size) for size in values["input_shape"])
-            values["class_names"] = tuple(str(name) for name in values["class_names"])
-            values["columns"] = tuple(str(name) for name in values.get("columns", ()))
-            for key in ("column_means", "column_stds"):
-                values[key] = tuple(float(value) for value in values.get(key, ()))
-            return cls(**values)
+            _check(values)
+            values["class_names"] = map(str, values["class_names"])
+            lists = ("input_shape", "class_names", "columns", "column_means", "column_stds")
+            return cls(**values | {key: tuple(values.get(key, ())) for key in lists})
         except OSError:
             raise RunFolderError(f"{paths.folder} has no {paths.data.name}: no run started in it") from None
-        except (ValueError, TypeError, KeyError, UnicodeDecodeError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise RunFolderError(f"{paths.data} is damaged: {error}") from None
+
+
+def _check(values: Any) -> None:
+    """Raise ValueError with the first value that cannot be used."""
+    if not isinstance(values, dict):
+        raise ValueError("it holds no JSON object")
+    for key, (holds, what) in _VALUES.items():
+        if key in values and not holds(values[key]):
+            raise ValueError(f"`{key}` must be {what} but is {values[key]!r}")
+    classes, names = values.get("num_classes"), values.get("class_names", [])
+    if classes is not None and len(names) < classes:
+        raise ValueError(f"`class_names` must name {classes} classes but names {len(names)}")
