@@ -8,14 +8,21 @@ from lightsweep.reporting.overhead import remedy, shares_of
 @pytest.mark.parametrize(
     ("seconds", "loader", "augmented", "alone", "advice"),
     [
-        ({"startup": 8.0, "arithmetic": 2.0}, "device", False, True, "start-up: 80 % of the time; give several"),
-        ({"startup": 8.0, "arithmetic": 2.0}, "device", False, False, None),
-        ({"startup": 5.0, "arithmetic": 2.0, "logging": 3.0}, "device", False, False, "logging: 30 % of the time; log"),
-        ({"data": 5.0, "arithmetic": 5.0}, "workers", False, True, "data: 50 % of the time; set data.loader=device"),
-        ({"data": 5.0, "arithmetic": 5.0}, "device", True, True, "data: 50 % of the time; set data.shift"),
-        ({"data": 5.0, "arithmetic": 5.0}, "device", False, True, None),
-        ({"framework": 0.9, "arithmetic": 9.1}, "device", False, True, None),
-        ({}, "device", False, True, None),
+        ({"startup": 8.0, "arithmetic": 2.0}, "device", [], True, "start-up: 80 % of the time; give several"),
+        ({"startup": 8.0, "arithmetic": 2.0}, "device", [], False, None),
+        ({"startup": 5.0, "arithmetic": 2.0, "logging": 3.0}, "device", [], False, "logging: 30 % of the time; log"),
+        ({"data": 5.0, "arithmetic": 5.0}, "workers", [], True, "data: 50 % of the time; set data.loader=device"),
+        (
+            {"data": 5.0, "arithmetic": 5.0},
+            "device",
+            ["shift", "transforms"],
+            True,
+            "data: 50 % of the time; do without data.shift, data.transforms, if",
+        ),
+        ({"data": 5.0, "arithmetic": 5.0}, "auto", [], True, "data: 50 % of the time; raise data.num_workers, if"),
+        ({"data": 5.0, "arithmetic": 5.0}, "device", [], True, None),
+        ({"framework": 0.9, "arithmetic": 9.1}, "device", [], True, None),
+        ({}, "device", [], True, None),
     ],
 )
 def test_the_largest_avoidable_part_is_named_with_its_remedy(seconds, loader, augmented, alone, advice):

@@ -143,7 +143,7 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> Any:
         cfg.test = False  # what a sweep ranks never sees the test set
         callbacks.append(OwnTrial(cfg.objectives))
     result = train_run(cfg, folder, resume, callbacks)
-    augmented = any(cfg.data.get(name) for name in ("shift", "rotate", "zoom"))
+    augmented = [key for key in ("shift", "rotate", "zoom", "transforms") if cfg.data.get(key)]
     alone = not HydraConfig.initialized() or HydraConfig.get().mode == RunMode.RUN
     print_summary(result, cfg.data.get("loader", "device"), augmented, alone)
     for callback in callbacks:

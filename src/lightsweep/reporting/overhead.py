@@ -1,6 +1,6 @@
 """The overhead meter's words: where a run's wall time went, and what would save most of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 _NAMES = {
     "startup": "start-up",
@@ -29,13 +29,13 @@ def shares_of(seconds: Mapping[str, float]) -> str:
     return ", ".join(f"{_NAMES[part]} {100 * share:.0f} %" for part, share in shares.items() if share >= 0.005)
 
 
-def remedy(seconds: Mapping[str, float], loader: str, augmented: bool, alone: bool = True) -> str | None:
+def remedy(seconds: Mapping[str, float], loader: str, augmented: Sequence[str], alone: bool = True) -> str | None:
     """One line for the largest part that settings can make smaller; None if none is worth naming.
 
     Args:
         seconds: seconds by part.
         loader: `data.loader`.
-        augmented: whether training images are shifted, turned or scaled.
+        augmented: the keys of `data` by which training images are changed, such as `shift`.
         alone: whether the command is this run's alone; the runs of a multirun need no advice about starting.
     """
     avoidable = {part: value for part, value in seconds.items() if part != "arithmetic"}
@@ -47,9 +47,13 @@ def remedy(seconds: Mapping[str, float], loader: str, augmented: bool, alone: bo
     part = max(avoidable, key=avoidable.__getitem__, default=None)
     if part is None or avoidable[part] < WORTH_NAMING * total:
         return None
-    by_data = (
-        "set data.loader=device"
-        if loader == "workers"
-        else "set data.shift, data.rotate and data.zoom to 0, if accuracy allows"
-    )
-    return f"{_NAMES[part]}: {100 * avoidable[part] / total:.0f} % of the time; {_REMEDIES.get(part, by_data)}"
+    advice = _REMEDIES[part] if part != "data" else _remedy_of_data(loader, augmented)
+    return f"{_NAMES[part]}: {100 * avoidable[part] / total:.0f} % of the time; {advice}"
+
+
+def _remedy_of_data(loader: str, augmented: Sequence[str]) -> str:
+    if loader == "workers":
+        return "set data.loader=device"
+    if augmented:
+        return f"do without {', '.join(f'data.{key}' for key in augmented)}, if accuracy allows"
+    return "raise data.num_workers, if the data do not fit on the device"

@@ -1,6 +1,6 @@
 """The table at the end of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
@@ -11,13 +11,13 @@ from lightsweep.training.result import Result
 
 
 @rank_zero_only
-def print_summary(result: Result, loader: str = "device", augmented: bool = False, alone: bool = True) -> None:
+def print_summary(result: Result, loader: str = "device", augmented: Sequence[str] = (), alone: bool = True) -> None:
     """Print losses and accuracies, time, speed, device, precision and where the files are.
 
     Args:
         result: the run's.
         loader: `data.loader`, for the advice on speed.
-        augmented: whether training images are shifted, turned or scaled, likewise.
+        augmented: the keys of `data` by which training images are changed, likewise.
         alone: whether the command is this run's alone, likewise.
     """
     console = Console(soft_wrap=True, highlight=False)
