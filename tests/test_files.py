@@ -64,3 +64,13 @@ def test_a_second_name_is_given_again_without_leaving_a_third(tmp_path):
 
     assert target.read_text() == "weights"
     assert sorted(found.name for found in tmp_path.iterdir()) == ["best", "last"]
+
+
+def test_a_second_name_that_cannot_be_given_leaves_nothing(tmp_path):
+    (tmp_path / "last").write_text("weights")
+    (tmp_path / "best").mkdir()
+
+    with pytest.raises(OSError, match="directory"):
+        link(tmp_path / "last", tmp_path / "best")
+
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["best", "last"]

@@ -53,11 +53,13 @@ def link(source: Path, target: Path) -> None:
     """Give a file a second name, replacing what bore it; a copy where the file system has no hard links."""
     part = _part(target)
     try:
-        os.link(source, part)
-    except OSError:
-        write_whole(part, lambda file: file.write(source.read_bytes()))
-    os.replace(part, target)
-    part.unlink(missing_ok=True)  # a rename of two names of one file does nothing
+        try:
+            os.link(source, part)
+        except OSError:
+            write_whole(part, lambda file: file.write(source.read_bytes()))
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)  # there also after a rename of two names of one file, which does nothing
 
 
 def _part(path: Path) -> Path:
