@@ -37,8 +37,8 @@ def project_folders() -> list[Path]:
 
 
 def new_run() -> Path:
-    """A folder for a run that was given none, as `hydra.run.dir` names it."""
-    return Path("outputs") / datetime.now().strftime("%Y-%m-%d") / datetime.now().strftime("%H-%M-%S-%f")
+    """A folder for a run that was given none, named by the time; one that Hydra names says model and optimizer too."""
+    return Path("outputs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S-%f")
 
 
 def data_dir(root: str) -> Path:
