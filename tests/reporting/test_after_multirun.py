@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lightsweep.errors import ConfigError
+from lightsweep.reporting.after_multirun import _ended_by_error
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -37,3 +40,13 @@ def test_optimizer_comparison_ends_with_the_report(mnist_root, tmp_path):
         assert [trial["test/acc"] for trial in trials] == [None, None]
     assert "| setting | n completed |" in done.stdout
     assert f"report in {report / 'report.html'}" in done.stdout
+
+
+def test_an_error_of_the_report_is_one_line(capsys):
+    def failing():
+        raise ConfigError("a\nb")
+
+    with pytest.raises(SystemExit, match="2"):
+        _ended_by_error(failing)
+
+    assert capsys.readouterr().err == "error: a\\nb\n"

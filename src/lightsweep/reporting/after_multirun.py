@@ -1,6 +1,5 @@
 """A Hydra callback that ends a multirun with the report on it: `hydra.callbacks.report` in a configuration."""
 
-import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -33,11 +32,12 @@ class ReportAfterMultirun(Callback):
 
 def _ended_by_error(act: Any) -> None:
     """Hydra turns what a callback raises into a warning; so end the process here, as the command would."""
+    from lightsweep.cli.ending import leave
+
     try:
         act()
     except LightsweepError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from error
+        leave(str(error), error.exit_code)
     except Exception:
         traceback.print_exc()
         raise SystemExit(1) from None
