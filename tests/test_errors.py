@@ -52,7 +52,8 @@ def test_interrupted_survives_pickling(number, code):
 @pytest.mark.parametrize(
     ("code", "reason", "line"),
     [
-        (-9, None, "rank 1 was killed by signal 9 (Killed)"),
+        (-9, None, "rank 1 was killed by signal 9 (SIGKILL)"),
+        (-40, None, "rank 1 was killed by signal 40 (unnamed)"),
         (3, "the loss became nan", "rank 1 ended with exit code 3: the loss became nan"),
     ],
 )

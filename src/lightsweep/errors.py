@@ -115,10 +115,7 @@ class RankDied(RunStopped):
     status = "failed"
 
     def __init__(self, rank: int, code: int, reason: str | None) -> None:
-        how = (
-            f"was killed by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"ended with exit code {code}"
-        )
-        super().__init__(f"rank {rank} {how}{f': {reason}' if reason else ''}")
+        super().__init__(f"rank {rank} {end_of(code)}{f': {reason}' if reason else ''}")
         self.rank, self.code, self.reason = rank, code, reason
 
     def __reduce__(self) -> tuple:
@@ -151,6 +148,17 @@ def signal_of(end: BaseException) -> int | None:
         return int(signal.SIGINT)
     code = end.code if isinstance(end, SystemExit) else None
     return next((int(number) for number in INTERRUPTING if code == 128 + number), None)
+
+
+def end_of(code: int) -> str:
+    """How a process ended, by its exit code; negative: the signal that killed it."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # real-time signals have no names
+        name = "unnamed"
+    return f"was killed by signal {-code} ({name})"
 
 
 def raised_in(error: BaseException) -> str:

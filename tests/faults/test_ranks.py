@@ -64,10 +64,10 @@ def test_the_first_process_says_which_other_died_and_ends(pair, tmp_path):
 
     _, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 5
-    assert "error: rank 1 was killed by signal 9 (Killed)" in err
+    assert "error: rank 1 was killed by signal 9 (SIGKILL)" in err
     result = json.loads(RunPaths(tmp_path / "run").result.read_text())
     assert result["status"] == "failed"
-    assert result["reason"].startswith("rank 1 was killed by signal 9 (Killed)")
+    assert result["reason"].startswith("rank 1 was killed by signal 9 (SIGKILL)")
 
 
 def test_a_rank_that_hangs_after_anothers_death_is_ended_too(pair):
@@ -79,7 +79,7 @@ def test_a_rank_that_hangs_after_anothers_death_is_ended_too(pair):
 
     _, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 5
-    assert "error: rank 1 was killed by signal 9 (Killed)" in err
+    assert "error: rank 1 was killed by signal 9 (SIGKILL)" in err
     wait_until_dead(lambda: [first, second])
 
 

@@ -238,3 +238,12 @@ def test_a_server_that_ends_before_it_is_ready_is_an_error(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ServerDied, match="warm server ended with exit code 5"):
         run((do.touch, tmp_path, "a"), preload=("leaving_module",))
+
+
+def test_a_server_that_a_signal_without_a_name_killed_is_an_error(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "killed_module.py").write_text("import os; os.kill(os.getpid(), 40)")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ServerDied, match=r"warm server was killed by signal 40 \(unnamed\)"):
+        run((do.touch, tmp_path, "a"), preload=("killed_module",))

@@ -13,7 +13,7 @@ from typing import Any
 
 import cloudpickle
 
-from lightsweep.errors import LightsweepError, signal_of
+from lightsweep.errors import LightsweepError, end_of, signal_of
 
 _PICKLED = "<dynamic-code>"
 """What cloudpickle calls the file of the functions that it sends, which are those of the main program."""
@@ -136,14 +136,7 @@ def death(job_number: int, exit_code: int | None) -> JobDied:
     elif exit_code >= 0:
         reason = f"ended its process with exit code {exit_code} before it had returned"
     else:
-        reason = f"was killed by signal {-exit_code} ({_signal_name(-exit_code)})"
+        reason = end_of(exit_code)
     if exit_code == -signal.SIGKILL:
         reason += ", by hand or because memory ran out"
     return JobDied(f"job {job_number} {reason}", exit_code)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # real-time signals have no names
-        return "unnamed"

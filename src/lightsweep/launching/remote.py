@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from lightsweep.errors import Interrupted
+from lightsweep.errors import signal_of
 from lightsweep.launching.hydra_jobs import single_run_argv
 from lightsweep.launching.job import Job
 from lightsweep.launching.outcome import JobDied, Outcome, pack_answer, pack_error
@@ -73,19 +73,10 @@ class Errand:
             os.environ.update(environment)
 
     def _told(self, error: BaseException) -> bytes:
-        number = _signal_of(error)
+        number = signal_of(error)
         if number is not None:
             error = JobDied(f"was interrupted by signal {number}", -number)
         return pack_answer(pack_error(error))
-
-
-def _signal_of(error: BaseException) -> int | None:
-    """The signal that ended a job, by the exit code that shells give it."""
-    if isinstance(error, KeyboardInterrupt):
-        return 2
-    code = error.code if isinstance(error, SystemExit) else getattr(error, "exit_code", None)
-    of_signal = isinstance(error, SystemExit | Interrupted) and isinstance(code, int) and 128 < code < 160
-    return code - 128 if of_signal and isinstance(code, int) else None
 
 
 class Carrier(Protocol):

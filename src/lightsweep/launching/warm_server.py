@@ -3,7 +3,6 @@
 import atexit
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from lightsweep.errors import LightsweepError
+from lightsweep.errors import LightsweepError, end_of
 from lightsweep.launching.fork_loop import FORK, REQUEST, SIGNAL
 
 _PROGRAM = (
@@ -94,13 +93,7 @@ class WarmServer:
 
     def obituary(self) -> str:
         """How the server ended."""
-        code = self._process.wait(_END_S)
-        how = (
-            f"was killed by signal {-code} ({signal.Signals(-code).name})"
-            if code < 0
-            else f"ended with exit code {code}"
-        )
-        return f"the launcher's warm server {how}"
+        return f"the launcher's warm server {end_of(self._process.wait(_END_S))}"
 
     def kill(self) -> None:
         """End the server's process at once; its workers live on."""
