@@ -27,8 +27,10 @@ def predict() -> None:
 
 
 def _predict() -> None:
-    files = [Path(word) for word in sys.argv[1:] if "=" not in word or Path(word).is_file()]
-    options = arguments(KEYS | {"out"}, [word for word in sys.argv[1:] if Path(word) not in files])
+    words = sys.argv[1:]
+    named = {word for word in words if "=" not in word or Path(word).is_file()}
+    files = [Path(word) for word in words if word in named]
+    options = arguments(KEYS | {"out"}, [word for word in words if word not in named])
     run = RunPaths(run_folder(options, "predict.py"))
     if not files:
         raise ConfigError("no image is named: predict.py run=<folder of a run> images/*.png")

@@ -18,8 +18,9 @@ def report() -> None:
 
 def _report() -> None:
     words = sys.argv[1:]
-    folders = [Path(word) for word in words if word.partition("=")[0] not in _KNOWN and _is_folder(word)]
-    options = arguments(_KNOWN, [word for word in words if Path(word) not in folders])
+    named = {word for word in words if word.partition("=")[0] not in _KNOWN and _is_folder(word)}
+    folders = [Path(word) for word in words if word in named]
+    options = arguments(_KNOWN, [word for word in words if word not in named])
     if not folders:
         raise ConfigError("no folder is named: report.py <folder of runs> [more folders]")
     target = options.get("target")
