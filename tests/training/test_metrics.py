@@ -117,6 +117,17 @@ def test_a_class_without_examples_is_left_out_of_a_macro_mean(compose, initial):
             metric.reset()
 
 
+@pytest.mark.filterwarnings("ignore:No (positive|negative) samples")
+def test_a_class_that_all_examples_are_of_has_no_area_under_its_curve(compose, initial):
+    overrides = (SOFTMAX, "metrics=[balanced_acc,auroc]")
+    model = initial(*overrides)[1]
+    outputs = torch.eye(10)[torch.tensor([0, 0, 0, 1])]
+    found = computed(build_metrics(compose(*overrides), model), model.spec, outputs, torch.zeros(4, dtype=torch.int64))
+
+    assert found["balanced_acc"] == 0.75
+    assert np.isnan(found["auroc"])
+
+
 def test_a_metric_is_what_its_formula_gives_over_the_whole_split(run, initial, tmp_path):
     overrides = (SOFTMAX, "metrics=f1", "data.eval_batch_size=30", "trainer.max_epochs=2")
     result = run(*overrides, folder=tmp_path / "run")
@@ -175,13 +186,17 @@ def test_metrics_of_large_targets_and_sure_models_lose_nothing_to_rounding(compo
     generator = torch.Generator().manual_seed(0)
     spread, error = torch.randn(2, 300, 1, generator=generator)
     targets = 10_000 + spread
-    overrides = ("model=linear_regression", "data=line", "metrics=r2")
+    overrides = ("model=linear_regression", "data=line", "metrics=[mae,r2]")
     model = initial(*overrides)[1]
     found = build_metrics(compose(*overrides), model)
-    as_precise(found["r2"], torch.device("cpu")).reset()
+    for metric in found.values():
+        as_precise(metric, torch.device("cpu")).reset()
     outputs = targets + 0.5 * error
-    wanted = 1 - ((outputs - targets) ** 2).sum() / ((targets - targets.double().mean()) ** 2).sum()
-    assert computed(found, model.spec, outputs, targets)["r2"] == pytest.approx(float(wanted), rel=1e-6)
+    off, around = outputs.double() - targets, targets - targets.double().mean()
+    assert computed(found, model.spec, outputs, targets) == {
+        "mae": pytest.approx(float(off.abs().mean()), rel=1e-12),
+        "r2": pytest.approx(float(1 - (off**2).sum() / (around**2).sum()), rel=1e-6),
+    }
 
     logits = torch.stack([torch.zeros(200), torch.linspace(18, 30, 200)], 1)  # sure of class 1, and so ordered
     classes = (torch.arange(200) >= 100).long()
