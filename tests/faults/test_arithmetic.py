@@ -27,6 +27,16 @@ def test_an_exploding_loss_ends_the_run_at_its_step(run, tmp_path, lr, clip):
     assert result["reason"] == str(stopped.value)
 
 
+def test_the_rate_that_is_told_is_that_of_the_step_and_not_of_the_chunks_end(run):
+    schedule = ("scheduler=step", "scheduler.interval=step", "scheduler.step_size=1", "scheduler.gamma=0.5")
+
+    with pytest.raises(Diverged, match="at step") as stopped:
+        run(*LINE, *schedule, "optimizer.lr=1e30", "trainer.inner_steps=8", "trainer.max_epochs=9")
+
+    assert 0 < stopped.value.step < 7
+    assert stopped.value.lr == pytest.approx(1e30 * 0.5**stopped.value.step)
+
+
 def test_weights_that_explode_in_the_last_step_are_never_the_best(run, tmp_path):
     result = run(*LINE, "optimizer.lr=1e30", "trainer.max_steps=1", "test=false", folder=tmp_path / "run")
 

@@ -49,6 +49,11 @@ def test_rates_are_scaled_with_the_batch_and_nothing_else_is():
     assert scaled(cycle, 0.5).keywords == {"max_lr": 0.05, "total_steps": "auto", "pct_start": 0.3}
     several = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=[0.1, 0.2], total_steps=9)
     assert scaled(several, 2).keywords == {"max_lr": [0.2, 0.4], "total_steps": 9}
+    schedulers = torch.optim.lr_scheduler
+    others = {"eta_min": schedulers.CosineAnnealingLR, "min_lr": schedulers.ReduceLROnPlateau,
+              "base_lr": schedulers.CyclicLR, "adamw_lr": muon}  # fmt: skip
+    for key, kind in others.items():
+        assert scaled(partial(kind, **{key: 0.1}), 2).keywords == {key: 0.2}
     assert scaled(cycle, 0.5).func is torch.optim.lr_scheduler.OneCycleLR
 
 

@@ -118,6 +118,14 @@ def test_plateau_steps_after_each_validation_by_the_monitored_metric(run, tmp_pa
     assert len(set(expected)) > 1, "the case must make the rate fall"
 
 
+@pytest.mark.parametrize(("overrides", "mode"), [((), "max"), (("monitor=val/loss",), "min"), (("mode=min",), "min")])
+def test_a_plateau_waits_for_the_direction_in_which_the_monitored_metric_is_good(compose, tmp_path, overrides, mode):
+    cfg = compose("model=softmax_regression", "scheduler=plateau", *overrides)
+    (schedule,) = build(cfg, RunPaths(tmp_path), Clock(), StopRequest()).stepper.schedules
+
+    assert schedule.scheduler.mode == mode
+
+
 @pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step")
 @pytest.mark.parametrize(
     ("settings", "expected"),
