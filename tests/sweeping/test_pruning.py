@@ -1,15 +1,20 @@
 """The pruning callback inside real fits: its decisions are Optuna's own, and the fit ends cleanly."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import optuna
 import pytest
 import torch
+from hydra.core.utils import JobReturn, JobStatus
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader, TensorDataset
 
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping import marks
+from lightsweep.sweeping.outcome import outcome_of_return
 from lightsweep.sweeping.pruning import PruningCallback
-from lightsweep.sweeping.trial import running_trial
+from lightsweep.sweeping.trial import KilledTrial, running_trial
 
 PRUNERS = {
     "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=2),
@@ -127,6 +132,31 @@ def test_fit_of_a_pruned_trial_ends_cleanly():
     assert trainer.current_epoch == 1
     assert callback.pruned
     assert trial.user_attrs[marks.PRUNED_AT] == 0
+
+
+def test_a_trial_that_was_pruned_at_its_first_step_is_pruned_whatever_its_task_returned():
+    outcome = outcome_of_return(JobReturn(_return_value=0.5, status=JobStatus.COMPLETED), 1, pruned_at=0)
+
+    assert (outcome.state, outcome.reason) == (optuna.trial.TrialState.PRUNED, "pruned at step 0")
+
+
+def test_a_step_is_reported_once():
+    trial, trainer = optuna.create_study(pruner=Never()).ask(), SimpleNamespace(is_global_zero=True, world_size=1)
+    callback = PruningCallback("val/value")
+    with running_trial(trial):
+        for step, value in ((0, 0.5), (0, 0.25), (1, 0.125)):
+            callback.report(trainer, value, step)
+    assert trial.storage.get_trial(trial._trial_id).intermediate_values == {0: 0.5, 1: 0.125}
+
+
+@pytest.mark.parametrize(("every", "expected"), [("epoch", [0, 1]), (2, [0, 1, 2, 3])])
+def test_what_a_killed_trial_reported_is_reported_again_as_far_as_its_checkpoint(every, expected):
+    trial = optuna.create_study(pruner=Never()).ask()
+    trainer = SimpleNamespace(current_epoch=2, global_step=3)  # two epochs are whole, three steps are made
+    before = KilledTrial(Path("/gone"), dict.fromkeys(range(5), 0.5))
+    with running_trial(trial, before):
+        PruningCallback("val/value", every).on_train_start(trainer, None)
+    assert list(trial.storage.get_trial(trial._trial_id).intermediate_values) == expected
 
 
 def test_sanity_check_reports_nothing():
