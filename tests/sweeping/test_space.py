@@ -131,6 +131,14 @@ def test_branches_draw_what_applies_and_keep_their_own_distributions():
     assert space.suggest(FixedTrial(values), {}.get) == ["optimizer=lion", "lr=3.5", "beta=0.25"]
 
 
+def test_one_condition_within_two_others_makes_two_parameters():
+    inner = [{"when": {"p=c": {"x": text}}} for text in ("interval(0,1)", "interval(2,3)")]
+    params = {"o": "choice(a,b)", "p": "choice(c,d)", "when": dict(zip(("o=a", "o=b"), inner, strict=True))}
+    space = build_space(params, None, [])
+    assert list(space.signature()) == ["o", "p", "x[o=a, p=c]", "x[o=b, p=c]"]
+    assert space.suggest(FixedTrial({"o": "b", "p": "c", "x[o=b, p=c]": 2.5}), {}.get) == ["o=b", "p=c", "x=2.5"]
+
+
 def test_condition_on_a_fixed_or_configured_key():
     space = build_space(CONDITIONAL, None, ["optimizer=sgd"])
     values = {"lr[optimizer=sgd]": 1.5, "momentum": 0.5}
