@@ -94,7 +94,9 @@ def test_searched_seed_is_replaced_and_its_values_are_used(seeded):
     seeded.sweep("seed=range(10,13)", "hydra/sweeper/sampler=grid", "hydra.sweeper.rerun_best.seeds=1",
                  "hydra.sweeper.rerun_best.top=3")  # fmt: skip
     made = rows(seeded.sweep_dir / "rerun_runs.csv")
-    assert [row["seed"] for row in made] == ["13"]  # without the seed, all three trials are one setting
+    best = min(rows(seeded.sweep_dir / "trials.csv"), key=lambda row: float(row["value"]))
+    # without the seed, all three trials are one setting
+    assert [(row["trial"], row["seed"]) for row in made] == [(best["number"], "13")]
 
 
 @pytest.mark.slow

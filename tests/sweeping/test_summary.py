@@ -38,6 +38,14 @@ def test_ten_best_come_best_first(study):
     assert [trial.number for trial in ranked_trials(study)[:10]] == [12, 11, 10, 9, 8, 7, 5, 4, 3, 2]
 
 
+@pytest.mark.parametrize(("direction", "expected"), [("maximize", [1, 3, 0, 2]), ("minimize", [0, 2, 1, 3])])
+def test_of_equal_trials_the_first_is_the_better(direction, expected):
+    study = optuna.create_study(direction=direction)
+    for value in (1.0, 2.0, 1.0, 2.0):
+        study.tell(study.ask(), value)
+    assert [trial.number for trial in ranked_trials(study)] == expected
+
+
 def test_summary_counts_and_names_the_folder(study, plan):
     lines = summary_lines(study, plan)
     assert lines[0] == "study s: 14 of 14 trials finished (12 complete, 0 pruned, 2 failed)"
