@@ -55,6 +55,16 @@ def test_a_trial_of_another_host_is_run_again_only_when_its_signs_of_life_have_c
     assert conditions(plan) == ["not_counted", "not_counted", "waiting", "waiting"]
 
 
+def test_of_two_hosts_that_claim_the_last_trial_at_once_the_later_withdraws(plan, monkeypatch):
+    monkeypatch.setattr("lightsweep.sweeping.claim.local_file", lambda _: None)  # a server: no lock is shared
+    monkeypatch.setattr("lightsweep.sweeping.claim._may_start", lambda *_: True)  # each looked before the other claimed
+    plan = replace(plan, n_trials=1)
+
+    assert claim(plan).number == 0
+    assert claim(plan) is None
+    assert conditions(plan) == ["running", "not_counted"]
+
+
 def test_when_the_launcher_has_returned_its_own_jobs_are_gone_wherever_they_ran(plan):
     abroad(plan, "ours", 1)
     abroad(plan, "theirs", 1)
