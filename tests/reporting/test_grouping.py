@@ -130,6 +130,13 @@ def test_seed_that_was_run_twice_counts_once(make_run, tmp_path):
     assert group.estimate("test/acc").n == 2
 
 
+def test_runs_whose_seed_is_not_known_count_each(make_run, tmp_path):
+    for name, seed, acc in (("a", None, 0.2), ("b", None, 0.4), ("c", 1, 0.6)):
+        make_run(name, seed=seed, acc=acc)
+    (group,) = group_runs(find_runs([tmp_path]))
+    assert group.estimate("test/acc").n == 3
+
+
 def test_without_hydras_note_the_class_names_the_choice(make_run, tmp_path):
     for name, optimizer in (("a", "sgd"), ("b", "adam")):
         (make_run(name, optimizer=optimizer) / ".hydra" / "hydra.yaml").unlink()
