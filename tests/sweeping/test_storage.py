@@ -228,7 +228,7 @@ def test_database_of_another_program_with_a_table_of_optunas_name_is_left_as_it_
 
 def test_settings_of_a_connection_are_no_part_of_the_files_name(tmp_path, connections_closed):  # noqa: F811
     open_storage(f"sqlite:///{tmp_path}/a.db?check_same_thread=false")
-    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"a.db"}
+    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"a.db", "a.db.making"}
 
 
 def test_database_of_another_program_takes_optunas_tables(tmp_path, connections_closed):  # noqa: F811
@@ -236,6 +236,29 @@ def test_database_of_another_program_takes_optunas_tables(tmp_path, connections_
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE notes (text TEXT)")
     assert open_storage(f"sqlite:///{path}").get_all_studies() == []
+
+
+def _open_at_once(url: str, together, errors) -> None:
+    together.wait()
+    try:
+        open_storage(url)
+    except ConfigError as error:
+        errors.put(str(error))
+    else:
+        errors.put(None)
+
+
+def test_processes_that_make_a_database_at_once_do_not_trip_over_each_other(tmp_path):
+    context = multiprocessing.get_context("fork")
+    for index in range(3):
+        together, errors = context.Barrier(3), context.Queue()
+        url = f"sqlite:///{tmp_path}/new/{index}.db"
+        processes = [context.Process(target=_open_at_once, args=(url, together, errors)) for _ in range(3)]
+        for process in processes:
+            process.start()
+        assert [errors.get(timeout=60) for _ in processes] == [None] * 3
+        for process in processes:
+            process.join()
 
 
 @pytest.mark.parametrize(
