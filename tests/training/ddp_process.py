@@ -14,10 +14,28 @@ from pathlib import Path
 
 warnings.filterwarnings("ignore", message=".*LeafSpec.*")
 
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+
 import lightsweep  # noqa: E402
 from lightsweep import compose, train  # noqa: E402
 from lightsweep.errors import Interrupted  # noqa: E402
 from lightsweep.training.stepper import Stepper  # noqa: E402
+
+
+class Centred(nn.Module):
+    """A network with a buffer that follows the inputs in training, as no normalisation's does."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(784, 10)
+        self.register_buffer("centre", torch.zeros(784))
+
+    def forward(self, inputs):
+        flat = inputs.flatten(1)
+        if self.training:
+            self.centre.lerp_(flat.detach().mean(0), 0.1)
+        return self.linear(flat - self.centre)
 
 
 def train_together(cases, size, folder):
@@ -34,7 +52,12 @@ def train_together(cases, size, folder):
         "MASTER_ADDR": "127.0.0.1",
         "WORLD_SIZE": str(size),
         "NODE_RANK": "0",
-        "PYTHONPATH": os.pathsep.join([str(Path(lightsweep.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join(
+            [
+                *map(str, (Path(lightsweep.__file__).parents[1], Path(__file__).parents[2])),
+                os.environ.get("PYTHONPATH", ""),
+            ]
+        ),
     }
     processes = [
         subprocess.Popen(

@@ -51,6 +51,27 @@ def group(request, tmp_path_factory, mnist_root):
     return folder
 
 
+def test_a_run_goes_on_with_what_each_process_had_of_its_own(mnist_root, tmp_path):
+    cases = {
+        "buffers": ("+model={_target_: tests.training.ddp_process.Centred}", "~model", "trust=[tests]", "trainer=ddp"),
+        "averages": ("model=mlp", "model.widths=[8]", "model.batch_norm=true", "trainer.ema_decay=0.9", "trainer=fsdp"),
+    }
+    more = ("trainer.devices=2", f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=50", "logger=none")
+    todo = []
+    for case, words in cases.items():
+        whole = {"overrides": [*BASE, *words, *more, "trainer.inner_steps=2"], "folder": str(tmp_path / case)}
+        todo += [whole, {**whole, "folder": f"{tmp_path / case}_stopped", "stop_after": 4, "goes_on": True}]
+    train_together(todo, 2, tmp_path)
+
+    for case in cases:
+        one, other = (
+            torch.load(RunPaths(tmp_path / name).last, weights_only=True)["state_dict"]
+            for name in (case, f"{case}_stopped")
+        )
+        assert one.keys() == other.keys()
+        assert not [name for name in one if not torch.equal(one[name], other[name])], case
+
+
 @pytest.fixture(params=CASES)
 def both(request, group, mnist_root, tmp_path):
     """A case's run by one process and by several."""

@@ -24,7 +24,7 @@ def read(monkeypatch):
         for size, number in enumerate(signals, 1):
             tally = Tally(SimpleNamespace(counts=False))
             tally.add(torch.tensor(float(size)), size, torch.zeros(size, 1), torch.zeros(size))
-            found = tally.read(False, number)
+            found = tally.read(False, number, torch.device("cpu"))
         return found
 
     return both
@@ -32,6 +32,16 @@ def read(monkeypatch):
 
 def test_losses_are_means_over_the_examples_of_all_processes(read):
     assert read(0, 0) == ([((1 * 1 + 2 * 2) / 3, 3.0)], 0, 0)
+
+
+def test_processes_tell_of_a_signal_after_a_chunk_without_batches_too(monkeypatch):
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda flat: None)
+
+    assert Tally(SimpleNamespace(counts=True)).read(False, signal.SIGTERM, torch.device("cpu")) == (
+        [],
+        0,
+        signal.SIGTERM,
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import torch
 from lightning.fabric.plugins.environments import ClusterEnvironment, LightningEnvironment, SLURMEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchmetrics import Metric
 
@@ -226,8 +227,16 @@ def build_stepper(
 
 def averaged(model: Model, decay: float) -> AveragedModel:
     """A copy of the network that holds the moving average of its weights."""
-    ema = AveragedModel(model.net, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-    return ema.requires_grad_(False)
+    average = get_ema_multi_avg_fn(decay)
+
+    def average_apart(averages: Sequence[Tensor], values: Sequence[Tensor], count: Any) -> None:
+        """One kernel for the parameters and one for the buffers, which are no DTensors where those are cut up."""
+        pairs = list(zip(averages, values, strict=True))
+        for kind in {type(mean) for mean in averages}:
+            means, currents = zip(*(pair for pair in pairs if type(pair[0]) is kind), strict=True)
+            average(means, currents, count)
+
+    return AveragedModel(model.net, multi_avg_fn=average_apart, use_buffers=True).requires_grad_(False)
 
 
 def run_length(max_epochs: int, max_steps: int, steps_per_epoch: int, interval: str) -> int | None:
@@ -268,6 +277,8 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) ->
             enable_model_summary=False,
             enable_progress_bar=False,
         )
+    if isinstance(trainer.strategy, DDPStrategy):  # a resumed run's first chunk would give all the first one's buffers
+        trainer.strategy._ddp_kwargs["broadcast_buffers"] = False
     # Lightning's handler of SIGTERM broadcasts from where the signal fell, also from within a collective operation, and
     # then all processes wait for ever; signals are StopRequest's
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]

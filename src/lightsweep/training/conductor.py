@@ -6,10 +6,11 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
+from torch import Tensor
 
 from lightsweep.data.loader import Chunk
 from lightsweep.training.clock import Clock
-from lightsweep.training.processes import share_buffers
+from lightsweep.training.processes import buffers_by_rank, share_buffers
 from lightsweep.training.progress import Bar
 from lightsweep.training.randomness import draw_apart, random_states, restore_random_state
 from lightsweep.training.recorder import Recorder
@@ -44,6 +45,7 @@ class Conductor(Callback):
         self._logged_step = 0
         self._validated = self._closed = False
         self._random: list[dict[str, Any]] = []
+        self._buffers: list[dict[str, Tensor]] = []
 
     def describe_once(self) -> None:
         """Call `describe`, the first time."""
@@ -52,13 +54,15 @@ class Conductor(Callback):
             self.describe()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From here on, time that is nothing else is the framework's; a resumed run takes up its random states."""
+        """From here on, time that is nothing else is the framework's; a resumed run takes up what each process had."""
         own_is_saved = len(self._random) == trainer.world_size
         if self._random:
             own = trainer.global_rank if own_is_saved else 0
             restore_random_state(self._random[own], trainer.strategy.root_device)
         if not own_is_saved:
             draw_apart(trainer.global_rank, self.stepper.steps)
+        elif self._buffers:
+            pl_module.load_state_dict(self._buffers[trainer.global_rank], strict=False)
         self.started = True
         self.recorder.introduce()
         self.clock.enter("framework")
@@ -120,7 +124,7 @@ class Conductor(Callback):
         self.recorder.log(self.stepper.steps, self._epoch(trainer), row)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs besides what Lightning saves; `on_save_checkpoint` adds the random states."""
+        """What a resumed run needs besides what Lightning saves; `on_save_checkpoint` adds what each process has."""
         return {
             "stepper": self.stepper.state_dict(),
             "evaluated": dict(self.stepper.model.evaluated),
@@ -133,7 +137,8 @@ class Conductor(Callback):
         """Take up what `state_dict` gave."""
         self.stepper.load_state_dict(state_dict["stepper"])
         self.stepper.model.evaluated = dict(state_dict["evaluated"])
-        self._logged_step, self._random = state_dict["logged_step"], state_dict["random"]
+        self._logged_step = state_dict["logged_step"]
+        self._random, self._buffers = state_dict["random"], state_dict["buffers"]
         self._closed = state_dict["closed"]
         for part, seconds in state_dict["seconds"].items():
             self.clock.seconds[part] += seconds
@@ -145,6 +150,7 @@ class Conductor(Callback):
         between_epochs = progress.processed > progress.completed and self.stepper.epoch_is_whole
         own = checkpoint["callbacks"][self.state_key]
         own["random"] = random_states(trainer.strategy.root_device, trainer.world_size)
+        own["buffers"] = buffers_by_rank(self.stepper.model) if trainer.world_size > 1 else []
         stepper = own["stepper"]
         if between_epochs:
             empty = asdict(Sums())

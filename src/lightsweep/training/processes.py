@@ -1,5 +1,7 @@
 """What several processes bring together: after each backward pass, and before somebody looks at the network."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -43,6 +45,23 @@ def bring_together(loss: Tensor, parameters: list[Tensor], statistics: list[Tens
             if not owners:
                 parameters[index].grad = None
     return summed.reshape(())
+
+
+def buffers_by_rank(module: nn.Module) -> list[dict[str, Tensor]]:
+    """The saved buffers of each process by their names, but what `bring_together` keeps equal. They call this together.
+
+    A buffer that the network writes in training follows each process's own examples until `share_buffers`.
+    """
+    equal = {
+        id(kept) for part in module.modules() if isinstance(part, _NormBase) for kept in part.buffers(recurse=False)
+    }
+    saved = module.state_dict().keys()
+    own = {name: b.cpu() for name, b in module.named_buffers() if name in saved and id(b) not in equal}
+    if not own:
+        return []
+    found: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(found, own)
+    return found
 
 
 def share_buffers(module: nn.Module) -> None:

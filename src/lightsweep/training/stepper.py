@@ -19,7 +19,7 @@ from torch.optim import LBFGS, Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from lightsweep.data.loader import Batch, Chunk
-from lightsweep.errors import Diverged
+from lightsweep.errors import Diverged, Interrupted
 from lightsweep.models.base import Model
 from lightsweep.training.clock import Clock
 from lightsweep.training.processes import bring_together, running_statistics
@@ -179,14 +179,17 @@ class Stepper:
                     break
                 if time.perf_counter() >= self._next_tick:
                     self._tick()
-            self._read(taken)
+            signal_number = self._read(taken)
             if self.is_at_end:
                 self.model.trainer.should_stop = True  # and so Lightning validates before it ends
         finally:
             self._tell_lightning(self.steps - taken)
             self.clock.enter(before)
             self.clock.move(self._waited, "arithmetic", "data")
-        self.stop.raise_if_requested()
+        if self._alone:
+            self.stop.raise_if_requested()
+        elif signal_number:  # one that came since waits for the next chunk: the others do not know of it
+            raise Interrupted(signal_number)
 
     def _groups(self, chunk: Chunk) -> Iterator[tuple[Iterable[Batch], list[int]]]:
         """The batches of each step with the global sizes of them; a step's batches can be walked through once."""
@@ -264,12 +267,16 @@ class Stepper:
             torch.nn.utils.clip_grad_norm_(self._parameters, self.grad_clip)
         return value
 
-    def _read(self, taken: int) -> None:
-        """Read the chunk's losses and counts, and look for a loss that is not finite."""
+    def _read(self, taken: int) -> int:
+        """Read the chunk's losses and counts, and look for a loss that is not finite.
+
+        Returns:
+            A signal that some of several processes got, the same on all; 0 for none.
+        """
         rates, self._rates = self._rates, []
-        batches, correct, signals = self._tally.read(self._alone, self.stop.signal_number)
-        if signals:
-            self.stop.request(signals)
+        batches, correct, signal_number = self._tally.read(self._alone, self.stop.signal_number, self.model.device)
+        if signal_number:
+            self.stop.request(signal_number)
         batches_per_step = self.accumulate or max(1, len(batches))
         sums = Sums(correct=correct)
         for index, (loss, size) in enumerate(batches):
@@ -282,6 +289,7 @@ class Stepper:
         self.epoch.add(sums)
         self.interval.add(sums)
         self.examples += sums.examples
+        return signal_number
 
     def _tell_lightning(self, steps: int) -> None:
         """Let `trainer.global_step` follow: it counts what passed through Lightning's own optimizer wrappers."""

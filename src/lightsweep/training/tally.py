@@ -60,29 +60,31 @@ class Tally:
         self._losses.append(torch.zeros((), device=device))
         self._sizes.append(0)
 
-    def read(self, alone: bool, signal_number: int) -> tuple[list[tuple[float, float]], int, int]:
+    def read(self, alone: bool, signal_number: int, device: torch.device) -> tuple[list[tuple[float, float]], int, int]:
         """Take everything off the device.
 
         Args:
-            alone: whether there is one process; else the sums are over all of them, and equal on all.
+            alone: whether there is one process; else all of them call this together, also where there was no batch,
+                and the sums are over all of them, and equal on all.
             signal_number: a signal of `INTERRUPTING` that this process got, 0 for none.
+            device: where the losses are.
 
         Returns:
             Mean loss and size of each global batch, the right predictions in all of them, and a signal that some
             process got (0 for none; of several the same one on all).
         """
-        if not self._losses:
+        if alone and not self._losses:
             return [], 0, 0
         self._count()
-        losses = torch.stack(self._losses).double()
-        correct = torch.stack(self._correct).sum() if self._correct else torch.zeros((), device=losses.device)
+        losses = (torch.stack(self._losses) if self._losses else torch.zeros(0, device=device)).double()
+        correct = torch.stack(self._correct).sum() if self._correct else torch.zeros((), device=device)
         sizes = self._sizes
         self._clear()
         if alone:
             return list(zip(losses.tolist(), sizes, strict=True)), int(correct), 0
-        size = torch.tensor(sizes, dtype=torch.float64, device=losses.device)
+        size = torch.tensor(sizes, dtype=torch.float64, device=device)
         signals = [float(number == signal_number) for number in INTERRUPTING]  # each its own sum: they may differ
-        more = torch.tensor([float(correct), *signals], dtype=torch.float64, device=losses.device)
+        more = torch.tensor([float(correct), *signals], dtype=torch.float64, device=device)
         flat = torch.cat([losses * size, size, more])
         torch.distributed.all_reduce(flat)
         summed, size, counts = flat.tensor_split([len(losses), 2 * len(losses)])
