@@ -15,7 +15,7 @@ from lightsweep.sweeping.claim import KILLED, claim, give_up, run_again
 from lightsweep.sweeping.custom_space import draw_custom
 from lightsweep.sweeping.heartbeat import beating
 from lightsweep.sweeping.isolation import children, end_children
-from lightsweep.sweeping.outcome import Outcome, failure, outcome_of_error, outcome_of_return
+from lightsweep.sweeping.outcome import Outcome, failure, outcome_of_error, outcome_of_return, text_of
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.storage import local_file
 from lightsweep.sweeping.study import study_storage
@@ -96,7 +96,7 @@ class TrialJob:
             for index, limit in enumerate(limits):
                 trial.set_constraint(str(index), limit)
         except Exception as error:
-            return failure(f"constraints: {type(error).__name__}: {error}")
+            return failure(f"constraints: {type(error).__name__}: {text_of(error)}")
         return outcome
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:

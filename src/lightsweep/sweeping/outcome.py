@@ -55,12 +55,21 @@ def outcome_of_return(returned: JobReturn, num_directions: int, pruned_at: int |
 def outcome_of_error(error: BaseException) -> Outcome:
     """Read an exception that came out of the task."""
     if isinstance(error, TrialPruned):
-        return Outcome(TrialState.PRUNED, reason=str(error) or "pruned")
+        return Outcome(TrialState.PRUNED, reason=text_of(error) or "pruned")
     if (number := signal_of(error)) is not None:  # by hand, or by SLURM
         return Outcome(TrialState.FAIL, reason=f"interrupted by signal {number}", from_outside=True)
     if isinstance(error, SystemExit):
-        return failure(f"exited with code {error.code}")
-    return failure(f"{type(error).__name__}: {error}")
+        return failure(f"exited with code {text_of(error.code)}")
+    return failure(f"{type(error).__name__}: {text_of(error)}")
+
+
+def text_of(thing: Any) -> str:
+    """`str(thing)` in characters that any file takes; `<no text>` where an application's own object raises instead."""
+    try:
+        text = str(thing)
+    except Exception:
+        text = "<no text>"
+    return text.encode(errors="backslashreplace").decode()
 
 
 def failure(reason: str) -> Outcome:
@@ -71,17 +80,24 @@ def failure(reason: str) -> Outcome:
 def _values(value: Any, count: int) -> tuple[float, ...]:
     if count == 1:
         return (_number(value),)
-    if not isinstance(value, Sequence) or isinstance(value, str):
+    parts = _parts(value)
+    if parts is None:
         raise ValueError(f"the task returned {_shown(value)}; it must return {count} numbers, one a direction")
-    if len(value) != count:
-        raise ValueError(f"the task returned {len(value)} numbers; it must return {count}, one a direction")
-    return tuple(_number(part) for part in value)
+    if len(parts) != count:
+        raise ValueError(f"the task returned {len(parts)} numbers; it must return {count}, one a direction")
+    return tuple(_number(part) for part in parts)
+
+
+def _parts(value: Any) -> Sequence[Any] | None:
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else None
 
 
 def _number(value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except OverflowError:
+        raise ValueError("the task returned a number that is too large for a float") from None
+    except Exception:  # a value of the application's own may raise anything
         raise ValueError(f"the task returned {_shown(value)}; it must return a number") from None
     if not math.isfinite(number):
         raise ValueError(f"the task returned {number}")
@@ -89,4 +105,4 @@ def _number(value: Any) -> float:
 
 
 def _shown(value: Any) -> str:
-    return "nothing (None)" if value is None else f"{str(value)[:80]!r} ({type(value).__name__})"
+    return "nothing (None)" if value is None else f"{text_of(value)[:80]!r} ({type(value).__name__})"

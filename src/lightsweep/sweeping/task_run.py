@@ -21,6 +21,7 @@ from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.composer import Composer
 from lightsweep.sweeping.composition import hydra_overrides
 from lightsweep.sweeping.isolation import Command, isolated_task
+from lightsweep.sweeping.outcome import text_of
 
 
 @dataclass(frozen=True)
@@ -118,5 +119,5 @@ def write_error(folder: Path, returned: JobReturn) -> None:
     """Keep the traceback of an exception, if there is a folder; a user's mistake is one line and needs none."""
     error = returned._return_value
     if isinstance(error, Exception) and os.path.isdir(folder):
-        text = str(error) if isinstance(error, LightsweepError) else "".join(traceback.format_exception(error))
-        write_text(SweepPaths.error(folder), text + "\n")
+        text = text_of(error) if isinstance(error, LightsweepError) else "".join(traceback.format_exception(error))
+        write_text(SweepPaths.error(folder), text_of(text) + "\n")
