@@ -1,5 +1,6 @@
 """The view on a terminal: what is drawn from a study, and that a real sweep draws it without tearing."""
 
+import datetime
 import os
 import pty
 from pathlib import Path
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 from rich.console import Console
 
 from lightsweep.sweeping import marks
@@ -35,7 +37,7 @@ def study():
     study = optuna.create_study(direction="maximize")
     for value in (3.0, 7.0):
         study.tell(study.ask(X), value)
-    study.tell(study.ask(X), state=optuna.trial.TrialState.FAIL)
+    study.tell(study.ask(X), state=TrialState.FAIL)
     running = study.ask(X)
     running.set_user_attr(marks.OWNER, Owner.here().to_attribute())
     running.report(0.5, 0)
@@ -43,12 +45,14 @@ def study():
     return study
 
 
+def plan(n_trials: int = 9) -> Plan:
+    space = build_space({"x": "interval(0,100)"}, None, [])
+    return Plan("s", "journal:/x", Path("/s"), ("maximize",), {}, None, space, n_trials)
+
+
 @pytest.fixture
 def picture(study):
-    plan = Plan(
-        "s", "journal:/x", Path("/s"), ("maximize",), {}, None, build_space({"x": "interval(0,100)"}, None, []), 9
-    )
-    return Picture(study, plan)
+    return Picture(study, plan())
 
 
 def test_counts_best_and_slots_are_drawn(picture, study):
@@ -66,12 +70,31 @@ def test_running_trials_are_drawn_where_the_launcher_tells_no_slots(picture):
     assert len(lines) == 4
 
 
-def test_time_to_go_follows_the_pace_of_this_run(picture, study):
-    picture._start_s -= 10
-    study.tell(study.ask(X), 9.0)
-    lines = drawn(picture, {})
-    assert "ETA 0:50" in lines[0]  # one trial in ten seconds, five are left
-    assert "best 9" in lines[1]
+def lasting(seconds: float, state: TrialState) -> optuna.trial.FrozenTrial:
+    """A trial that took so long, until now or until it is told."""
+    trial = optuna.trial.create_trial(state=state, value=1.0 if state.is_finished() else None)
+    trial.datetime_start = datetime.datetime.now() - datetime.timedelta(seconds=seconds)
+    return trial
+
+
+@pytest.mark.parametrize(
+    ("finished_s", "running_s", "eta"),
+    [
+        ([], [5], "–"),
+        ([8, 12], [], "1:10"),  # seven are left, one after the other
+        ([10], [2.6, 9], "0:34"),  # 7.4 s, 1 s and six of ten seconds, two at once
+        ([10] * 7, [3.6, 9], "0:06"),
+        ([10] * 8, [25], "0:00"),
+        ([10] * 9, [], "0:00"),
+    ],
+)
+def test_time_to_go_follows_what_trials_took_and_what_runs_has_done(finished_s, running_s, eta):
+    study = optuna.create_study()
+    study.add_trial(lasting(500, TrialState.COMPLETE))  # of an earlier sweep, on another machine perhaps
+    view = Picture(study, plan(n_trials=10))
+    study.add_trials([lasting(seconds, TrialState.COMPLETE) for seconds in finished_s])
+    study.add_trials([lasting(seconds, TrialState.RUNNING) for seconds in running_s])
+    assert f"ETA {eta}" in drawn(view, {})[0]
 
 
 def test_board_keeps_the_place_of_a_freed_slot():

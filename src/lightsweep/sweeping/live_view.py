@@ -6,7 +6,6 @@ Which slot runs what comes from the launcher, where it tells (`on_event`); all e
 import datetime
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -107,8 +106,8 @@ class Picture:
 
     def __init__(self, study: Study, plan: Plan) -> None:
         self._study, self._plan = study, plan
-        self._start_s = time.monotonic()
-        self._before = marks.tally(study.get_trials(deepcopy=False)).counted
+        self._start = datetime.datetime.now()
+        self._most_running = 1
         self._best: tuple[int, RenderableType] = (-1, Text())
 
     def draw(self, slots: dict[str, int | None] | None) -> RenderableType:
@@ -118,11 +117,12 @@ class Picture:
         running = [trial for trial in trials if trial.state is TrialState.RUNNING]
         if self._best[0] != counts.complete:
             self._best = (counts.complete, self._best_line())
-        return Group(self._counts_line(counts), self._best[1], self._table(running, slots))
+        line = self._counts_line(counts, self._eta(trials, running))
+        return Group(line, self._best[1], self._table(running, slots))
 
-    def _counts_line(self, counts: marks.Tally) -> RenderableType:
+    def _counts_line(self, counts: marks.Tally, eta: str) -> RenderableType:
         words = [f"{counts.counted}/{self._plan.n_trials} done", f"{counts.running} running"]
-        words += [f"{counts.pruned} pruned", f"{counts.failed} failed", f"ETA {self._eta(counts)}"]
+        words += [f"{counts.pruned} pruned", f"{counts.failed} failed", f"ETA {eta}"]
         line = Table.grid(padding=(0, 2))
         line.add_row(
             Text(f"study {self._plan.study_name}", style="bold"),
@@ -131,13 +131,20 @@ class Picture:
         )
         return line
 
-    def _eta(self, counts: marks.Tally) -> str:
-        """From the pace of this run so far; unknown until a trial has finished."""
-        done = counts.counted - self._before
-        if done <= 0:
+    def _eta(self, trials: Sequence[FrozenTrial], running: Sequence[FrozenTrial]) -> str:
+        """From what trials took since the view began, by as many at once as it has seen; unknown until one finishes."""
+        self._most_running = max(self._most_running, len(running))
+        counted = [trial for trial in trials if marks.condition(trial) in ("complete", "pruned", "failed")]
+        took_s = [trial.duration.total_seconds() for trial in counted if trial.duration and self._is_new(trial)]
+        if not took_s:
             return "–"
-        left_s = (time.monotonic() - self._start_s) / done * max(0, self._plan.n_trials - counts.counted)
-        return clock(left_s)
+        each_s = sum(took_s) / len(took_s)  # not the median: what is left is a sum of short and long ones
+        left_s = [max(0.0, each_s - elapsed_s(trial)) for trial in running]
+        unbegun = max(0, self._plan.n_trials - len(counted) - len(running))
+        return clock(max(*left_s, 0.0, (sum(left_s) + unbegun * each_s) / self._most_running))
+
+    def _is_new(self, trial: FrozenTrial) -> bool:
+        return trial.datetime_complete is not None and trial.datetime_complete > self._start
 
     def _best_line(self) -> RenderableType:
         best = ranked_trials(self._study)
@@ -167,11 +174,15 @@ class Picture:
 
     def _cells(self, trial: FrozenTrial) -> list[str]:
         """Number, time since its start, the last step that it reported and its value there, parameters."""
-        started = trial.datetime_start or datetime.datetime.now()
-        elapsed = clock((datetime.datetime.now() - started).total_seconds())
         step, value = max(trial.intermediate_values.items(), default=("–", None))
         shown = "–" if value is None else f"{value:.4g}"
-        return [str(trial.number), elapsed, str(step), shown, shown_parameters(trial, self._plan)]
+        return [str(trial.number), clock(elapsed_s(trial)), str(step), shown, shown_parameters(trial, self._plan)]
+
+
+def elapsed_s(trial: FrozenTrial) -> float:
+    """Seconds since a running trial has started."""
+    now = datetime.datetime.now()
+    return (now - (trial.datetime_start or now)).total_seconds()
 
 
 def clock(seconds: float) -> str:
