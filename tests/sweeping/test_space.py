@@ -27,6 +27,7 @@ def parameter(line: str):
         ("k=int(interval(1,5))", IntDistribution(1, 5)),
         ("k=tag(log,interval(1,5))", FloatDistribution(1, 5, log=True)),
         ("k=tag(log,int(interval(1,5)))", IntDistribution(1, 5, log=True)),
+        ("k=tag(log,range(1,9))", IntDistribution(1, 8, log=True)),
         ("k=range(1,3)", IntDistribution(1, 2)),
         ("k=range(3)", IntDistribution(0, 2)),
         ("k=range(1,8,3)", IntDistribution(1, 7, step=3)),
@@ -65,6 +66,11 @@ def test_override_text_is_read_back_as_the_same_value(value):
         ("k=interval(5,1)", "`k` has low 5 above high 1"),
         ("k=tag(log,interval(0,1))", "must be above 0 but is 0"),
         ("k=tag(log,range(1,9,2))", "a step of 2 and a log scale"),
+        ("k=tag(log,range(1.0,9.0))", "a step of 1 and a log scale; it can have only one, so use an interval"),
+        ("k=interval(1,nan)", "finite numbers as its bounds and step but has nan"),
+        ("k=interval(-inf,inf)", "but has -inf"),
+        ("k=range(0,inf)", "but has inf"),
+        ("k=range(0,1,nan)", "but has nan"),
         ("k=range(3,3)", "empty range"),
         ("k=range(3,1)", "empty range"),
         ("k=range(1,3,0)", "range with step 0"),
@@ -86,6 +92,7 @@ def test_contradictory_space_is_refused(line, message):
         ({"type": "categorical", "choices": [1, 2, 3]}, CategoricalDistribution([1, 2, 3])),
         ({"type": "int", "low": 0, "high": 10, "step": 2}, IntDistribution(0, 10, step=2)),
         ({"type": "int", "low": 1, "high": 100, "log": True}, IntDistribution(1, 100, log=True)),
+        ({"type": "int", "low": 1, "high": 100, "log": True, "step": 1}, IntDistribution(1, 100, log=True)),
         ({"type": "float", "low": 0, "high": 10, "step": 2}, FloatDistribution(0, 10, step=2)),
         ({"type": "float", "low": 1, "high": 100, "log": True}, FloatDistribution(1, 100, log=True)),
     ],
@@ -96,7 +103,12 @@ def test_deprecated_notation_becomes_distribution(given, distribution):
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"type": "real"}, "must be categorical, int or float"), ({"type": "int", "low": 1}, "needs low and high")],
+    [
+        ({"type": "real"}, "must be categorical, int or float"),
+        ({"type": "int", "low": 1}, "needs low and high"),
+        ({"type": "float", "low": "a", "high": 2}, "but has a"),
+        ({"type": "float", "low": 1, "high": 9, "log": True, "step": 1}, "a step of 1 and a log scale"),
+    ],
 )
 def test_deprecated_notation_is_checked(given, message):
     with pytest.raises(ConfigError, match=message):

@@ -24,7 +24,7 @@ from hydra.errors import HydraException
 
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
-from lightsweep.sweeping.parameter import Parameter, categorical, number
+from lightsweep.sweeping.parameter import Parameter, categorical, check_finite, number
 
 _KNOWN_TAGS = {"log"}
 
@@ -80,6 +80,7 @@ def _range(key: str, sweep: RangeSweep) -> Parameter:
     """`range(start, stop, step)`: from start on, in steps, ending before stop; a descending one is the same set."""
     assert sweep.start is not None
     assert sweep.stop is not None
+    check_finite(key, sweep.start, sweep.stop, sweep.step)
     start, stop, step = (Decimal(str(value)) for value in (sweep.start, sweep.stop, sweep.step))
     if step == 0:
         raise ConfigError(f"`{key}` has a range with step 0")

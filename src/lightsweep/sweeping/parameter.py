@@ -1,5 +1,6 @@
 """One searched setting: its key in the configuration, its distribution in the study, its values as overrides."""
 
+import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -97,18 +98,29 @@ def number(
     """A number between `low` and `high`, both of which can be drawn.
 
     Raises:
-        ConfigError: low above high, log with low <= 0, or log with a step.
+        ConfigError: a bound or the step is no finite number, low above high, log with low <= 0, or log with a step;
+            whole numbers may name their step of 1.
     """
+    check_finite(key, low, high, 1 if step is None else step)
     if low > high:
         raise ConfigError(f"`{key}` has low {low:g} above high {high:g}; write the smaller bound first")
     if log and low <= 0:
         raise ConfigError(f"`{key}` is searched on a log scale, so its low must be above 0 but is {low:g}")
-    if log and step not in (None, 1):
-        raise ConfigError(f"`{key}` has a step of {step:g} and a log scale; it can have only one of them")
+    if log and step is not None and not (integer and step == 1):
+        raise ConfigError(f"`{key}` has a step of {step:g} and a log scale; it can have only one, so use an interval")
     if step is not None and step <= 0:
         raise ConfigError(f"`{key}` must have a step above 0 but has {step:g}")
     if integer:
         return Parameter(key, IntDistribution(int(low), int(high), log=log, step=1 if step is None else int(step)))
-    if log:
-        step = None
     return Parameter(key, FloatDistribution(float(low), float(high), log=log, step=step))
+
+
+def check_finite(key: str, *values: Any) -> None:
+    """Refuse what cannot bound a space or be its step.
+
+    Raises:
+        ConfigError: a value is NaN, infinite or no number.
+    """
+    for value in values:
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise ConfigError(f"`{key}` must have finite numbers as its bounds and step but has {value}")
