@@ -10,7 +10,7 @@ from hydra.core.config_store import ConfigStore
 
 import hydra_plugins.lightsweep_optuna.config as plugin
 from lightsweep.errors import ConfigError
-from lightsweep.sweeping.algorithms import make_pruner, make_sampler
+from lightsweep.sweeping.algorithms import check_draws, make_pruner, make_sampler
 from lightsweep.sweeping.space import Space, build_space
 
 SPACE = build_space({"x": "range(0,1,0.1)", "y": "choice(a,b)"}, None, [])
@@ -144,3 +144,51 @@ def test_seed_is_spread_over_trials():
 def test_wrong_sampler_is_told(given, message):
     with pytest.raises(ConfigError, match=message):
         make_sampler(given, SPACE)
+
+
+@pytest.mark.parametrize("name", [names.split()[0] for names in plugin.SAMPLERS])
+@pytest.mark.parametrize("num_directions", [1, 2])
+def test_each_sampler_group_is_seen_to_draw_before_any_trial(name, num_directions):
+    need("sampler", name)
+    directions = ["minimize", "maximize"][:num_directions]
+    conditional = build_space({"o": "choice(a,b)", "when": {"o=a": {"x": "interval(0,1)"}}}, None, [])
+    spaces = [SPACE] if name in ("grid", "brute_force") else [SPACE, conditional]
+    for space in spaces:
+        if name == "cmaes" and num_directions > 1:
+            with pytest.raises(ConfigError, match=r"CmaEsSampler cannot draw: If the study is .* multi-objective"):
+                check_draws(node("sampler", name), space, directions, {}.get)
+        else:
+            check_draws(node("sampler", name), space, directions, {}.get)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"n_startup_trials": "abc"}, "TPESampler with n_startup_trials='abc' cannot draw: '<' not supported"),
+        ({"n_ei_candidates": 0}, "TPESampler with n_ei_candidates=0 cannot draw: "),
+        ({"n_ei_candidates": 0, "n_startup_trials": 0}, "n_ei_candidates=0, n_startup_trials=0 cannot draw: "),
+        ({"n_ei_candidates": 0, "n_startup_trials": 10**6}, "cannot draw: "),
+        ({"seed": "abc"}, "TPESampler with seed='abc' cannot draw: invalid literal for int"),
+    ],
+)
+def test_sampler_that_cannot_draw_is_told(given, message):
+    with pytest.raises(ConfigError, match=f"^`hydra.sweeper.sampler` .*{message}"):
+        check_draws({"_target_": "optuna.samplers.TPESampler", **given}, SPACE, ["minimize"], {}.get)
+
+
+@pytest.mark.slow
+def test_sampler_that_cannot_draw_by_its_own_rule_is_told():
+    need("sampler", "cmaes")
+    given = {**node("sampler", "cmaes"), "popsize": 1}
+    space = build_space({"x": "interval(0,1)", "y": "interval(0,1)"}, None, [])
+    with pytest.raises(ConfigError, match="CmaEsSampler with popsize=1 cannot draw: "):
+        check_draws(given, space, ["minimize"], {}.get)
+
+
+def test_sampler_of_the_users_own_is_left_to_the_trials():
+    check_draws({"_target_": "tests.sweeping.test_algorithms.NeverDraws"}, SPACE, ["minimize"], {}.get)
+
+
+class NeverDraws(optuna.samplers.RandomSampler):
+    def sample_independent(self, *_):
+        raise AssertionError("asked")

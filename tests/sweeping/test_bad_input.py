@@ -41,6 +41,10 @@ CASES = {
         (*SPACE, "hydra/sweeper/pruner=median", f"{S}.direction=[minimize,minimize]"),
         "works with one direction only",
     ),
+    "sampler that cannot draw": (
+        (*SPACE, f"{S}.sampler.n_startup_trials=abc"),
+        "`hydra.sweeper.sampler` optuna.samplers.TPESampler with n_startup_trials='abc' cannot draw: ",
+    ),
     "grid over interval": ((*SPACE, "hydra/sweeper/sampler=grid"), "`x` is an interval"),
     "enqueue outside": ((*SPACE, f"{S}.enqueue=[{{x:9}}]"), "has x=9, outside"),
     "enqueue unknown": ((*SPACE, f"{S}.enqueue=[{{y:9}}]"), "names y, which is not searched; searched: x"),

@@ -6,7 +6,7 @@ Every job makes its own sampler, so a seed is spread over trials: the same seed 
 import importlib.util
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -15,9 +15,11 @@ from numpy.random import SeedSequence
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, create_trial
 
 from lightsweep.errors import ConfigError
-from lightsweep.sweeping.space import Space, grid_of
+from lightsweep.sweeping.space import Lookup, Space, grid_of
 
 _GONE = {"optuna.samplers.MOTPESampler": ("optuna.samplers.TPESampler", {"n_ehvi_candidates": "n_ei_candidates"})}
 _PACKAGES = {
@@ -26,6 +28,7 @@ _PACKAGES = {
     "optuna.samplers.QMCSampler": ("scipy",),
     "optuna.pruners.WilcoxonPruner": ("scipy",),
 }
+_STARTS_AT_RANDOM = ("optuna.samplers.TPESampler", "optuna.samplers.CmaEsSampler")
 # The whole sweep must agree on the order of these, so their seed is never spread over trials.
 _ONE_SEED = ("optuna.samplers.GridSampler", "optuna.samplers.QMCSampler")
 # Spelt out in many configurations at what Optuna now always does; passing them only brings a warning.
@@ -68,6 +71,62 @@ def make_sampler(node: Mapping[str, Any], space: Space, trial_index: int | None 
     if not isinstance(sampler, BaseSampler):
         raise ConfigError(f"`hydra.sweeper.sampler` {target} is no Optuna sampler")
     return sampler
+
+
+def check_draws(node: Mapping[str, Any], space: Space, directions: Sequence[str], lookup: Lookup) -> None:
+    """Draw a trial or two of a study in memory: the first as the sampler begins, the second by its own rule.
+
+    A sampler that is not Optuna's may take its time or keep something, and is left to the trials.
+
+    Args:
+        node: a sampler that `make_sampler` takes.
+        space: what is drawn.
+        directions: minimize or maximize, one an objective.
+        lookup: see `Space.suggest`.
+
+    Raises:
+        ConfigError: the sampler raises, be it by an argument, the space or the number of objectives.
+    """
+    target, arguments = _target_and_arguments(node, "sampler")
+    if not target.startswith("optuna."):
+        return
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # the trials' own will warn
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sampler = make_sampler(_hurried(node, target), space, trial_index=0)
+            study = optuna.create_study(
+                sampler=sampler, directions=[StudyDirection[direction.upper()] for direction in directions]
+            )
+            for _ in range(_num_draws(target, arguments)):
+                trial = study.ask()
+                space.suggest(trial, lookup)
+                study.add_trial(_completed(trial, len(directions)))  # not told: `constraints_func` has no part in this
+    except Exception as error:
+        given = " with" * bool(arguments) + ",".join(f" {name}={value!r}" for name, value in arguments.items())
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"`hydra.sweeper.sampler` {target}{given} cannot draw: {text}") from error
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+def _hurried(node: Mapping[str, Any], target: str) -> Mapping[str, Any]:
+    """The node with one trial at most before the sampler's own rule holds."""
+    given = node.get("n_startup_trials")
+    has_many = given is None or (isinstance(given, int) and given > 1)
+    return {**node, "n_startup_trials": 1} if target in _STARTS_AT_RANDOM and has_many else node
+
+
+def _num_draws(target: str, arguments: Mapping[str, Any]) -> int:
+    """One where the own rule would import scipy or torch, a second or more, for nothing that can go wrong."""
+    if target == "optuna.samplers.CmaEsSampler":
+        return 2 if arguments.keys() - {"seed", "n_startup_trials"} else 1
+    return 1 if target in _PACKAGES else 2
+
+
+def _completed(trial: Trial, num_values: int) -> FrozenTrial:
+    return create_trial(params=trial.params, distributions=trial.distributions, values=[0.0] * num_values)
 
 
 def make_pruner(node: Mapping[str, Any] | None) -> BasePruner:

@@ -14,7 +14,7 @@ from hydra.utils import get_method
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from lightsweep.errors import ConfigError
-from lightsweep.sweeping.algorithms import is_exhaustive, is_grid, make_pruner, make_sampler, prunes
+from lightsweep.sweeping.algorithms import check_draws, is_exhaustive, is_grid, make_pruner, make_sampler, prunes
 from lightsweep.sweeping.composition import check_composition, configured_seed, configured_values
 from lightsweep.sweeping.own_check import check_own, is_own, own_directions
 from lightsweep.sweeping.owner import Owner
@@ -52,6 +52,7 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
     n_trials = _integer(given, "n_trials", 1, 20)
     timeout_s = _number(given, "timeout_s", 0.0)
     conditions = configured_values(space, config, loader)
+    check_draws(sampler, space, directions, conditions.get)
     _check_monitor(config)
     judge = partial(check_own, directions=directions) if is_own(loader) and custom is None else None
     composed = check_composition(space, config, loader, conditions, judge)
