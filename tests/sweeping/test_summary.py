@@ -1,5 +1,6 @@
 """The text of a sweep's end: the ten best, and why trials failed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -51,6 +52,28 @@ def test_summary_counts_and_names_the_folder(study, plan):
     assert lines[0] == "study s: 14 of 14 trials finished (12 complete, 0 pruned, 2 failed)"
     assert lines[-1] == "files: /sweep"
     assert len(lines) == 12
+
+
+@pytest.mark.parametrize(
+    ("changes", "exhausted", "head"),
+    [
+        ({"n_trials": 20, "deadline": 1.0}, False, "14 of 20 trials finished (…); the time (`timeout_s`) is up"),
+        ({"n_trials": 20}, True, "14 of 20 trials finished (…); the space has no more points"),
+        ({"n_trials": 20, "deadline": 1.0, "max_failure_rate": 0.0}, False, "14 of 20 trials finished (…)"),
+        ({"n_trials": 14, "deadline": 1.0}, True, "14 of 14 trials finished (…)"),
+        ({"n_trials": 3}, False, "14 trials finished, 3 wanted (…)"),
+    ],
+)
+def test_summary_says_what_ended_the_sweep_early_or_that_it_had_ended(study, plan, changes, exhausted, head):
+    study.set_user_attr(marks.STUDY_EXHAUSTED, exhausted)
+    shown = summary_lines(study, replace(plan, **changes))[0]
+    assert shown == f"study s: {head.replace('…', '12 complete, 0 pruned, 2 failed')}"
+
+
+def test_summary_counts_the_enqueued_settings_that_no_trial_had(study, plan):
+    study.enqueue_trial({"x": 1.0})
+    study.enqueue_trial({"x": 2.0}, user_attrs={marks.RUN_AGAIN_OF: 3})
+    assert summary_lines(study, plan)[0].endswith("2 failed); settings enqueued but not tried: 1")
 
 
 def test_line_of_a_failed_trial_ends_with_its_reason(study, plan):

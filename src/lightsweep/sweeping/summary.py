@@ -1,6 +1,7 @@
 """The text of a sweep: one line a finished trial, the ten best at the end, the reasons of failures."""
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
+from lightsweep.sweeping.claim import is_hopeless
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.rerun_report import rerun_lines
 from lightsweep.sweeping.results import parameters_of, ranked_trials, state_word
@@ -43,20 +45,38 @@ def summary_lines(study: Study, plan: Plan) -> list[str]:
 
 
 def _counts(study: Study, plan: Plan) -> list[str]:
-    counts = marks.tally(study.get_trials(deepcopy=False))
-    lines = [
-        f"study {plan.study_name}: {counts.counted} of {plan.n_trials} trials finished "
-        f"({counts.complete} complete, {counts.pruned} pruned, {counts.failed} failed"
-        + (f"; {counts.not_counted} not counted)" if counts.not_counted else ")")
-    ]
+    trials = study.get_trials(deepcopy=False)
+    counts = marks.tally(trials)
+    finished = f"{counts.counted} of {plan.n_trials} trials finished"
+    if counts.counted > plan.n_trials:
+        finished = f"{counts.counted} trials finished, {plan.n_trials} wanted"
+    not_counted = f"; {counts.not_counted} not counted" if counts.not_counted else ""
+    how = f"({counts.complete} complete, {counts.pruned} pruned, {counts.failed} failed{not_counted})"
+    lines = ["; ".join([f"study {plan.study_name}: {finished} {how}", *_why_not_more(study, plan, counts)])]
     if plan.constraints is not None and counts.complete and not ranked_trials(study):
         lines[0] += "; no trial keeps the constraints, so there is no best.yaml"
+    if untried := sum(marks.condition(trial) == "waiting" and not _is_copy(trial) for trial in trials):
+        lines[0] += f"; settings enqueued but not tried: {untried}"
     if counts.running:
         lines.append(
             f"{counts.running} trials run in other processes; if those are gone with their host, start again "
             f"{_after(plan.remote_timeout_s)}"
         )
     return lines
+
+
+def _why_not_more(study: Study, plan: Plan, counts: marks.Tally) -> list[str]:
+    """What ended the sweep before its last trial; too many failures have an error of their own."""
+    if counts.counted >= plan.n_trials or is_hopeless(plan, counts):
+        return []
+    if study.user_attrs.get(marks.STUDY_EXHAUSTED, False):
+        return ["the space has no more points"]
+    is_late = plan.deadline is not None and time.time() >= plan.deadline
+    return ["the time (`timeout_s`) is up"] if is_late else []
+
+
+def _is_copy(trial: FrozenTrial) -> bool:
+    return marks.RUN_AGAIN_OF in trial.user_attrs
 
 
 def _after(timeout_s: float | None) -> str:
