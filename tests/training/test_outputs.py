@@ -306,6 +306,34 @@ def test_a_users_own_network_needs_one_yaml_and_no_lightning_module(run, monkeyp
     assert result.parameters == 784 * 5 + 5 + 5 * 10 + 10
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
+def test_a_network_that_writes_into_its_input_leaves_the_data_as_they_are(run, monkeypatch, tmp_path, table, optimizer):
+    (tmp_path / "writing.py").write_text(
+        "from torch import nn\n"
+        "class Twin(nn.Linear):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(3, 2)\n"
+        "    def forward(self, inputs):\n"
+        "        return super().forward(inputs + 1)\n"
+        "class Writing(Twin):\n"
+        "    def forward(self, inputs):\n"
+        "        return nn.Linear.forward(self, inputs.add_(1))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    lasting = (
+        *("data.batch_size=10", "data.val_size=20", "data.test_size=10"),
+        *("trainer.max_epochs=3", "monitor=train/loss"),
+    )
+    found = [
+        run("data=csv", f"data.path={table}", "data.target=kind", *lasting, f"optimizer={optimizer}", "~model",
+            f"+model={{_target_: writing.{net}}}", f"data.loader={loader}", "trust=[writing]").metrics
+        for net, loader in (("Twin", "device"), ("Writing", "device"), ("Writing", "workers"))
+    ]  # fmt: skip
+
+    assert found[1] == found[0]
+    assert found[2] == found[0]
+
+
 @pytest.mark.parametrize(
     ("group", "text"),
     [

@@ -33,7 +33,8 @@ class Model(LightningModule):
 
     Args:
         spec: the data that it must fit.
-        net: maps `[B, *spec.input_shape]` to `[B, task.num_outputs(spec)]`, floating point.
+        net: maps `[B, *spec.input_shape]` to `[B, task.num_outputs(spec)]`, floating point. One that writes into its
+            input is given copies of it: an evaluation's batches are views of the data.
         task: the loss and the count.
         compile: whether torch compiles the network, or in which mode of `torch.compile`.
         channels_last: memory format NHWC; None: where the network has 2-d convolutions.
@@ -137,8 +138,9 @@ class Model(LightningModule):
         name, wanted = type(self.net).__name__, (2, self.task.num_outputs(self.spec))
         training = self.net.training
         try:
-            with torch.no_grad():
-                found = self.net.eval()(torch.zeros(2, *self.spec.input_shape))
+            with torch.inference_mode(False), torch.no_grad():  # else no tensor would tell that it was written into
+                inputs = torch.zeros(2, *self.spec.input_shape)
+                found = self.net.eval()(inputs)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(
@@ -152,6 +154,14 @@ class Model(LightningModule):
         shape = tuple(found.shape)
         if shape != wanted:
             raise ConfigError(f"`model` {name} gives outputs of shape {shape[1:]}, but `data` needs {wanted[1:]}")
+        if inputs._version:
+            self.net.register_forward_pre_hook(_copied)
+
+
+def _copied(net: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The network's arguments with inputs of its own; a hook on the network serves its copies and exports too."""
+    inputs, *others = arguments
+    return inputs.clone(), *others
 
 
 def task_for(spec: DataSpec, label_smoothing: float = 0.0) -> Task:
