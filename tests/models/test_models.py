@@ -88,6 +88,18 @@ def test_a_list_of_filters_is_several_convolutions_before_one_pooling():
         (lambda: Wrapped(TABLE, Giving(lambda outputs: None)), r"^`model` Giving .* but gave a NoneType$"),
         (lambda: Wrapped(TABLE, Giving(torch.Tensor.long)), r"^`model` Giving .* but gave one of torch\.int64$"),
         (
+            lambda: Wrapped(TABLE, Giving(lambda outputs: outputs[:1])),
+            r"^`model` Giving gives for 2 examples outputs of shape \(1, 3\), but \(2, 3\) is needed$",
+        ),
+        (
+            lambda: Wrapped(TABLE, Giving(lambda outputs: outputs.sum())),
+            r"^`model` Giving gives for 2 examples outputs of shape \(\), but \(2, 3\) is needed$",
+        ),
+        (
+            lambda: Wrapped(TABLE, Giving(torch.Tensor.detach)),
+            r"^`model` Giving gives an output without gradient: is there a `detach` or a `no_grad` in it\?$",
+        ),
+        (
             lambda: ConvNet(IMAGES, [2] * 5),
             r"^`model\.filters` has 5 poolings, and each halves the image, but 28 × 28 pixels",
         ),
@@ -99,6 +111,21 @@ def test_a_model_that_does_not_fit_the_data_is_one_line(build, text):
         build()
 
     assert "\n" not in str(caught.value)
+
+
+class TrainedOnly(nn.Linear):
+    """A network whose outputs have a gradient in training alone."""
+
+    def forward(self, inputs):
+        with torch.set_grad_enabled(self.training):
+            return super().forward(inputs)
+
+
+def test_outputs_may_be_without_gradient_in_evaluation_and_where_nobody_wants_one():
+    Wrapped(TABLE, TrainedOnly(5, 3))
+    Wrapped(TABLE, nn.Linear(5, 3).requires_grad_(False))  # refused with its optimizer
+    with torch.inference_mode():
+        assert Wrapped(TABLE, nn.Linear(5, 3))(torch.zeros(4, 5)).shape == (4, 3)
 
 
 @pytest.mark.parametrize("size", [8, 7])

@@ -4,6 +4,7 @@ How an optimizer step is made is not here: `training` attaches a `Stepper`, and 
 So `forward`, `task.loss` and `task.correct` stay free of side effects.
 """
 
+import copy
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -61,8 +62,9 @@ class Model(LightningModule):
         self.stepper: Stepper | None = None
         self.evaluated: dict[str, float] = {}
         """Metrics of the newest validation and test."""
+        self.compiled = bool(compile)
         self._sums: dict[str, Tensor] = {}
-        self._check_shapes()
+        self.check_outputs()
         if self.channels_last:
             net.to(memory_format=torch.channels_last)
         if compile:
@@ -134,17 +136,23 @@ class Model(LightningModule):
         self.evaluated.update(metrics)
         self.log_dict(metrics, logger=False, sync_dist=True)  # for Lightning's callbacks, which see them in float32
 
-    def _check_shapes(self) -> None:
+    def check_outputs(self) -> None:
+        """Try the network, in evaluation mode and the type of its weights, on two examples of zeros.
+
+        Raises:
+            ConfigError: it does not take them, or gives another shape or type, or what cannot be trained.
+        """
         name, wanted = type(self.net).__name__, (2, self.task.num_outputs(self.spec))
-        training = self.net.training
+        training, gradients = self.net.training, torch.is_grad_enabled()
+        dtype = next((p.dtype for p in self.net.parameters() if p.is_floating_point()), torch.float32)
         try:
-            with torch.inference_mode(False), torch.no_grad():  # else no tensor would tell that it was written into
-                inputs = torch.zeros(2, *self.spec.input_shape)
+            with torch.inference_mode(False), torch.set_grad_enabled(gradients):  # else nothing tells who wrote into it
+                inputs = torch.zeros(2, *self.spec.input_shape, dtype=dtype)
                 found = self.net.eval()(inputs)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(
-                f"`model` {name} does not take inputs of shape {self.spec.input_shape}: {reason}"
+                f"`model` {name} does not take inputs of shape {self.spec.input_shape} and type {dtype}: {reason}"
             ) from error
         finally:
             self.net.train(training)
@@ -152,10 +160,23 @@ class Model(LightningModule):
             kind = f"one of {found.dtype}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
             raise ConfigError(f"`model` {name} must give one tensor of floating-point numbers but gave {kind}")
         shape = tuple(found.shape)
+        if shape[:1] != wanted[:1]:
+            raise ConfigError(f"`model` {name} gives for 2 examples outputs of shape {shape}, but {wanted} is needed")
         if shape != wanted:
             raise ConfigError(f"`model` {name} gives outputs of shape {shape[1:]}, but `data` needs {wanted[1:]}")
-        if inputs._version:
+        if gradients and not found.requires_grad and not self._learns(inputs):
+            raise ConfigError(
+                f"`model` {name} gives an output without gradient: is there a `detach` or a `no_grad` in it?"
+            )
+        if inputs._version and _copied not in self.net._forward_pre_hooks.values():
             self.net.register_forward_pre_hook(_copied)
+
+    def _learns(self, inputs: Tensor) -> bool:
+        """Whether outputs in training have a gradient, where those in evaluation have none; True if none is wanted."""
+        if not any(parameter.requires_grad for parameter in self.net.parameters()):
+            return True
+        with torch.random.fork_rng(devices=[]):  # dropout draws, and a copy's running means are nobody's
+            return bool(copy.deepcopy(self.net).train()(inputs.detach()).requires_grad)
 
 
 def _copied(net: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
