@@ -1,11 +1,13 @@
 """From a checked configuration to a DataModule, a model and a Trainer."""
 
 import inspect
+import io
 import math
 import os
+import pickle
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +72,29 @@ def build_model(cfg: DictConfig, spec: DataSpec) -> Model:
         found = Wrapped(spec, found)
     if not isinstance(found, Model):
         raise ConfigError(f"`model` must be an nn.Module or a lightsweep Model but `{cfg.model._target_}` is neither")
-    return found.to(precision.weight_dtype(cfg.trainer.precision))
+    if precision.cast(found, precision.weight_dtype(cfg.trainer.precision)):
+        eager = torch.compiler.set_stance("force_eager") if found.compiled else nullcontext()
+        with eager:  # it is to be compiled for its batches
+            found.check_outputs()  # its own code may give tensors the type that its weights had
+    _refuse_extra_state(found.net)
+    return found
+
+
+def _refuse_extra_state(net: nn.Module) -> None:
+    """Raise ConfigError if a part has state of its own making that a checkpoint could not be read with."""
+    for part in net.modules():
+        if type(part).get_extra_state is nn.Module.get_extra_state:
+            continue
+        file = io.BytesIO()
+        try:
+            torch.save(part.get_extra_state(), file)
+            file.seek(0)
+            torch.load(file, weights_only=True)
+        except (pickle.PicklingError, pickle.UnpicklingError, AttributeError, TypeError) as error:
+            raise ConfigError(
+                f"`model`: {type(part).__name__}.get_extra_state must give tensors, numbers, texts, lists and "
+                "dictionaries alone: no checkpoint is loaded that holds more"
+            ) from error
 
 
 def refuse_single_examples(model: Model, datamodule: ArrayDataModule, switch: bool) -> None:
@@ -150,6 +174,8 @@ def build(
     trainer = build_trainer(cfg, paths, checkpoints)
     if cfg.trainer.num_nodes > 1:
         _let_signals_end_the_wait(trainer, stop)
+    if trainer.world_size > 1 and any(p.is_complex() for p in model.net.parameters()):
+        raise ConfigError(f"`model`: complex parameters are trained by one process but there are {trainer.world_size}")
     if not datamodule.validates:
         trainer.limit_val_batches = 0  # Lightning warns about an empty loader
     device = trainer.strategy.root_device

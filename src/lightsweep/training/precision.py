@@ -1,6 +1,7 @@
 """Resolves `trainer.precision=auto`, and turns a precision into the types of weights and arithmetic."""
 
 import torch
+from torch import Tensor
 
 from lightsweep.models.base import Model
 
@@ -27,6 +28,26 @@ def has_native_bf16(device: torch.device) -> bool:
 def weight_dtype(precision: str) -> torch.dtype:
     """Type of weights and inputs."""
     return torch.float64 if precision == "64-true" else torch.float32
+
+
+def cast(model: Model, dtype: torch.dtype) -> bool:
+    """Give real weights and buffers a type, and complex ones that of two such numbers; tells whether one had another.
+
+    Integers keep theirs.
+    """
+    before = [tensor.dtype for tensor in _tensors(model)]
+    if dtype == torch.float64:
+        model.double()
+    else:
+        model.float()  # to() would make real numbers of complex ones
+    for tensor in _tensors(model):
+        if tensor.is_complex():
+            tensor.data = tensor.data.to(dtype.to_complex())
+    return before != [tensor.dtype for tensor in _tensors(model)]
+
+
+def _tensors(model: Model) -> list[Tensor]:
+    return [*model.parameters(), *model.buffers()]
 
 
 def autocast_dtype(precision: str) -> torch.dtype | None:
