@@ -176,7 +176,12 @@ ended_by(command)
 
 def test_a_signal_ends_a_process_that_waits_for_another_machine(mnist_root, tmp_path):
     overrides = ("trainer.num_nodes=2", f"data.root={mnist_root}", "data.val_size=50", f"hydra.run.dir={tmp_path}/run")
-    waiting = subprocess.Popen([sys.executable, ROOT / "train.py", *overrides], cwd=tmp_path, stderr=subprocess.PIPE)
+    waiting = subprocess.Popen(
+        [sys.executable, ROOT / "train.py", *overrides],
+        cwd=tmp_path,
+        env=os.environ | {"NODE_RANK": "0"},
+        stderr=subprocess.PIPE,
+    )
     try:
         while not RunPaths(tmp_path / "run").result.is_file():  # the last that is written before they meet
             assert waiting.poll() is None, waiting.communicate()

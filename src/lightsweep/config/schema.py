@@ -162,9 +162,10 @@ class Trainer(Strict):
     )
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = Field(description="kind of device")
     devices: Count | Literal[-1] | str | Annotated[list[int], Field(min_length=1)] = Field(
-        description="number of devices or processes, or their indices; -1: all"
+        description="number of devices or processes, or their indices; -1: all; "
+        "on a CPU at most twice its cores, or 8 where those are few"
     )
-    num_nodes: Count = Field(description="machines")
+    num_nodes: Count = Field(description="machines; torchrun or srun starts the processes on each")
     strategy: Literal["auto", "ddp", "fsdp"] = Field(
         description="how processes train together; auto: one process, or ddp where there are several devices; "
         "fsdp: each holds a part of every parameter"

@@ -41,6 +41,7 @@ from lightsweep.training.recorder import Recorder
 from lightsweep.training.schedulers import Schedule, build_schedule
 from lightsweep.training.sharding import Sharded, refuse_unsharded
 from lightsweep.training.signals import StopRequest, ended_at_once
+from lightsweep.training.starting import refuse_unstartable
 from lightsweep.training.stepper import Stepper
 from lightsweep.training.watching import Informed, Watched, Watcher, WatchingLogger
 
@@ -172,6 +173,7 @@ def build(
     limits = cfg.trainer.checkpoint_every_n_steps, cfg.trainer.checkpoint_every_minutes
     checkpoints = Checkpoints(paths, monitor, mode, clock, *limits)
     trainer = build_trainer(cfg, paths, checkpoints)
+    refuse_unstartable(trainer)
     if cfg.trainer.num_nodes > 1:
         _let_signals_end_the_wait(trainer, stop)
     if trainer.world_size > 1 and any(p.is_complex() for p in model.net.parameters()):
