@@ -4,8 +4,10 @@ import json
 import math
 
 import pytest
+import torch
 
 from lightsweep.errors import ConfigError, Diverged
+from lightsweep.models.tasks import Regression
 from lightsweep.paths import RunPaths
 from lightsweep.training.build import refuse_single_examples
 
@@ -44,6 +46,17 @@ def test_weights_that_explode_in_the_last_step_are_never_the_best(run, tmp_path)
     assert not math.isfinite(result.metrics["val/loss"])
     assert result.monitored is None or math.isfinite(result.monitored)
     assert json.loads(RunPaths(tmp_path / "run").result.read_text())["val/loss"] is None
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_in_evaluation_is_told_once(run, tmp_path, monkeypatch, capsys, loss):
+    trained = Regression.loss
+    monkeypatch.setattr(Regression, "loss", lambda *given: trained(*given) + (0 if torch.is_grad_enabled() else loss))
+
+    result = run(*LINE, "trainer.max_epochs=3", folder=tmp_path / "run")
+
+    assert (result.status, result.monitored) == ("completed", None)
+    assert capsys.readouterr().err == f"warning: val/loss is {loss} after epoch 1\nwarning: test/loss is {loss}\n"
 
 
 @pytest.mark.parametrize(

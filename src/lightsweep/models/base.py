@@ -5,6 +5,8 @@ So `forward`, `task.loss` and `task.correct` stay free of side effects.
 """
 
 import copy
+import math
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -62,6 +64,7 @@ class Model(LightningModule):
         self.stepper: Stepper | None = None
         self.evaluated: dict[str, float] = {}
         """Metrics of the newest validation and test."""
+        self._told: set[str] = set()
         self.compiled = bool(compile)
         self._sums: dict[str, Tensor] = {}
         self.check_outputs()
@@ -134,7 +137,16 @@ class Model(LightningModule):
         loss, correct, size = self.trainer.strategy.reduce(total, reduce_op="sum").tolist()
         metrics = {f"{split}/loss": loss / size} | ({f"{split}/acc": correct / size} if self.task.counts else {})
         self.evaluated.update(metrics)
+        self._tell_if_infinite(split, loss / size)
         self.log_dict(metrics, logger=False, sync_dist=True)  # for Lightning's callbacks, which see them in float32
+
+    def _tell_if_infinite(self, split: str, loss: float) -> None:
+        """One line for each split, at the first such loss: the run goes on, as its metrics are never the best."""
+        if math.isfinite(loss) or split in self._told or not self.trainer.is_global_zero:
+            return
+        self._told.add(split)
+        when = f" after epoch {self.trainer.current_epoch + 1}" * (split == "val")
+        print(f"warning: {split}/loss is {loss}{when}", file=sys.stderr)
 
     def check_outputs(self) -> None:
         """Try the network, in evaluation mode and the type of its weights, on two examples of zeros.
