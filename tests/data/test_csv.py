@@ -142,6 +142,21 @@ def test_a_target_that_is_no_column_gets_the_nearest(table):
         CSV(str(table), "kinds", "classification", batch_size=1)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a;b;y\n1;2;3\n", "; its header looks parted by semicolons, but must be by commas"),
+        ("a\tb\ty\n1\t2\t3\n", "; its header looks parted by tabs, but must be by commas"),
+        ("a;b;y\n1,5;2;3\n", "; its header looks parted by semicolons, but must be by commas"),
+        ("first,second\n1,2\n", "; it has 'first', 'second'"),
+        ("0,1,2,3,4,5,6,7,8,9,10,11\n" * 2, "'8', '9' and 2 more"),
+    ],
+)
+def test_a_target_that_is_no_column_is_told_what_there_is(tmp_path, text, hint):
+    with pytest.raises((ConfigError, DataError), match=f"{hint}$"):
+        CSV(written(tmp_path, text), "y", "regression", batch_size=1)
+
+
 def test_one_class_is_no_classification(tmp_path):
     path = written(tmp_path, "a,k\n1,same\n2,same\n")
 

@@ -153,6 +153,24 @@ def test_images_are_tested_where_some_are_kept_or_have_a_folder(root, tmp_path):
     assert made(divided).tests
 
 
+def test_a_val_folder_is_said_to_be_unread(root, tmp_path, capsys):
+    divided = tmp_path / "divided"
+    shutil.copytree(root, divided / "train")
+    made(divided)
+    assert not capsys.readouterr().err
+
+    shutil.copytree(root, divided / "val")
+    assert len(made(divided).load_train()) == 42
+    text = f"note: {divided}/val is not read: data.val_size images of train are drawn for validation\n"
+    assert capsys.readouterr().err == text
+
+
+@pytest.mark.parametrize("key", ["size", "channels"])
+def test_files_have_no_size_of_their_own(root, key):
+    with pytest.raises(ConfigError, match=rf"^`data\.{key}` must be given for image files, .* but got null$"):
+        made(root, **{key: None})
+
+
 def test_a_test_size_of_everything_is_refused(root):
     with pytest.raises(ConfigError, match=r"^`data\.test_size` must be below the 42 images in .* but got 42$"):
         made(root, test_size=42)

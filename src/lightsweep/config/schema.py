@@ -81,9 +81,11 @@ class Data(Built):
         None, description="balanced: the loss weighs a class by the inverse of its share"
     )
     size: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = Field(
-        None, description="height and width of the inputs, in pixels; null: the images' own"
+        None, description="height and width of the inputs, in pixels; null: the data set's own (torchvision)"
     )
-    channels: Literal[1, 3] | None = Field(None, description="1: gray, 3: colour; null: the images' own")
+    channels: Literal[1, 3] | None = Field(
+        None, description="1: gray, 3: colour; null: the data set's own (torchvision)"
+    )
     fit: Literal["crop", "pad", "stretch"] = Field(
         "crop", description="how an image of another shape is brought to size"
     )

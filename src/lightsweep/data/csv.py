@@ -18,6 +18,9 @@ from lightsweep.errors import ConfigError, DataError
 MAX_FIELD = 1_000_000
 """Longest cell that is read, in characters."""
 
+MOST_LISTED = 10
+"""Column names that a message lists."""
+
 _LARGEST = torch.finfo(torch.float32).max
 
 
@@ -48,7 +51,8 @@ class CSV(ArrayDataModule):
         self.test_size = test_size
         columns, rows = read_table(Path(path))
         if target not in columns:
-            raise ConfigError(f"`data.target` {target!r} is no column of {path}{nearest(target, columns)}")
+            hint = _separated(columns) or nearest(target, columns) or f"; it has {_listed(columns)}"
+            raise ConfigError(f"`data.target` {target!r} is no column of {path}{hint}")
         if len(columns) < 2:
             raise DataError(f"{path} has the target column {target!r} but no input column")
         if test_size >= len(rows):
@@ -136,8 +140,24 @@ def read_table(path: Path) -> tuple[list[str], dict[int, list[str]]]:
         raise DataError(f"{path} has no rows below its header")
     for line, row in rows.items():
         if len(row) != len(columns):
-            raise DataError(f"{path}: row {line} has {len(row)} cells, the header has {len(columns)}")
+            hint = _separated(columns)
+            raise DataError(f"{path}: row {line} has {len(row)} cells, the header has {len(columns)}{hint}")
     return columns, rows
+
+
+def _separated(columns: list[str]) -> str:
+    """What a header of one cell looks like, if it is not commas that part its columns; else an empty text."""
+    found = {";": "semicolons", "\t": "tabs", "|": "bars"} if len(columns) == 1 else {}
+    for sign, name in found.items():
+        if sign in columns[0]:
+            return f"; its header looks parted by {name}, but must be by commas"
+    return ""
+
+
+def _listed(columns: list[str]) -> str:
+    """The first columns' names."""
+    more = f" and {len(columns) - MOST_LISTED} more" if len(columns) > MOST_LISTED else ""
+    return ", ".join(repr(column[:40]) for column in columns[:MOST_LISTED]) + more
 
 
 def _scale(rows: Tensor) -> tuple[Tensor, Tensor]:

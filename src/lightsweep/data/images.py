@@ -1,10 +1,12 @@
 """Images of one's own: a folder for each class."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 
 from lightsweep.data.datamodule import ArrayDataModule, NoTestSet
 from lightsweep.data.files import ImageFiles
@@ -20,7 +22,8 @@ class Images(ArrayDataModule):
 
     `root/<class>/*.png`, where `test_size` images are drawn for the test set, each class by its share; or
     `root/train/<class>/…` and `root/test/<class>/…`. Files lie at any depth below their class; those whose suffix is
-    none of an image's are passed over, as are names that begin with a dot.
+    none of an image's are passed over, as are names that begin with a dot. A `root/val` is not read, which a line says:
+    validation images are drawn from those for training.
 
     Args:
         root: the folder.
@@ -47,12 +50,19 @@ class Images(ArrayDataModule):
         super().__init__(**options)
         if fit not in ("crop", "pad", "stretch"):
             raise ConfigError(f"`data.fit` must be crop, pad or stretch but got {fit!r}")
+        for key, value in (("size", size), ("channels", channels)):
+            if value is None:
+                raise ConfigError(
+                    f"`data.{key}` must be given for image files, each of which has its own, but got null"
+                )
         self.picture = fit
         self.root, self.test_size = data_dir(root), test_size
         self.framing = Framing(size[0], size[1], channels, fit)
         divided = (self.root / "train").is_dir()
         classes = _classes(self.root / "train" if divided else self.root)
         self.spec = DataSpec(self.framing.shape, len(classes), tuple(classes))
+        if divided and (self.root / "val").is_dir():
+            _say_unread(self.root / "val")
         self._train = self._found(self.root / "train" if divided else self.root)
         self._test: ImageFiles | None = None
         if divided and (self.root / "test").is_dir():
@@ -93,6 +103,11 @@ class Images(ArrayDataModule):
             paths += inside
             targets += [index] * len(inside)
         return ImageFiles(paths, torch.tensor(targets), self.framing)
+
+
+@rank_zero_only
+def _say_unread(folder: Path) -> None:
+    print(f"note: {folder} is not read: data.val_size images of train are drawn for validation", file=sys.stderr)
 
 
 def _classes(folder: Path) -> list[str]:
