@@ -18,14 +18,18 @@ SIDE, BOX = 28, 20
 LEAST_CONTRAST = 1 / 510
 """Grey levels nearer to the background than this, half a step of an 8-bit image, belong to it."""
 
+LEAST_STROKE = 0.15
+"""What is fainter than this share of the strongest ink does not reach into the box: JPEG's ringing around a stroke, up
+to a tenth of its contrast and 8 pixels wide, would else be framed with the sign and make it small."""
+
 
 def digit(image: Image.Image) -> Tensor:
     """The picture as uint8 `[1, 28, 28]`.
 
     The background is the median of the picture's outermost pixels; where it is brighter than the mean of the rest, as
     in ink on paper, the picture is inverted. Grey levels that vary no more than the outermost pixels do are background
-    too. What is left is cut out, scaled so that its longer side is 20 pixels, and moved by whole pixels so that its
-    centre of mass lies in the middle, as far as it stays within the picture.
+    too. What is left is cut out as far as its strokes reach, scaled so that its longer side is 20 pixels, and moved by
+    whole pixels so that its centre of mass lies in the middle, as far as it stays within the picture.
 
     Raises:
         DataError: nothing stands out from the background.
@@ -38,7 +42,8 @@ def digit(image: Image.Image) -> Tensor:
     ink = torch.where(ink > noise, ink, 0.0)
     if not ink.any():
         raise DataError("nothing in it stands out from the background")
-    rows, columns = ink.any(1).nonzero().flatten(), ink.any(0).nonzero().flatten()
+    strokes = ink > LEAST_STROKE * ink.max()
+    rows, columns = strokes.any(1).nonzero().flatten(), strokes.any(0).nonzero().flatten()
     sign = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] / ink.max()
     scale = BOX / max(sign.shape)
     size = [max(1, round(side * scale)) for side in sign.shape]
