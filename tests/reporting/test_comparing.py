@@ -80,11 +80,28 @@ def test_time_to_target_counts_those_that_reach_it(make_run, tmp_path):
     groups = group_runs(find_runs([tmp_path]))
     assert default_target(groups, "val/acc") == 0.9
     (found,) = targets(groups, "val/acc", 0.8)
-    assert (found.reached, found.runs) == (2, 3)
+    assert (found.reached, found.seeds) == (2, 3)
     assert found.steps.mean == 150  # 200 and 100
     assert found.seconds.mean == 3.75
     (never,) = targets(groups, "val/acc", 0.95)
     assert (never.reached, never.steps.mean) == (0, None)
+
+
+def test_a_repeated_seed_counts_once_in_the_time_to_a_target(make_run, tmp_path):
+    for name, seed, curve in (("a", 0, [0.9, 0.9]), ("b", 0, [0.1, 0.9]), ("c", 0, [0.1, 0.3]), ("d", 1, [0.5, 0.9])):
+        make_run(name, seed=seed, curve=curve)
+    groups = group_runs(find_runs([tmp_path]))
+    assert default_target(groups, "val/acc") == pytest.approx(0.7), "seed 0 reaches 0.9, 0.9 and 0.3"
+    (found,) = targets(groups, "val/acc", 0.8)
+    assert (found.reached, found.seeds) == (2, 2)
+    assert (found.steps.n, found.steps.mean) == (2, 175)  # 100 and 200 in seed 0, 200 in seed 1
+
+
+@pytest.mark.parametrize(("metric", "target"), [("val/acc", 0.4), ("val/loss", 0.6)])
+def test_of_two_middle_values_the_easier_is_the_target(make_run, tmp_path, metric, target):
+    for seed, value in enumerate((0.4, 0.6)):
+        make_run(f"a{seed}", seed=seed, curve=[value], watched=metric)
+    assert default_target(group_runs(find_runs([tmp_path])), metric) == target
 
 
 def test_target_of_an_error_is_reached_from_above(make_run, tmp_path):

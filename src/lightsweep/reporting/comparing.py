@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lightsweep.reporting.grouping import Group
+from lightsweep.reporting.grouping import Group, rises
 from lightsweep.reporting.runs import Run
 from lightsweep.statistics import Estimate, holm
 
@@ -59,36 +59,41 @@ def differences(groups: Sequence[Group], metric: str) -> list[Difference]:
 
 @dataclass(frozen=True)
 class Target:
-    """When the runs of a setting first reach a value.
+    """When a setting first reaches a value; a seed that was run several times counts once.
 
     Args:
         group: the setting's name.
-        reached: how many of its completed runs do.
-        runs: how many completed runs have the metric.
-        steps, seconds: of those that do.
+        reached: on how many seeds any of its completed runs does.
+        seeds: on how many seeds a completed run has the metric; a run of unknown seed is one of its own.
+        steps, seconds: over the seeds that do, each with the mean of its runs that do.
     """
 
     group: str
     reached: int
-    runs: int
+    seeds: int
     steps: Estimate
     seconds: Estimate
 
 
 def default_target(groups: Sequence[Group], metric: str) -> float | None:
-    """The median over all completed runs of their best value; None where no run has the metric."""
-    best = [value for group in groups for run in group.completed if (value := _best(run, metric)) is not None]
-    return statistics.median_low(best) if best else None
+    """The median over all settings' seeds of their best value, of two middle ones the easier, which more seeds reach.
+
+    A seed that was run several times counts once, with the mean of its runs' best. None where no run has the metric.
+    """
+    best = [value for group in groups for value in group.means(lambda run: _best(run, metric)).values()]
+    if not best:
+        return None
+    return (statistics.median_high if rises(groups, metric) is False else statistics.median_low)(best)
 
 
 def targets(groups: Sequence[Group], metric: str, value: float) -> list[Target]:
     """For each setting, steps and seconds at which a metric first is at least `value`; at most where less is better."""
     found = []
     for group in groups:
-        curves = [run for run in group.completed if run.curve(metric, "step")]
-        steps = [first for run in curves if (first := _first(run, metric, value, "step")) is not None]
-        seconds = [first for run in curves if (first := _first(run, metric, value, "seconds")) is not None]
-        found.append(Target(group.name, len(steps), len(curves), Estimate.of(steps), Estimate.of(seconds)))
+        seeds = group.means(lambda run: _best(run, metric))
+        steps = list(group.means(lambda run: _first(run, metric, value, "step")).values())
+        seconds = list(group.means(lambda run: _first(run, metric, value, "seconds")).values())
+        found.append(Target(group.name, len(steps), len(seeds), Estimate.of(steps), Estimate.of(seconds)))
     return found
 
 

@@ -1,7 +1,7 @@
 """Runs of one setting together, whatever their seed; and a short name for each setting by what tells it from others."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,11 +39,15 @@ class Group:
 
     def by_seed(self, metric: str) -> dict[int, float]:
         """A metric of the completed runs by seed; a seed that was run several times counts once, with their mean."""
+        return self.means(lambda run: run.metrics.get(metric))
+
+    def means(self, value: Callable[[Run], float | None]) -> dict[int, float]:
+        """A number of each completed run by seed, as `by_seed`; None where a run has none. Seeds not known are < 0."""
         values: dict[int, list[float]] = {}
         for run in self.completed:
-            if metric in run.metrics:
+            if (found := value(run)) is not None:
                 seed = run.seed if run.seed is not None else -1 - len(values)  # not known: no other run's
-                values.setdefault(seed, []).append(run.metrics[metric])
+                values.setdefault(seed, []).append(found)
         return {seed: sum(found) / len(found) for seed, found in values.items()}
 
     def estimate(self, metric: str) -> Estimate:

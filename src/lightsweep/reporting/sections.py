@@ -133,17 +133,18 @@ def time_to_target(groups: Sequence[Group], metric: str, target: float | None) -
     value = default_target(counted, watched) if target is None and watched else target
     if not watched or value is None:
         return None
-    found = [one for one in targets(best_first(counted, metric), watched, value) if one.runs]
-    rows = [[one.group, f"{one.reached} of {one.runs}", interval(one.steps), interval(one.seconds)] for one in found]
+    found = [one for one in targets(best_first(counted, metric), watched, value) if one.seeds]
+    rows = [[one.group, f"{one.reached} of {one.seeds}", interval(one.steps), interval(one.seconds)] for one in found]
     sign = "at most" if rises(counted, watched) is False else "at least"
     shown = number(value, watched) + (" %" if scale(watched) == 100 else "")
-    usual = f"the median of the runs' {first_word(counted, watched)}; another with target=…"
+    usual = f"the median of the seeds' {first_word(counted, watched)}; another with target=…"
     why = usual if target is None else "as asked for"
     text = [
-        f"When {watched} is first {sign} {shown} ({why}). Means ± 95 % interval (Student's t) over the runs that reach "
-        "it, so where some do not, the others look faster than the setting is. Seconds count from the process's start."
+        f"When {watched} is first {sign} {shown} ({why}). Means ± 95 % interval (Student's t) over the seeds that "
+        "reach it, so where some do not, the others look faster than the setting is. Seconds count from the process's "
+        "start."
     ]
-    return Section("Time to a target", text, {"": Table(["setting", "reached by", "steps", "seconds"], rows)})
+    return Section("Time to a target", text, {"": Table(["setting", "seeds that reach it", "steps", "seconds"], rows)})
 
 
 def sweeps(found: Sequence[Sweep], runs: Sequence[Run], settings: Sequence[str] = ()) -> Section | None:
