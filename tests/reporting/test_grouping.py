@@ -1,6 +1,7 @@
 """Runs of one setting together, and the names of settings."""
 
 import pytest
+import yaml
 
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.runs import find_runs, read_run
@@ -43,10 +44,34 @@ def test_keys_of_one_name_are_written_in_full(make_run, tmp_path):
     assert set(groups_of(tmp_path)) == {"optimizer.lr=0.1 other.lr=1", "optimizer.lr=0.2 other.lr=2"}
 
 
-def test_what_does_not_change_training_makes_no_group(make_run, tmp_path):
-    make_run("a", seed=0, tags=["x"], logger=None)
-    make_run("b", seed=1, tags=["y"], logger={"csv": {"_target_": "z"}})
+F1 = {"f1": {"_target_": "torchmetrics.F1Score", "num_classes": 10}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"tags": ["x"], "logger": None}, {"tags": ["y"], "logger": {"csv": {"_target_": "z"}}}),
+        ({"data": {"eval_batch_size": 1000}}, {"data": {"eval_batch_size": 10}}),
+        ({"trainer": {"log_every_n_steps": 1}}, {"trainer": {"log_every_n_steps": 5}}),
+        ({"trainer": {"checkpoint_every_minutes": None}}, {"trainer": {"checkpoint_every_minutes": 5}}),
+        ({"trainer": {"checkpoint_every_n_steps": None}}, {"trainer": {"checkpoint_every_n_steps": 5}}),
+        ({"metrics": {}, "monitor": "auto"}, {"metrics": F1, "monitor": "auto"}),
+        ({"metrics": {}, "monitor": "val/acc"}, {"metrics": F1, "monitor": "val/acc"}),
+    ],
+)
+def test_what_does_not_change_training_makes_no_group(make_run, tmp_path, one, other):
+    for seed, settings in enumerate((one, other)):
+        config = make_run(f"a{seed}", seed=seed) / "config.yaml"
+        config.write_text(config.read_text() + yaml.safe_dump(settings))
     assert groups_of(tmp_path) == {"mlp sgd": [0, 1]}
+
+
+@pytest.mark.parametrize("watching", [{"monitor": "val/f1"}, {"callbacks": {"mine": {"monitor": "val/f1"}}}])
+def test_a_metric_that_is_monitored_tells_settings_apart(make_run, tmp_path, watching):
+    for seed, average in enumerate(("macro", "micro")):
+        config = make_run(f"a{seed}", seed=seed, **watching) / "config.yaml"
+        config.write_text(f"{config.read_text()}metrics: {{f1: {{average: {average}}}}}\n")
+    assert groups_of(tmp_path) == {"average=macro": [0], "average=micro": [1]}
 
 
 @pytest.mark.parametrize(

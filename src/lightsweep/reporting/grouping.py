@@ -8,8 +8,15 @@ from typing import Any
 from lightsweep.reporting.runs import Run
 from lightsweep.statistics import Estimate
 
-_NOT_A_SETTING = ("seed", "test", "tags", "trust", "objectives", "logger", "trainer.print_loss")
-"""What may differ between the runs of one setting: none of these changes how a model is trained."""
+_NOT_A_SETTING = (
+    "seed", "test", "tags", "trust", "objectives", "logger", "data.eval_batch_size", "trainer.print_loss",
+    "trainer.log_every_n_steps", "trainer.checkpoint_every_n_steps", "trainer.checkpoint_every_minutes",
+)  # fmt: skip
+"""What may differ between the runs of one setting: none of these changes how a model is trained.
+
+Those that are there for speed, as `data.loader`, stay: merged, their runs could not be compared by their seconds. So
+does `trainer.limit_test_batches`, which changes what is measured.
+"""
 
 _NAMED_DATA = ("MNIST", "MNISTBinary", "Torchvision")
 """Our DataModules that are told a data set's name: `data.root` is only where its files lie."""
@@ -92,9 +99,18 @@ def _agreed(said: Iterable[bool | None]) -> bool | None:
 def _settings(run: Run) -> dict[str, Any]:
     settings = run.settings or {}
     package, _, kind = str(settings.get("data._target_", "")).rpartition(".")
-    named = package.startswith("lightsweep.data") and kind in _NAMED_DATA
-    ignored = (*_NOT_A_SETTING, *(["data.root"] if named else []))
-    return {k: v for k, v in settings.items() if not any(k == name or k.startswith(f"{name}.") for name in ignored)}
+    anywhere = package.startswith("lightsweep.data") and kind in _NAMED_DATA
+    ignored = (*_NOT_A_SETTING, *(["data.root"] if anywhere else []))
+    kept = {k: v for k, v in settings.items() if not any(k == name or k.startswith(f"{name}.") for name in ignored)}
+    named = [str(value) for key, value in kept.items() if key.rpartition(".")[2] == "monitor"]
+    watched = {name.partition("/")[2] for name in named if "/" in name}  # `auto` is none that was added
+    return {key: value for key, value in kept.items() if _metric(key) is None or _metric(key) in watched}
+
+
+def _metric(key: str) -> str | None:
+    """The name of the metric that a key under `metrics` belongs to; one that nothing monitors is measured only."""
+    group, _, rest = key.partition(".")
+    return rest.partition(".")[0] if group == "metrics" else None
 
 
 def _identity(run: Run) -> tuple[Any, ...]:
