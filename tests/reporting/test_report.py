@@ -12,8 +12,10 @@ import pytest
 from lightsweep.errors import ConfigError
 from lightsweep.reporting.budget_figure import budget_figure
 from lightsweep.reporting.drawing import PALETTE
+from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.report import write_report
 from lightsweep.reporting.runs import find_runs
+from lightsweep.reporting.sections import curves, time_to_target
 from lightsweep.reporting.studies import find_sweeps
 from lightsweep.statistics import Estimate
 
@@ -32,6 +34,13 @@ def outputs(make_run, tmp_path):
         make_run(f"b{seed}", seed=seed, acc=other, optimizer="adam", curve=[0.4, other])
     make_run("c", seed=3, acc=None, optimizer="adam", status="diverged", reason="the loss became nan at step 7")
     return tmp_path / "outputs"
+
+
+def test_by_the_seconds_the_curves_and_the_target_are_those_of_the_monitored_metric(outputs):
+    groups = group_runs(find_runs([outputs]))
+    target = time_to_target(groups, "seconds", None)
+    assert target.text[0].startswith("When val/acc is first at least")
+    assert {drawing.title.partition(" ")[0] for drawing in curves(groups, "seconds").figures} == {"val/acc"}
 
 
 def test_tables_hold_the_means_of_the_runs_result_files(outputs):

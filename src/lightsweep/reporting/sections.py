@@ -12,7 +12,7 @@ from lightsweep.reporting.figures import best_first, curve_figures, first_word, 
 from lightsweep.reporting.grouping import Group, rises
 from lightsweep.reporting.numbers import interval, many, number, probability, scale, unit
 from lightsweep.reporting.page import Section
-from lightsweep.reporting.runs import Run
+from lightsweep.reporting.runs import AXES, Run
 from lightsweep.reporting.studies import Sweep, all_tie, at_edge, key_of
 from lightsweep.reporting.sweep_figures import sweep_figures
 from lightsweep.reporting.tables import Table
@@ -117,7 +117,7 @@ def curves(groups: Sequence[Group], metric: str) -> Section | None:
 def _watched(groups: Sequence[Group], metric: str) -> str:
     """The column of metrics.csv to watch: the metric itself where it is one, else what picked the best checkpoint."""
     runs = [run for group in groups for run in group.completed]
-    columns = {name for run in runs for row in run.history for name in row}
+    columns = {name for run in runs for row in run.history for name in row} - {*AXES}
     if metric in columns:
         return metric
     same = metric.replace("test/", "val/")
