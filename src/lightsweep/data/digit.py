@@ -19,8 +19,9 @@ LEAST_CONTRAST = 1 / 510
 """Grey levels nearer to the background than this, half a step of an 8-bit image, belong to it."""
 
 LEAST_STROKE = 0.15
-"""What is fainter than this share of the strongest ink does not reach into the box: JPEG's ringing around a stroke, up
-to a tenth of its contrast and 8 pixels wide, would else be framed with the sign and make it small."""
+"""What is fainter than this share of the strongest ink does not reach into the box: JPEG's ringing around a stroke
+would else be framed with the sign and make it small. With 0.1 one MNIST image in twelve still was, at quality 75, with
+0.15 one in a hundred."""
 
 
 def digit(image: Image.Image) -> Tensor:
