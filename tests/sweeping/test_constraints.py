@@ -3,6 +3,7 @@
 import csv
 
 from lightsweep.sweeping import marks
+from lightsweep.sweeping.results import reason_of
 
 LIMIT = """
 def enough(trial, values):
@@ -10,8 +11,10 @@ def enough(trial, values):
 
 
 def broken(trial, values):
+    yield 5.0
     raise KeyError("no such parameter")
 """
+BREAKS = "breaks constraint 0 by"
 SPACE = ("x=range(-2,3)", "hydra/sweeper/sampler=grid", "hydra.sweeper.sampler.seed=0")
 
 
@@ -25,7 +28,11 @@ def test_best_trial_keeps_the_constraints(app, study_of):
     assert "x: 1" in (app.sweep_dir / "best.yaml").read_text()
     shown = [line for line in run.stdout.partition("trials finished")[2].splitlines() if line.startswith("trial ")]
     assert [line.split("x=")[1] for line in shown] == ["1", "2"]
-    assert len(list(csv.DictReader((app.sweep_dir / "trials.csv").read_text().splitlines()))) == 5
+    rows = list(csv.DictReader((app.sweep_dir / "trials.csv").read_text().splitlines()))
+    reasons = {row["x"]: row["reason"] for row in rows}
+    assert reasons == {"-2": f"{BREAKS} 3", "-1": f"{BREAKS} 2", "0": f"{BREAKS} 1", "1": "", "2": ""}
+    lines = run.stdout.partition("trials finished")[0].splitlines()
+    assert sum(line.endswith(f"x=-2  {BREAKS} 3") for line in lines) == 1
 
 
 def test_constraint_that_raises_fails_the_trial(app, study_of):
@@ -33,6 +40,7 @@ def test_constraint_that_raises_fails_the_trial(app, study_of):
     app.sweep(*SPACE, "hydra.sweeper.constraints=limits.broken", "hydra.sweeper.max_failure_rate=1")
     trials = study_of(app.sweep_dir).trials
     assert {trial.user_attrs[marks.REASON] for trial in trials} == {"constraints: KeyError: 'no such parameter'"}
+    assert {reason_of(trial) for trial in trials} == {"constraints: KeyError: 'no such parameter'"}
 
 
 def test_without_a_trial_that_keeps_them_there_is_no_winner(app, study_of):

@@ -55,7 +55,7 @@ def ranked_trials(study: Study) -> list[FrozenTrial]:
     done = [
         trial
         for trial in study.get_trials(deepcopy=False)
-        if trial.state is TrialState.COMPLETE and all(limit <= 0 for limit in trial.constraints.values())
+        if trial.state is TrialState.COMPLETE and not broken_constraints(trial)
     ]
     sign = -1 if study.direction is StudyDirection.MAXIMIZE else 1
     return sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
@@ -84,7 +84,7 @@ def trials_table(trials: Sequence[FrozenTrial], plan: Plan) -> str:
         measured = list(trial.values or [""] * count)
         measured += [""] * (count - len(measured))
         duration = "" if trial.duration is None else round(trial.duration.total_seconds(), 3)
-        reason = trial.user_attrs.get(marks.REASON, "")
+        reason = reason_of(trial)
         drawn = [parameters.get(key, "") for key in keys]
         writer.writerow([trial.number, state_word(trial), *measured, duration, reason, *drawn])
     return text.getvalue()
@@ -94,6 +94,18 @@ def state_word(trial: FrozenTrial) -> str:
     """A trial's condition in the words of the files: an uncounted one says why it is."""
     word = marks.condition(trial)
     return str(trial.user_attrs[marks.NOT_COUNTED]) if word == "not_counted" else word
+
+
+def reason_of(trial: FrozenTrial) -> str:
+    """Why a trial failed, was pruned or does not count, or how far a complete one is from its constraints; else ""."""
+    if trial.state is TrialState.COMPLETE and (broken := broken_constraints(trial)):
+        return ", ".join(f"breaks constraint {name} by {excess:.6g}" for name, excess in broken.items())
+    return str(trial.user_attrs.get(marks.REASON, ""))
+
+
+def broken_constraints(trial: FrozenTrial) -> dict[str, float]:
+    """By how much a trial exceeds each constraint that it does not keep; NaN keeps none."""
+    return {name: limit for name, limit in trial.constraints.items() if not limit <= 0}
 
 
 def official_results(best: Sequence[FrozenTrial], plan: Plan) -> str:

@@ -14,7 +14,7 @@ from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_hopeless
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.rerun_report import rerun_lines
-from lightsweep.sweeping.results import parameters_of, ranked_trials, state_word
+from lightsweep.sweeping.results import parameters_of, ranked_trials, reason_of, state_word
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,9 +23,9 @@ TOP = 10
 
 
 def trial_line(trial: FrozenTrial, plan: Plan) -> str:
-    """`trial 7  complete  0.9871  optimizer.lr=0.0123 …`; a failed trial gives its reason."""
+    """`trial 7  complete  0.9871  optimizer.lr=0.0123 …`; one that failed or breaks a constraint says so."""
     values = ", ".join(f"{value:.6g}" for value in trial.values or ())
-    reason = trial.user_attrs.get(marks.REASON, "") if trial.state is TrialState.FAIL else ""
+    reason = reason_of(trial) if trial.state in (TrialState.FAIL, TrialState.COMPLETE) else ""
     parts = [f"trial {trial.number}", state_word(trial), values, shown_parameters(trial, plan), reason]
     return "  ".join(part for part in parts if part)
 
