@@ -38,7 +38,19 @@ details { margin: .75rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 nav a { margin-right: 1rem; white-space: nowrap; }
 a { color: inherit; }
-@media print { details > * { display: block; } }
+@media print {
+  details > * { display: block; }
+  details::details-content { content-visibility: visible; block-size: auto; }  /* closed ones too */
+  .show { display: none; }
+  .wide, figure { overflow-x: visible; }
+  table { font-size: .65rem; }
+  th, td { padding: .2rem .3rem; white-space: normal; }
+  thead th, th[scope=row], .long { overflow-wrap: anywhere; }
+  th[scope=row] { min-width: 6rem; }
+  .long { min-width: 4rem; }
+  tr, figure { break-inside: avoid; }
+  h2, h3, summary { break-after: avoid; }
+}
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -112,7 +124,7 @@ def _content(section: Section) -> str:
     for part in section.inner:
         parts.append(f"<details><summary>{escape(part.title)}</summary>{_content(part)}</details>")
     text = "".join(parts)
-    return f"<details><summary>Show</summary>{text}</details>" if section.folded else text
+    return f'<details><summary class="show">Show</summary>{text}</details>' if section.folded else text
 
 
 def _figure(drawing: Drawing) -> str:
