@@ -18,7 +18,9 @@ def test_one_value_has_no_interval_and_none_has_no_mean():
     assert str(Estimate.of([])) == "no value"
 
 
-@pytest.mark.parametrize("values", [[2.0, 2.0], [0.0, 0.0, 0.0], [0.8 - 0.7, 0.6 - 0.5], [0.1, 0.10000001]])
+@pytest.mark.parametrize(
+    "values", [[2.0, 2.0], [0.0, 0.0, 0.0], [0.8 - 0.7, 0.6 - 0.5], [0.1, 0.10000001], [3.0, 3.0000025]]
+)
 def test_values_without_spread_have_no_interval_and_no_p(values):
     assert Estimate.of(values) == Estimate(len(values), pytest.approx(values[0]), None, None)
 
@@ -43,6 +45,10 @@ def test_one_large_pair_does_not_hide_what_differs_in_small_ones():
 def test_no_p_is_below_0():
     for count in range(2, 40):
         assert all(0 <= Estimate.of([1.0 + 10.0**-digits, *[1.0] * count]).p < 0.1 for digits in range(1, 6))
+
+
+def test_a_mean_below_0_is_as_probable_as_its_opposite():
+    assert Estimate.of([-1.0, -2.0, -4.0]).p == Estimate.of([1.0, 2.0, 4.0]).p < 1
 
 
 def test_probabilities_of_one_and_two_degrees_have_closed_forms():

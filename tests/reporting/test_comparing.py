@@ -60,6 +60,12 @@ def test_the_rounding_of_repeated_seeds_is_no_difference(make_run, tmp_path):
     assert (pair.estimate, pair.adjusted) == (Estimate(4, 0.0, None), None)
 
 
+def test_the_larger_of_two_numbers_says_what_their_rounding_is(groups_of):
+    nought, much = {0: 0.0, 1: 0.0}, {0: 0.9, 1: 0.9000001}
+    pairs = differences(groups_of(sgd=nought, adam=much, adagrad=nought), "test/acc")
+    assert [(pair.estimate.n, pair.adjusted) for pair in pairs] == [(2, None)] * 3
+
+
 def test_unknown_seeds_are_not_paired(make_run, tmp_path):
     for name, optimizer in (("a", "sgd"), ("b", "adam")):
         for index in range(2):
@@ -111,6 +117,14 @@ def test_target_of_an_error_is_reached_from_above(make_run, tmp_path):
     groups = group_runs(find_runs([tmp_path]))
     assert default_target(groups, "val/mae") == 0.2
     assert targets(groups, "val/mae", 0.25)[0].steps.mean == 200
+    assert targets(groups, "val/mae", 0.2)[0].reached == 1
+
+
+def test_a_run_that_did_not_complete_is_none_that_could_reach_a_target(make_run, tmp_path):
+    make_run("a", curve=[0.5])
+    make_run("b", seed=1, status="diverged", reason="x", curve=[0.9])
+    (found,) = targets(group_runs(find_runs([tmp_path])), "val/acc", 0.8)
+    assert (found.reached, found.runs) == (0, 1)
 
 
 def test_metrics_stand_in_the_order_test_validation_training_others_seconds(make_run, tmp_path):
