@@ -50,6 +50,12 @@ def test_a_seed_that_was_run_twice_counts_once(make_run, tmp_path):
     assert found.half_width[0] == pytest.approx(estimate.half_width)
 
 
+def test_runs_whose_seed_is_not_known_count_each(make_run, tmp_path):
+    for name, acc in (("a", 0.2), ("b", 0.4)):
+        make_run(name, seed=None, curve=[acc])
+    assert mean_curve(find_runs([tmp_path]), "val/acc", "step").n == 2
+
+
 def test_one_run_has_no_band_and_no_run_no_curve(make_run, tmp_path):
     make_run("a", curve=[0.1, 0.2])
     runs = find_runs([tmp_path])
