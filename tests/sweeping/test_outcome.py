@@ -1,6 +1,8 @@
 """What a return value or an exception of the application makes of its trial, whatever these objects do when asked."""
 
+import numpy as np
 import pytest
+import torch
 from hydra.core.utils import JobReturn, JobStatus
 from optuna.trial import TrialState
 
@@ -42,3 +44,22 @@ def test_odd_object_fails_its_trial_with_a_reason_that_any_file_takes(value, rea
     assert outcome.reason == reason
     write_error(tmp_path, JobReturn(status=JobStatus.FAILED, _return_value=value))
     assert (tmp_path / "error.txt").exists() == isinstance(value, Exception)
+
+
+@pytest.mark.parametrize("value", [[1.5, 2], (1.5, 2), np.array([1.5, 2]), torch.tensor([1.5, 2])])
+def test_sequence_array_or_tensor_is_a_number_for_each_direction(value):
+    assert returned(value, 2) == Outcome(TrialState.COMPLETE, (1.5, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (1.5, "the task returned '1.5' (float); it must return 2 numbers, one a direction"),
+        (np.array(1.5), "the task returned '1.5' (ndarray); it must return 2 numbers, one a direction"),
+        ("ab", "the task returned 'ab' (str); it must return 2 numbers, one a direction"),
+        ([1, 2, 3], "the task returned 3 numbers; it must return 2, one a direction"),
+        (np.ones((2, 2)), "the task returned '[1.0, 1.0]' (list); it must return a number"),
+    ],
+)
+def test_other_than_a_number_for_each_direction_is_a_failure(value, reason):
+    assert returned(value, 2) == Outcome(TrialState.FAIL, reason=reason)

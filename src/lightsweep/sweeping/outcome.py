@@ -89,6 +89,11 @@ def _values(value: Any, count: int) -> tuple[float, ...]:
 
 
 def _parts(value: Any) -> Sequence[Any] | None:
+    """The elements of a sequence, an array or a tensor; None of what has none."""
+    try:
+        value = value.tolist() if hasattr(value, "tolist") else value
+    except Exception:  # a value of the application's own may raise anything
+        return None
     return value if isinstance(value, Sequence) and not isinstance(value, str) else None
 
 
