@@ -1,6 +1,7 @@
 """Sweeps of a small application, each in a process of its own: counts, resuming, files, exit codes."""
 
 import csv
+import logging
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from optuna.trial import TrialState
 
 from lightsweep.reporting.saved_study import open_saved_study
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.sweep import warmed
+from lightsweep.sweeping.sweep import _quiet, warmed
 
 SPACE = ("optimizer.lr=tag(log,interval(1e-4,1))", "x=interval(-2,2)")
 
@@ -268,3 +269,19 @@ def test_list_element_and_what_the_task_draws_itself_have_a_place_in_best_yaml(a
     text = (app.sweep_dir / "best.yaml").read_text()
     assert yaml.safe_load(text) == {"widths": [1, trial.params["widths.1"], 3]}
     assert f"# drawn by the task itself: extra={trial.params['extra']}" in text
+
+
+@pytest.mark.parametrize(
+    ("module", "log", "speaks"),
+    [
+        ("hydra._internal.core_plugins.basic_launcher", "hydra._internal.core_plugins.basic_launcher", False),
+        ("hydra_plugins.hydra_joblib_launcher.joblib_launcher", "hydra_plugins.hydra_joblib_launcher._core", False),
+        ("hydra_plugins.lightsweep_local.local_launcher", "hydra_plugins.lightsweep_local.local_launcher", True),
+    ],
+)
+def test_hydras_own_launchers_print_no_line_for_a_job(module, log, speaks, caplog):
+    logger = logging.getLogger(log)
+    caplog.set_level(logging.INFO)
+    with _quiet(type("Launcher", (), {"__module__": module})()):
+        assert logger.isEnabledFor(logging.INFO) == speaks
+    assert logger.isEnabledFor(logging.INFO)

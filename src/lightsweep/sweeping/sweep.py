@@ -308,14 +308,17 @@ def warmed(config: DictConfig) -> DictConfig:
 
 
 class _quiet:  # noqa: N801  (a context manager, used like a function)
-    """Keep Hydra's basic launcher from printing a line for each job: a job's overrides are not its trial's."""
+    """Keep Hydra's own launchers from printing a line for each job: a job's overrides are not its trial's."""
 
     def __init__(self, launcher: Launcher) -> None:
-        self._log = logging.getLogger(type(launcher).__module__)
+        name = type(launcher).__module__
+        is_plugin = name.startswith("hydra_plugins.hydra_")  # joblib's and others log beside the launcher's module
+        self._speaks = not is_plugin and not name.startswith("hydra._internal.")
+        self._log = logging.getLogger(name.rpartition(".")[0] if is_plugin else name)
 
     def __enter__(self) -> None:
         self._level = self._log.level
-        if self._log.name.startswith("hydra._internal."):
+        if not self._speaks:
             self._log.setLevel(logging.WARNING)
 
     def __exit__(self, *_: object) -> None:
