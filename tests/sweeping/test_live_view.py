@@ -24,9 +24,9 @@ def event(kind: str, name: str, pid: int) -> SimpleNamespace:
     return SimpleNamespace(kind=kind, slot=SimpleNamespace(name=name), pid=pid)
 
 
-def drawn(picture: Picture, slots) -> list[str]:
+def drawn(picture: Picture, slots, width: int = 120) -> list[str]:
     with open(os.devnull, "w") as nowhere:
-        console = Console(record=True, width=120, file=nowhere)
+        console = Console(record=True, width=width, file=nowhere)
         console.print(picture.draw(slots))
         return [line.rstrip() for line in console.export_text().splitlines()]
 
@@ -68,6 +68,24 @@ def test_running_trials_are_drawn_where_the_launcher_tells_no_slots(picture):
     lines = drawn(picture, None)
     assert str(os.getpid()) in lines[3]
     assert len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (80, "study s  3/9 done · 1 running · 1 failed · ETA –"),
+        (40, "3/9 done · 1 running · 1 failed · ETA –"),
+        (20, "3/9 done · 1 runnin…"),
+    ],
+)
+def test_counts_are_one_line_on_a_narrow_terminal(picture, width, line):
+    lines = drawn(picture, {}, width)
+    assert lines[0] == line
+    assert lines[1].startswith("best 7")
+
+
+def test_study_that_holds_more_trials_than_wanted_is_not_shown_as_a_part_of_them(study):
+    assert "3 done" in drawn(Picture(study, plan(n_trials=2)), {})[0]
 
 
 def lasting(seconds: float, state: TrialState) -> optuna.trial.FrozenTrial:

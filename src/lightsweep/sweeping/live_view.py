@@ -7,13 +7,14 @@ import datetime
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from hydra.plugins.launcher import Launcher
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -121,15 +122,10 @@ class Picture:
         return Group(line, self._best[1], self._table(running, slots))
 
     def _counts_line(self, counts: marks.Tally, eta: str) -> RenderableType:
-        words = [f"{counts.counted}/{self._plan.n_trials} done", f"{counts.running} running"]
-        words += [f"{counts.pruned} pruned", f"{counts.failed} failed", f"ETA {eta}"]
-        line = Table.grid(padding=(0, 2))
-        line.add_row(
-            Text(f"study {self._plan.study_name}", style="bold"),
-            ProgressBar(total=self._plan.n_trials, completed=counts.counted, width=24),
-            Text(" · ".join(words)),
-        )
-        return line
+        wanted = "" if counts.counted > self._plan.n_trials else f"/{self._plan.n_trials}"
+        numbers = {"running": counts.running, "pruned": counts.pruned, "failed": counts.failed}
+        bar = ProgressBar(total=self._plan.n_trials, completed=counts.counted, width=24)
+        return CountsLine(f"study {self._plan.study_name}", bar, f"{counts.counted}{wanted} done", numbers, eta)
 
     def _eta(self, trials: Sequence[FrozenTrial], running: Sequence[FrozenTrial]) -> str:
         """From what trials took since the view began, by as many at once as it has seen; unknown until one finishes."""
@@ -177,6 +173,41 @@ class Picture:
         step, value = max(trial.intermediate_values.items(), default=("–", None))
         shown = "–" if value is None else f"{value:.4g}"
         return [str(trial.number), clock(elapsed_s(trial)), str(step), shown, shown_parameters(trial, self._plan)]
+
+
+@dataclass
+class CountsLine:
+    """One line at any width: a narrow terminal has no bar and no zeros, a narrower one no name either.
+
+    Args:
+        name: of the study.
+        bar: of a fixed width.
+        done: how many trials, with the word.
+        numbers: of trials, by the word for them.
+        eta: the time to go.
+    """
+
+    name: str
+    bar: ProgressBar
+    done: str
+    numbers: dict[str, int]
+    eta: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Called by rich, with the width that there is."""
+        whole = self._words(zeros=True)
+        if len(f"{self.name}  {whole}") + (self.bar.width or 0) + 2 <= options.max_width:
+            line = Table.grid(padding=(0, 2))
+            line.add_row(Text(self.name, style="bold"), self.bar, Text(whole))
+            yield line
+            return
+        short = Text(self._words(zeros=False), no_wrap=True, overflow="ellipsis")
+        named = Text.assemble((self.name, "bold"), "  ", short)
+        yield named if named.cell_len <= options.max_width else short
+
+    def _words(self, zeros: bool) -> str:
+        shown = [f"{number} {word}" for word, number in self.numbers.items() if number or zeros]
+        return " · ".join([self.done, *shown, f"ETA {self.eta}"])
 
 
 def elapsed_s(trial: FrozenTrial) -> float:
