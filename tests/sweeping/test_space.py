@@ -151,6 +151,11 @@ def test_one_condition_within_two_others_makes_two_parameters():
     assert space.suggest(FixedTrial({"o": "b", "p": "c", "x[o=b, p=c]": 2.5}), {}.get) == ["o=b", "p=c", "x=2.5"]
 
 
+def test_the_command_line_comes_after_the_file_so_that_it_wins():
+    space = build_space({"optimizer": "{lr: 0.3}", "x": "1"}, None, ["optimizer.lr=0.7"])
+    assert [key for key, _ in space.fixed] == ["optimizer", "x", "optimizer.lr"]
+
+
 def test_condition_on_a_fixed_or_configured_key():
     space = build_space(CONDITIONAL, None, ["optimizer=sgd"])
     values = {"lr[optimizer=sgd]": 1.5, "momentum": 0.5}

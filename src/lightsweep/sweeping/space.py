@@ -150,7 +150,8 @@ def build_space(
     over = {bare(parameter.key) for parameter in line_space.parameters} | {key for key, _ in line_space.fixed}
     written = written.without(over)
     check_conditions(written)
-    whole = Space(written.parameters + line_space.parameters, line_space.fixed + written.fixed, written.branches)
+    fixed = written.fixed + line_space.fixed  # a later one wins: `optimizer.lr=…` over the file's `optimizer={lr: …}`
+    whole = Space(written.parameters + line_space.parameters, fixed, written.branches)
     return _with_conditions_in_names(whole)
 
 
