@@ -124,7 +124,7 @@ def test_a_run_that_did_not_complete_is_none_that_could_reach_a_target(make_run,
     make_run("a", curve=[0.5])
     make_run("b", seed=1, status="diverged", reason="x", curve=[0.9])
     (found,) = targets(group_runs(find_runs([tmp_path])), "val/acc", 0.8)
-    assert (found.reached, found.runs) == (0, 1)
+    assert (found.reached, found.seeds) == (0, 1)
 
 
 def test_metrics_stand_in_the_order_test_validation_training_others_seconds(make_run, tmp_path):

@@ -188,7 +188,7 @@ class Stepper:
             self.clock.move(self._waited, "arithmetic", "data")
         if self._alone:
             self.stop.raise_if_requested()
-        elif signal_number:  # one that came since waits for the next chunk: the others do not know of it
+        elif signal_number:  # all know of it; one that this process gets later ends nothing at once
             raise Interrupted(signal_number)
 
     def _groups(self, chunk: Chunk) -> Iterator[tuple[Iterable[Batch], list[int]]]:
@@ -275,8 +275,6 @@ class Stepper:
         """
         rates, self._rates = self._rates, []
         batches, correct, signal_number = self._tally.read(self._alone, self.stop.signal_number, self.model.device)
-        if signal_number:
-            self.stop.request(signal_number)
         batches_per_step = self.accumulate or max(1, len(batches))
         sums = Sums(correct=correct)
         for index, (loss, size) in enumerate(batches):
