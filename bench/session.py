@@ -16,9 +16,10 @@ from rich.console import Console
 from bench.moments import Moments
 from lightsweep import paths
 from lightsweep.config import check
-from lightsweep.training.build import Parts, build, silence_lightning
+from lightsweep.training.build import Parts, build
 from lightsweep.training.clock import Clock
 from lightsweep.training.signals import StopRequest
+from lightsweep.training.trainer import silence_lightning
 
 
 @dataclass

@@ -7,9 +7,9 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import OmegaConf
 
 from lightsweep.paths import RunPaths
-from lightsweep.training.build import build_loggers
 from lightsweep.training.clock import Clock
 from lightsweep.training.recorder import Recorder
+from lightsweep.training.trainer import build_loggers
 from lightsweep.training.watching import Watcher
 
 

@@ -3,27 +3,21 @@
 import inspect
 import io
 import math
-import os
 import pickle
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.environments import ClusterEnvironment, LightningEnvironment, SLURMEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import Logger
-from lightning.pytorch.strategies import DDPStrategy
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchmetrics import Metric
 
 from lightsweep.config import instantiate
-from lightsweep.config.targets import refuse_foreign
+from lightsweep.config.targets import find_target
 from lightsweep.data import ArrayDataModule, DataSpec
 from lightsweep.errors import ConfigError
 from lightsweep.models import Model, Wrapped
@@ -31,7 +25,7 @@ from lightsweep.paths import RunPaths
 from lightsweep.training import precision
 from lightsweep.training.allocator import keep_freed_memory
 from lightsweep.training.callbacks import trainer_callbacks
-from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
+from lightsweep.training.checkpoints import Checkpoints
 from lightsweep.training.clock import Clock
 from lightsweep.training.conductor import Conductor
 from lightsweep.training.metrics import Metrics, build_metrics, direction, said_direction
@@ -40,15 +34,16 @@ from lightsweep.training.progress import Bar
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.schedulers import Schedule, build_schedule
 from lightsweep.training.sharding import Sharded, refuse_unsharded
-from lightsweep.training.signals import StopRequest, ended_at_once
+from lightsweep.training.signals import StopRequest
 from lightsweep.training.starting import refuse_unstartable
 from lightsweep.training.stepper import Stepper
+from lightsweep.training.trainer import build_trainer, let_signals_end_the_wait
 from lightsweep.training.watching import Informed, Watched, Watcher, WatchingLogger
 
 
 def build_data(cfg: DictConfig) -> ArrayDataModule:
     """The DataModule, not yet set up."""
-    target = _target(cfg.data, cfg.trust)
+    target = find_target(cfg.data._target_, cfg.trust)
     foreign = ConfigError(f"`data` must be an ArrayDataModule but `{cfg.data._target_}` is not")
     if isinstance(target, type) and not issubclass(target, ArrayDataModule):
         raise foreign  # before it is built, where it would refuse the first key that it does not take
@@ -117,16 +112,8 @@ def refuse_single_examples(model: Model, datamodule: ArrayDataModule, switch: bo
 
 
 def _spec_for(cfg: DictConfig, spec: DataSpec) -> dict[str, Any]:
-    takes = inspect.signature(_target(cfg.model, cfg.trust)).parameters
+    takes = inspect.signature(find_target(cfg.model._target_, cfg.trust)).parameters
     return {"spec": spec} if "spec" in takes else {}
-
-
-def _target(node: DictConfig, trust: Iterable[str]) -> Any:
-    """The class or function that a node names."""
-    from hydra.utils import get_object
-
-    refuse_foreign(str(node._target_), trust)  # before it is imported
-    return get_object(node._target_)
 
 
 def limit(value: int | float) -> int | float | None:
@@ -175,7 +162,7 @@ def build(
     trainer = build_trainer(cfg, paths, checkpoints)
     refuse_unstartable(trainer)
     if cfg.trainer.num_nodes > 1:
-        _let_signals_end_the_wait(trainer, stop)
+        let_signals_end_the_wait(trainer, stop)
     if trainer.world_size > 1 and any(p.is_complex() for p in model.net.parameters()):
         raise ConfigError(f"`model`: complex parameters are trained by one process but there are {trainer.world_size}")
     if not datamodule.validates:
@@ -274,96 +261,3 @@ def run_length(max_epochs: int, max_steps: int, steps_per_epoch: int, interval: 
     if not steps:
         return None
     return min(steps) if interval == "step" else math.ceil(min(steps) / steps_per_epoch)
-
-
-def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) -> Trainer:
-    """Lightning's Trainer; limits on batches are the DataModule's business, precision and clipping the stepper's.
-
-    Raises:
-        ConfigError: devices that are not there, or that Lightning refuses for another reason.
-    """
-    options, loggers = cfg.trainer, build_loggers(cfg, paths)
-    with warnings.catch_warnings(), _refusals_told(options):
-        warnings.filterwarnings("ignore", message=".*is available but not used.*|.*MPS available.*")
-        trainer = Trainer(
-            accelerator=options.accelerator,
-            devices=options.devices,
-            num_nodes=options.num_nodes,
-            strategy=Sharded() if options.strategy == "fsdp" else options.strategy,
-            inference_mode=options.strategy != "fsdp",  # parts are gathered into tensors that training uses too
-            deterministic=options.deterministic,
-            max_epochs=options.max_epochs,
-            max_steps=-1,  # the stepper's: Lightning would end a resumed run whose last validation is still to come
-            check_val_every_n_epoch=options.check_val_every_n_epoch,
-            log_every_n_steps=1,
-            logger=loggers,
-            callbacks=[checkpoints],
-            plugins=[PlainCheckpointIO(), *processes_of_slurm(os.environ)],
-            default_root_dir=paths.folder,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-            enable_model_summary=False,
-            enable_progress_bar=False,
-        )
-    if isinstance(trainer.strategy, DDPStrategy):  # a resumed run's first chunk would give all the first one's buffers
-        trainer.strategy._ddp_kwargs["broadcast_buffers"] = False
-    # Lightning's handler of SIGTERM broadcasts from where the signal fell, also from within a collective operation, and
-    # then all processes wait for ever; signals are StopRequest's
-    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
-    return trainer
-
-
-def _let_signals_end_the_wait(trainer: Trainer, stop: StopRequest) -> None:
-    """Processes of several machines wait for each other before they train, for half an hour if one never comes."""
-    meet = trainer.strategy.setup_environment
-
-    def meet_or_end() -> None:
-        with ended_at_once():
-            stop.raise_if_requested()
-            meet()
-
-    trainer.strategy.setup_environment = meet_or_end  # type: ignore[method-assign]
-
-
-@contextmanager
-def _refusals_told(options: DictConfig) -> Iterator[None]:
-    try:
-        yield
-    except (MisconfigurationException, TypeError, ValueError) as error:  # the latter two: devices of a CPU
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"`trainer.accelerator={options.accelerator}` with `trainer.devices={options.devices}`: {reason}"
-        ) from error
-
-
-def processes_of_slurm(environ: Mapping[str, str]) -> list[ClusterEnvironment]:
-    """Who starts the processes of a run inside a SLURM job; an empty list leaves it to Lightning.
-
-    Lightning takes SLURM for the one who does, also in a job of one task, where it then refuses several devices; and it
-    would requeue the job at a signal, where a run of ours ends with its state saved.
-    """
-    if not SLURMEnvironment.detect() or "TORCHELASTIC_RUN_ID" in environ:
-        return []
-    return [LightningEnvironment() if environ.get("SLURM_NTASKS", "1") == "1" else SLURMEnvironment(auto_requeue=False)]
-
-
-def build_loggers(cfg: DictConfig, paths: RunPaths) -> list[Logger]:
-    """The configured loggers; those that write files write them into the run's folder."""
-    found = []
-    for node in (cfg.logger or {}).values():
-        takes = inspect.signature(_target(node, cfg.trust)).parameters.values()
-        places = any(taken.name == "save_dir" or taken.kind == taken.VAR_KEYWORD for taken in takes)
-        folder = {"save_dir": str(paths.folder)} if places and "save_dir" not in node else {}
-        found.append(instantiate(node, trust=cfg.trust, **folder))
-    return found
-
-
-def silence_lightning() -> None:
-    """Lightning's own notes about devices and limits say nothing that the summary does not."""
-    import logging
-
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message="The `srun` command is available")
-    # ours skips what was trained on
-    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch ended")

@@ -16,7 +16,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from lightsweep.config import instantiate
-from lightsweep.config.targets import refuse_foreign
+from lightsweep.config.targets import find_target
 from lightsweep.data import DataSpec
 from lightsweep.errors import ConfigError
 from lightsweep.models import Model
@@ -162,8 +162,7 @@ def _built(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> Metric:
 def _told(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> dict[str, Any]:
     """What a metric takes of the data that its configuration does not say."""
     target = str(node._target_)
-    refuse_foreign(target, cfg.trust)  # before it is imported
-    takes = inspect.signature(get_object(target)).parameters
+    takes = inspect.signature(find_target(target, cfg.trust)).parameters
     num_classes = model.spec.num_classes
     if "task" in takes and num_classes is None and "task" not in node:
         raise ConfigError(f"`{key}`: `{target}` is for classes, and `data` has none")

@@ -30,7 +30,7 @@ from lightsweep.errors import (
 from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.paths import RunPaths
 from lightsweep.training import precision
-from lightsweep.training.build import Parts, build, silence_lightning
+from lightsweep.training.build import Parts, build
 from lightsweep.training.callbacks import refuse_unserved
 from lightsweep.training.checkpoints import load
 from lightsweep.training.clock import Clock, seconds_since_process_start
@@ -40,6 +40,7 @@ from lightsweep.training.resuming import has_checkpoint, held, refuse_changes, r
 from lightsweep.training.sharding import Sharded, load_weights
 from lightsweep.training.siblings import Siblings
 from lightsweep.training.signals import StopRequest
+from lightsweep.training.trainer import silence_lightning
 
 
 def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequence[Callback] = ()) -> Result:
