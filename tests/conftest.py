@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -52,6 +54,16 @@ def mnist_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def digits() -> tuple[np.ndarray, list[int]]:
+    """The first 200 test images of MNIST, uint8 `[200, 28, 28]`, and their labels."""
+    raw = ROOT / "data" / "MNIST" / "raw"
+    with gzip.open(raw / "t10k-images-idx3-ubyte.gz") as file:
+        images = np.frombuffer(file.read(16 + 200 * 784), np.uint8, offset=16)
+    with gzip.open(raw / "t10k-labels-idx1-ubyte.gz") as file:
+        return images.reshape(-1, 28, 28), list(file.read(208)[8:])
+
+
 @pytest.fixture
 def needs_program() -> Callable[..., None]:
     """Skips the test where a program is not installed, and says so; on CI, which installs all of them, fails it."""
@@ -69,6 +81,17 @@ def _composed(overrides: tuple[str, ...]) -> DictConfig:
     prepare_hydra()
     with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):
         return hydra_compose("train", list(overrides))
+
+
+@pytest.fixture
+def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Writes a module of the user's own, and lets it be imported."""
+
+    def written(name: str, source: str) -> None:
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(source))
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return written
 
 
 @pytest.fixture

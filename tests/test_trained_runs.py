@@ -1,7 +1,5 @@
 """What is done with a finished run: predictions on image files, and exports held against the network."""
 
-import gzip
-import io
 import json
 import re
 from dataclasses import replace
@@ -19,23 +17,12 @@ from lightsweep.cli.exporting import export
 from lightsweep.cli.predicting import predict
 from lightsweep.data.description import Description
 from lightsweep.data.digit import digit
-from lightsweep.errors import ConfigError, DataError, RunFolderError
+from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.paths import PredictionPaths, RunPaths
 from lightsweep.training.exporting import ExportDiffers
 from lightsweep.training.exporting import export as write_export
 from lightsweep.training.predicting import predict as predict_files
 from lightsweep.training.trained import load_trained
-from tests.conftest import ROOT
-
-
-@pytest.fixture(scope="module")
-def digits():
-    """The first 200 test images of MNIST, uint8 `[200, 28, 28]`, and their labels."""
-    raw = ROOT / "data" / "MNIST" / "raw"
-    with gzip.open(raw / "t10k-images-idx3-ubyte.gz") as file:
-        images = np.frombuffer(file.read(16 + 200 * 784), np.uint8, offset=16)
-    with gzip.open(raw / "t10k-labels-idx1-ubyte.gz") as file:
-        return images.reshape(-1, 28, 28), list(file.read(208)[8:])
 
 
 @pytest.fixture
@@ -55,51 +42,6 @@ def command(command):
         return ended.code, ended.out, ended.err
 
     return called
-
-
-def test_mnists_own_images_stay_nearly_as_they_are(digits):
-    again = np.stack([digit(Image.fromarray(image)).numpy()[0] for image in digits[0]])
-
-    assert np.abs(again.astype(int) - digits[0]).mean() < 0.3, "three in five stay equal to the bit"
-
-
-@pytest.mark.parametrize("quality", [50, 75, 95])
-@pytest.mark.parametrize("change", [lambda image: image, ImageOps.invert], ids=["bright", "inverted"])
-def test_a_jpeg_is_framed_as_the_picture_itself(digits, quality, change):
-    def sides(image):
-        return [int(places.max() - places.min()) for places in (digit(image)[0] > 40).nonzero().T]
-
-    apart = []
-    for image in digits[0][:60]:
-        original = change(Image.fromarray(image))
-        original.save(file := io.BytesIO(), "JPEG", quality=quality)
-        pairs = zip(sides(original), sides(Image.open(file)), strict=True)
-        apart.append(max(abs(one - other) for one, other in pairs))
-    assert sum(pixels <= 1 for pixels in apart) >= 57, "nineteen in twenty, within a pixel"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda image: ImageOps.invert(image),
-        lambda image: image.resize((140, 140)),
-        lambda image: ImageOps.expand(image.resize((84, 84)), (150, 10, 5, 90)),
-        lambda image: ImageOps.invert(ImageOps.expand(image, 40)).convert("RGBA"),
-        lambda image: image.point(lambda level: 90 + level // 4),
-    ],
-    ids=["inverted", "large", "off centre", "paper", "faint"],
-)
-def test_a_changed_picture_comes_back_to_its_place(digits, change):
-    distances = []
-    for image in digits[0][:40]:
-        original = digit(Image.fromarray(image)).float()
-        found = digit(change(Image.fromarray(image))).float()
-
-        distances.append(float((found - original).abs().mean()))
-        shape = (found > 0).any(0)
-        sides = shape.any(0).nonzero().flatten(), shape.any(1).nonzero().flatten()
-        assert max(int(side[-1] - side[0]) + 1 for side in sides) in (19, 20)
-    assert sum(distances) / len(distances) < 12, "of 255; scaled strokes differ at their edges"
 
 
 def test_emnist_is_told_from_upright_pictures_though_its_own_lie_on_their_side(
@@ -127,12 +69,6 @@ def test_emnist_is_told_from_upright_pictures_though_its_own_lie_on_their_side(
     assert sum(one.startswith(str(label)) for one, label in zip(told, digits[1], strict=False)) >= 18
     shown = next(predict_files(load_trained(tmp_path / "run"), files)).pixels[0]
     assert torch.equal(shown, digit(Image.fromarray(digits[0][0]))[0]), "a person sees it upright"
-
-
-@pytest.mark.parametrize("level", [0, 128, 255])
-def test_a_blank_picture_shows_nothing(level):
-    with pytest.raises(DataError, match=r"^nothing in it stands out from the background$"):
-        digit(Image.new("L", (50, 30), level))
 
 
 def test_images_of_any_kind_are_told_and_bad_files_named(command, trained_run, digits, tmp_path):

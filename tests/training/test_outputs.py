@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import Callback
 from omegaconf import OmegaConf
 
-from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.errors import RunFolderError
 from lightsweep.paths import RunPaths
 from lightsweep.training import train
 
@@ -289,67 +289,3 @@ def test_several_loggers_write_side_by_side(run, tmp_path):
         name: result.metrics[name] for name in ("test/acc", "test/loss")
     }
     assert OmegaConf.load(tmp_path / "csv" / "hparams.yaml") == OmegaConf.load(RunPaths(tmp_path).config)
-
-
-def test_a_users_own_network_needs_one_yaml_and_no_lightning_module(run, monkeypatch, tmp_path):
-    (tmp_path / "my_nets.py").write_text(
-        "from torch import nn\n"
-        "class Small(nn.Sequential):\n"
-        "    def __init__(self, units):\n"
-        "        super().__init__(nn.Flatten(), nn.Linear(784, units), nn.Tanh(), nn.Linear(units, 10))\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-
-    result = run("~model", "+model={_target_: my_nets.Small, units: 5}", "trust=[my_nets]", folder=tmp_path / "run")
-
-    assert result.status == "completed"
-    assert result.parameters == 784 * 5 + 5 + 5 * 10 + 10
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
-def test_a_network_that_writes_into_its_input_leaves_the_data_as_they_are(run, monkeypatch, tmp_path, table, optimizer):
-    (tmp_path / "writing.py").write_text(
-        "from torch import nn\n"
-        "class Twin(nn.Linear):\n"
-        "    def __init__(self):\n"
-        "        super().__init__(3, 2)\n"
-        "    def forward(self, inputs):\n"
-        "        return super().forward(inputs + 1)\n"
-        "class Writing(Twin):\n"
-        "    def forward(self, inputs):\n"
-        "        return nn.Linear.forward(self, inputs.add_(1))\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    lasting = (
-        *("data.batch_size=10", "data.val_size=20", "data.test_size=10"),
-        *("trainer.max_epochs=3", "monitor=train/loss"),
-    )
-    found = [
-        run("data=csv", f"data.path={table}", "data.target=kind", *lasting, f"optimizer={optimizer}", "~model",
-            f"+model={{_target_: writing.{net}}}", f"data.loader={loader}", "trust=[writing]").metrics
-        for net, loader in (("Twin", "device"), ("Writing", "device"), ("Writing", "workers"))
-    ]  # fmt: skip
-
-    assert found[1] == found[0]
-    assert found[2] == found[0]
-
-
-@pytest.mark.parametrize(
-    ("group", "text"),
-    [
-        ("model", r"`model`: `my_parts\.Module` is a LightningModule, which is not trained as it is: give its network"),
-        ("data", r"`data` must be an ArrayDataModule but `my_parts\.Data` is not$"),
-    ],
-)
-def test_what_is_lightnings_alone_is_told_what_to_be(run, monkeypatch, tmp_path, group, text):
-    (tmp_path / "my_parts.py").write_text(
-        "from lightning.pytorch import LightningDataModule as Data, LightningModule as Module\n"
-        "class Module(Module): ...\n"
-        "class Data(Data):\n"
-        "    def __init__(self): ...\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-
-    target = {"model": ("~model", "+model={_target_: my_parts.Module}"), "data": ("data._target_=my_parts.Data",)}
-    with pytest.raises(ConfigError, match=f"^{text}"):
-        run(*target[group], "trust=[my_parts]", folder=tmp_path / "run")
