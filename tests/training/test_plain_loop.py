@@ -168,6 +168,7 @@ def test_compilation_changes_nothing(compare, compile, needs_program):
     compare("optimizer=sgd", f"model.compile={compile}", by_hand=lambda net: SGD(net.parameters(), lr=0.1))
 
 
+@pytest.mark.filterwarnings("ignore:dynamo_pgo force disabled")  # told in a process that has compiled nothing before
 def test_a_network_that_cannot_be_compiled_here_is_told(run):
     with (
         inductor_config.patch({"cpp.cxx": (None, "/no/compiler"), "force_disable_caches": True}),
