@@ -42,13 +42,8 @@ def stop_at_least(count, whole, tmp_path, dice):  # noqa: F811
             story.end()
         print(story)
         assert_same_end(unharmed.folder / "run", story.folder / "run")
-        assert but_gradients(story.folder / "run") == but_gradients(unharmed.folder / "run"), story
+        assert events_of(story.folder / "run") == events_of(unharmed.folder / "run"), story
     raise AssertionError(f"only {stops} stops")
-
-
-def but_gradients(folder):
-    """The events without the gradients' norms: where a run stops at a logging point, they are lost with the process."""
-    return [event for event in events_of(folder) if not event[0].startswith(("norm/gradient", "norm_gradient/"))]
 
 
 def written_at(story):

@@ -174,12 +174,17 @@ class TrainLoader:
     def __len__(self) -> int:
         return -(-len(self.order) // self.chunk)
 
+    @property
+    def behind(self) -> int:
+        """Chunks of the coming epoch that have nothing left, and are not given."""
+        return len(self) if self.skip >= len(self.order) else self.skip // self.chunk
+
     def __iter__(self) -> Iterator[Chunk]:
         sizes, skip = self.order.sizes, self.skip
         stream = self.batches.gather(self.order.epoch(self.epoch)[skip:])
-        for start in range(0, len(self.order), self.chunk):
+        for start in range(self.behind * self.chunk, len(self.order), self.chunk):
             stop = min(start + self.chunk, len(self.order))
-            first = min(max(start, skip), stop)
+            first = max(start, skip)
             yield Chunk(first, sizes[first:stop], islice(stream, stop - first))
 
 

@@ -180,13 +180,21 @@ class Checkpoints(Checkpoint):
         self._is_best = False
         self._saved_step, self._saved_at, self._began = trainer.global_step, time.monotonic(), True
 
-    def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """See to the validation at the end of a run that was stopped in it."""
+        stepper: Any = pl_module.stepper
+        if stepper.is_at_end:
+            self._validate_at_least_once(trainer)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any) -> None:
         """Save within an epoch when it is due; `build` lets a chunk of steps end there.
 
-        A run that is asked to stop before its first validation ends with one, so that it has a best checkpoint.
+        Raises:
+            Interrupted: a signal asked the run to stop; all other callbacks were told of the chunk.
         """
-        if trainer.should_stop and self.best is None and self.monitor.startswith("val/"):
-            trainer.check_val_every_n_epoch = 1
+        pl_module.stepper.raise_if_interrupted()  # type: ignore[union-attr, operator]
+        if trainer.should_stop:
+            self._validate_at_least_once(trainer)
         if self._due(trainer):
             with self.clock.part("checkpoint"):
                 self.save(trainer)
@@ -218,6 +226,11 @@ class Checkpoints(Checkpoint):
                 os.replace(self.paths.last, self.paths.previous)
             os.replace(self.paths.next, self.paths.last)
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
+
+    def _validate_at_least_once(self, trainer: Trainer) -> None:
+        """A run that ends before its first validation ends with one, so that it has a best checkpoint."""
+        if self.best is None and self.monitor.startswith("val/"):
+            trainer.check_val_every_n_epoch = 1
 
     def _due(self, trainer: Trainer) -> bool:
         if self.every_n_steps is not None and trainer.global_step - self._saved_step >= self.every_n_steps:

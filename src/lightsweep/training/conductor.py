@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loops.evaluation_loop import RestartStage
 from torch import Tensor
 
 from lightsweep.data.loader import Chunk
@@ -75,8 +76,11 @@ class Conductor(Callback):
         """Choose the epoch's permutation, and skip what a resumed epoch had before."""
         self.stepper.start_epoch()
         self._closed = False
-        loader = trainer.train_dataloader
-        loader.epoch, loader.skip = trainer.current_epoch, self.stepper.batches  # type: ignore[union-attr]
+        loader: Any = trainer.train_dataloader
+        # a run that has its last step behind it has only the validation after it to come
+        skip = len(loader.order) if self.stepper.is_at_end else self.stepper.batches
+        loader.epoch, loader.skip = trainer.current_epoch, skip
+        count_from(trainer.fit_loop.epoch_loop, trainer.current_epoch * len(loader), loader.behind, len(loader))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Chunk, batch_idx: int
@@ -111,6 +115,8 @@ class Conductor(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Publish the epoch's metrics, log them, and let plateau schedules see the monitored one."""
+        if self.stepper.is_at_end:
+            trainer.should_stop = True  # also where no step was left to say so
         self._settle(trainer)  # for the checkpoint, also where nothing was validated
         metrics = self._metrics(self.stepper.epoch)
         pl_module.log_dict(metrics, logger=False, sync_dist=True)
@@ -192,6 +198,30 @@ class Conductor(Callback):
         if self.stepper.model.task.counts:
             metrics["train/acc"] = sums.correct / sums.examples
         return metrics
+
+
+def count_from(loop: Any, before: int, behind: int, chunks: int) -> None:
+    """Let Lightning's loop over an epoch's chunks begin after some of them.
+
+    After all of them, only what follows the last one is to come: the validation, where one is due. No callback is told
+    of a chunk again.
+
+    Args:
+        loop: the trainer's `fit_loop.epoch_loop`, about to run.
+        before: chunks of the epochs before.
+        behind: chunks of this epoch that are behind it.
+        chunks: all that it has.
+    """
+    # what Lightning's callbacks log by; it adds one as it restarts, and one after the validation
+    loop._batches_that_stepped = before + behind - (behind > 0) - (behind == chunks)
+    if not behind:
+        return
+    for counts, number in ((loop.batch_progress.total, before + behind), (loop.batch_progress.current, behind)):
+        for name in vars(counts):
+            setattr(counts, name, number)
+    loop.restarting = True  # else it would begin at 0
+    if behind == chunks:
+        loop.val_loop._restart_stage = RestartStage.RESTARTED_MID_EVALUATION
 
 
 def fresh_loop(state: dict[str, Any], epoch: int, steps: int) -> dict[str, Any]:

@@ -76,6 +76,7 @@ class Stepper:
         self.on_tick: Any = lambda: None
         self._next_tick = self._waited = 0.0
         self._ended = self._resumed = False
+        self._signal_number = 0
         self._alone, self._sharded = True, False
         self._one: Tensor | None = None
         self._needs_closure = isinstance(optimizers[0], LBFGS)
@@ -157,7 +158,8 @@ class Stepper:
 
         Raises:
             Diverged: a loss that is NaN or infinite.
-            Interrupted: a signal asked the run to stop; the steps made so far are complete.
+            Interrupted: a signal asked the run to stop within the chunk; the steps made so far are complete. Where the
+                chunk is complete too, callbacks are told of it first.
         """
         before, taken, self._waited = self.clock.enter("arithmetic"), self.steps, 0.0
         self._alone = self.model.trainer.world_size == 1
@@ -169,7 +171,7 @@ class Stepper:
                 for optimizer in self._averaging:
                     optimizer.train()
             for group, sizes in self._groups(chunk):
-                if self.is_at_end:  # a resumed run that has its last validation before it
+                if self.is_at_end:
                     break
                 self._step(group, sum(sizes))
                 self.steps += 1
@@ -179,17 +181,20 @@ class Stepper:
                     break
                 if time.perf_counter() >= self._next_tick:
                     self._tick()
-            signal_number = self._read(taken)
+            self._read(taken)
             if self.is_at_end:
                 self.model.trainer.should_stop = True  # and so Lightning validates before it ends
         finally:
             self._tell_lightning(self.steps - taken)
             self.clock.enter(before)
             self.clock.move(self._waited, "arithmetic", "data")
-        if self._alone:
-            self.stop.raise_if_requested()
-        elif signal_number:  # all know of it; one that this process gets later ends nothing at once
-            raise Interrupted(signal_number)
+        if self.batches < chunk.start + len(chunk.sizes) and not self.is_at_end:
+            self.raise_if_interrupted()  # callbacks are told of the chunk once a resumed run has made the rest of it
+
+    def raise_if_interrupted(self) -> None:
+        """Raise Interrupted if a signal came by the end of the last chunk; several processes do so together."""
+        if self._signal_number:
+            raise Interrupted(self._signal_number)
 
     def _groups(self, chunk: Chunk) -> Iterator[tuple[Iterable[Batch], list[int]]]:
         """The batches of each step with the global sizes of them; a step's batches can be walked through once."""
@@ -267,14 +272,12 @@ class Stepper:
             torch.nn.utils.clip_grad_norm_(self._parameters, self.grad_clip)
         return value
 
-    def _read(self, taken: int) -> int:
-        """Read the chunk's losses and counts, and look for a loss that is not finite.
-
-        Returns:
-            A signal that some of several processes got, the same on all; 0 for none.
-        """
+    def _read(self, taken: int) -> None:
+        """Read the chunk's losses and counts, and look for a loss that is not finite."""
         rates, self._rates = self._rates, []
-        batches, correct, signal_number = self._tally.read(self._alone, self.stop.signal_number, self.model.device)
+        batches, correct, self._signal_number = self._tally.read(
+            self._alone, self.stop.signal_number, self.model.device
+        )
         batches_per_step = self.accumulate or max(1, len(batches))
         sums = Sums(correct=correct)
         for index, (loss, size) in enumerate(batches):
@@ -287,7 +290,6 @@ class Stepper:
         self.epoch.add(sums)
         self.interval.add(sums)
         self.examples += sums.examples
-        return signal_number
 
     def _tell_lightning(self, steps: int) -> None:
         """Let `trainer.global_step` follow: it counts what passed through Lightning's own optimizer wrappers."""

@@ -74,14 +74,14 @@ class Tally:
             process got (0 for none; of several the same one on all).
         """
         if alone and not self._losses:
-            return [], 0, 0
+            return [], 0, signal_number
         self._count()
         losses = (torch.stack(self._losses) if self._losses else torch.zeros(0, device=device)).double()
         correct = torch.stack(self._correct).sum() if self._correct else torch.zeros((), device=device)
         sizes = self._sizes
         self._clear()
         if alone:
-            return list(zip(losses.tolist(), sizes, strict=True)), int(correct), 0
+            return list(zip(losses.tolist(), sizes, strict=True)), int(correct), signal_number
         size = torch.tensor(sizes, dtype=torch.float64, device=device)
         signals = [float(number == signal_number) for number in INTERRUPTING]  # each its own sum: they may differ
         more = torch.tensor([float(correct), *signals], dtype=torch.float64, device=device)
