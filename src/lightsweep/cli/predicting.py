@@ -1,7 +1,5 @@
 """`predict.py`: what a finished run's network takes image files for."""
 
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +9,7 @@ from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
 from lightsweep.cli.trained_run import KEYS, load_run, run_folder
 from lightsweep.errors import ConfigError, DataError
-from lightsweep.files import write_text
+from lightsweep.files import write_csv
 from lightsweep.paths import PredictionPaths, RunPaths
 
 if TYPE_CHECKING:
@@ -61,8 +59,5 @@ def _write(found: "Sequence[Prediction]", paths: PredictionPaths) -> None:
 
     make_folder(paths.folder)
     write_sheet(paths.sheet, found)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "label", "probability"])
-    writer.writerows((prediction.path, prediction.label, f"{prediction.probability:.6f}") for prediction in found)
-    write_text(paths.table, text.getvalue())
+    rows = [(prediction.path, prediction.label, f"{prediction.probability:.6f}") for prediction in found]
+    write_csv(paths.table, [("file", "label", "probability"), *rows])

@@ -83,11 +83,13 @@ def group_runs(runs: Sequence[Run], trials: bool = False) -> list[Group]:
     for run in runs:
         if trials or run.kind != "trial":
             members.setdefault((run.kind == "trial", *_identity(run)), []).append(run)
-    differing = _differing([found[0] for found in members.values()])
-    named = distinct(_named([found[0] for found in members.values()], differing))
+    first = [found[0] for found in members.values()]
+    settings = [_settings(run) for run in first]
+    differing = _differing([known for run, known in zip(first, settings, strict=True) if run.settings is not None])
+    named = distinct(_named(first, settings, differing))
     return [
-        Group(name, tuple(found), {key: _settings(found[0]).get(key, _ABSENT) for key in differing})
-        for name, found in zip(named, members.values(), strict=True)
+        Group(name, tuple(found), {key: known.get(key, _ABSENT) for key in differing})
+        for name, found, known in zip(named, members.values(), settings, strict=True)
     ]
 
 
@@ -119,9 +121,8 @@ def _identity(run: Run) -> tuple[Any, ...]:
     return tuple(sorted((key, repr(value)) for key, value in _settings(run).items()))
 
 
-def _differing(runs: Sequence[Run]) -> list[str]:
-    """Keys that do not have one value in all runs, in the configuration's order."""
-    known = [_settings(run) for run in runs if run.settings is not None]
+def _differing(known: Sequence[dict[str, Any]]) -> list[str]:
+    """Keys that do not have one value in all settings, in the configuration's order."""
     keys = dict.fromkeys(key for settings in known for key in settings)
     return [key for key in keys if len({repr(settings.get(key, _ABSENT)) for settings in known}) > 1]
 
@@ -132,7 +133,7 @@ def _choice(run: Run, group: str) -> str:
     return noted or str((run.settings or {}).get(f"{group}._target_", "")).rpartition(".")[2]
 
 
-def _named(runs: Sequence[Run], differing: Sequence[str]) -> list[str]:
+def _named(runs: Sequence[Run], settings: Sequence[dict[str, Any]], differing: Sequence[str]) -> list[str]:
     """`adam lr=0.01`: the choices that differ, then the values that differ within one choice."""
     known = [run for run in runs if run.settings is not None]
     chosen = [group for group in _GROUPS if len({_choice(run, group) for run in known}) > 1]
@@ -140,10 +141,9 @@ def _named(runs: Sequence[Run], differing: Sequence[str]) -> list[str]:
     ends = [key.rpartition(".")[2] for key in within]
     short = {key: end if ends.count(end) == 1 else key for key, end in zip(within, ends, strict=True)}
     names = []
-    for run in runs:
-        settings = _settings(run)
+    for run, own in zip(runs, settings, strict=True):
         words = [_choice(run, group) or _ABSENT for group in chosen]
-        words += [f"{short[key]}={_short(settings[key])}" for key in within if key in settings]
+        words += [f"{short[key]}={_short(own[key])}" for key in within if key in own]
         if run.settings is None:
             words = [run.folder.name]
         name = " ".join(words) or _alone(run)
@@ -181,8 +181,8 @@ def _short(value: Any) -> str:
 
 def distinct(names: Sequence[str]) -> list[str]:
     """No two settings under one name: rounding, or damaged configurations, can make them look alike."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     for name in names:
         tries = (name if count == 1 else f"{name} ({count})" for count in itertools.count(1))
-        found.append(next(word for word in tries if word not in found))
-    return found
+        found[next(word for word in tries if word not in found)] = None
+    return list(found)

@@ -2,9 +2,7 @@
 sweeper's results, and the study itself where it is kept elsewhere.
 """
 
-import csv
-import io
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -13,7 +11,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from lightsweep.config.override_text import override_text
-from lightsweep.files import write_bytes, write_text
+from lightsweep.files import write_bytes, write_csv, write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.composition import is_group, keys_of
@@ -28,7 +26,7 @@ def write_results(study: Study, plan: Plan, config: DictConfig, loader: ConfigLo
     """Write all result files anew; without a completed trial there is only trials.csv."""
     paths = SweepPaths(plan.folder)
     trials = study.get_trials(deepcopy=False)
-    write_text(paths.trials, trials_table(trials, plan))
+    write_csv(paths.trials, trials_table(trials, plan))
     if local_file(plan.storage) != paths.journal:
         write_bytes(paths.study_copy, journal_of(study.study_name, open_storage(plan.storage)))
     best = best_trials(study)
@@ -71,23 +69,19 @@ def parameters_of(trial: FrozenTrial, plan: Plan) -> dict[str, Any]:
     return shown
 
 
-def trials_table(trials: Sequence[FrozenTrial], plan: Plan) -> str:
-    """One row a trial: number, state, value (one column a direction), duration_s, reason, then the parameters."""
+def trials_table(trials: Sequence[FrozenTrial], plan: Plan) -> Iterator[list[Any]]:
+    """A head, then one row a trial: number, state, value (one column a direction), duration_s, reason, then the parameters."""
     rows = [(trial, parameters_of(trial, plan)) for trial in trials]
     keys = sorted({key for _, parameters in rows for key in parameters})
     count = len(plan.directions)
     values = ["value"] if count == 1 else [f"value_{index}" for index in range(count)]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["number", "state", *values, "duration_s", "reason", *keys])
+    yield ["number", "state", *values, "duration_s", "reason", *keys]
     for trial, parameters in rows:
-        measured = list(trial.values or [""] * count)
-        measured += [""] * (count - len(measured))
-        duration = "" if trial.duration is None else round(trial.duration.total_seconds(), 3)
-        reason = reason_of(trial)
-        drawn = [parameters.get(key, "") for key in keys]
-        writer.writerow([trial.number, state_word(trial), *measured, duration, reason, *drawn])
-    return text.getvalue()
+        measured = list(trial.values or ())
+        measured += [None] * (count - len(measured))
+        duration = None if trial.duration is None else round(trial.duration.total_seconds(), 3)
+        drawn = [parameters.get(key) for key in keys]
+        yield [trial.number, state_word(trial), *measured, duration, reason_of(trial), *drawn]
 
 
 def state_word(trial: FrozenTrial) -> str:
