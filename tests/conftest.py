@@ -24,7 +24,7 @@ from omegaconf import DictConfig
 
 import lightsweep
 from lightsweep import paths
-from lightsweep.config.composition import prepare_hydra
+from lightsweep.config.hydra_patches import prepare_hydra
 
 os.environ["OMP_NUM_THREADS"] = "1"  # small arithmetic is far slower on two threads where other processes are busy
 

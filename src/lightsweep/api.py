@@ -24,7 +24,8 @@ from lightsweep.cli.imports import quiet_imports
 from lightsweep.cli.training import run as run_task
 from lightsweep.config.command_words import command_words, first_of_hydra
 from lightsweep.config.compose import compose
-from lightsweep.config.composition import COMPOSITION_ERRORS, explain, prepare_hydra
+from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
+from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.override_text import override_text, texts
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError, RunFolderError

@@ -46,7 +46,7 @@ def test_no_byte_of_a_sweeps_folder_holds_the_password(launcher, form, needs_pro
     assert sweep.returncode == 0, said
     storage = open_storage(url)
     trials = storage.get_all_trials(storage.get_study_id_from_name("s"))
-    assert marks.tally(trials).complete == 3
+    assert marks.count(trials).complete == 3
     assert PASSWORD not in said
     files = [path for path in swept.folder.rglob("*") if path.is_file()]
     assert [path for path in files if PASSWORD.encode() in path.read_bytes()] == []

@@ -110,7 +110,7 @@ def test_a_lost_node_costs_its_running_trials_alone_and_each_counts_once(cluster
 
     assert sweep.returncode == 0, output
     trials = swept.trials()
-    counts = marks.tally(trials)
+    counts = marks.count(trials)
     assert (counts.complete, counts.failed, counts.running, counts.waiting) == (10, 0, 0, 0), output
     lost = [trial for trial in trials if marks.condition(trial) == "not_counted"]
     assert lost

@@ -61,7 +61,7 @@ def test_preempted_and_killed_jobs_are_made_up_for_and_every_trial_counts_once(n
 
     assert sweep.returncode == 0, output
     trials = swept.trials()
-    counts = marks.tally(trials)
+    counts = marks.count(trials)
     assert (counts.complete, counts.failed, counts.running, counts.waiting) == (4, 0, 0, 0), output
     lost = [trial for trial in trials if marks.condition(trial) == "not_counted"]
     assert len(lost) == 2

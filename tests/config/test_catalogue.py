@@ -7,7 +7,7 @@ import sys
 import pytest
 from hydra.utils import get_object
 
-from lightsweep.config import source
+from lightsweep.config import signature
 from lightsweep.config.catalogue import TOPICS, described, members, run_keys
 from lightsweep.config.schema import Data, Model, Scheduler, Trainer
 from lightsweep.errors import ConfigError
@@ -25,7 +25,7 @@ def test_a_signature_read_from_source_is_the_one_that_python_sees(group):
         if member.target is None or member.name in ("wandb", "mlflow"):  # packages that are not installed here
             continue
         seen = list(inspect.signature(get_object(member.target)).parameters)
-        read = source.read(member.target)
+        read = signature.read(member.target)
         assert read is not None, member.target
         assert [argument.name for argument in read.arguments] == [name for name in seen if name != "kwargs"]
         assert member.summary
@@ -69,7 +69,7 @@ def test_a_type_is_told_in_english(group, name, words):
 
 
 def test_a_base_class_gives_the_arguments_that_are_passed_on():
-    mlp = source.read("lightsweep.models.MLP")
+    mlp = signature.read("lightsweep.models.MLP")
 
     names = [argument.name for argument in mlp.arguments]
     assert names[:2] == ["spec", "widths"]
@@ -84,16 +84,16 @@ def test_a_module_is_read_without_being_run(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
 
-    found = source.read("unrun.Net")
+    found = signature.read("unrun.Net")
 
-    assert (found.summary, found.arguments) == ("A net.", (source.Argument("width", "int", "4", "units"),))
+    assert (found.summary, found.arguments) == ("A net.", (signature.Argument("width", "int", "4", "units"),))
 
 
 @pytest.mark.parametrize(
     "target", ["no_such_package.Net", "torch.no_such.Net", "torch.nn.NoNet", "itertools.count", "x"]
 )
 def test_what_has_no_source_is_none(target):
-    assert source.read(target) is None
+    assert signature.read(target) is None
 
 
 def test_the_keys_outside_of_groups_are_those_of_the_schema():

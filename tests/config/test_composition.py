@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep.config import check
-from lightsweep.config.composition import explain
+from lightsweep.config.explanation import explain
 from lightsweep.config.targets import refuse_foreign, targets
 from lightsweep.paths import conf_dir
 

@@ -24,7 +24,7 @@ from lightsweep import paths
 from lightsweep.cli.new import make_project
 from lightsweep.config.check import check
 from lightsweep.config.command_words import command_words
-from lightsweep.config.composition import prepare_hydra
+from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.sweeping.settings import make_plan
 from tests.docs.shell_lines import ShellLine, files, shell_lines
 

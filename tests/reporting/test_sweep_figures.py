@@ -8,7 +8,7 @@ from optuna.trial import TrialState, create_trial
 from lightsweep.reporting import sections
 from lightsweep.reporting.budget_figure import budget_figure
 from lightsweep.reporting.runs import Run
-from lightsweep.reporting.studies import Sweep, budget_values
+from lightsweep.reporting.studies import SavedSweep, budget_values
 from lightsweep.reporting.sweep_figures import sweep_figures
 
 
@@ -24,7 +24,7 @@ def pruned(*reports):
 def sweep_with(trial, tmp_path):
     study = optuna.create_study(direction="maximize")
     study.add_trials([create_trial(params=trial.params, distributions=trial.distributions, value=0.1), trial])
-    return Sweep(tmp_path, "s", study)
+    return SavedSweep(tmp_path, "s", study)
 
 
 def figures_of(sweep, *objectives):
@@ -45,18 +45,18 @@ def test_one_wild_loss_is_left_out_of_the_figures_and_told(tmp_path):
         kinds = {"lr": FloatDistribution(0, 1), "model": CategoricalDistribution(("mlp", "convnet"))}
         params = {"lr": 0.1 * number, "model": "mlp"}
         study.add_trial(create_trial(params=params, distributions=kinds, value=value))
-    sweep = Sweep(tmp_path, "s", study)
+    sweep = SavedSweep(tmp_path, "s", study)
     found = figures_of(sweep)
     for name in ("history", "slice-lr", "slice-model"):
         assert found[f"sweep-s-{name}"].caption.endswith("Beyond the axis, marked at its edge: 1.")
         assert ">200000<" not in found[f"sweep-s-{name}"].svg
     two = optuna.create_study(directions=["minimize", "maximize"])
     two.add_trials([create_trial(values=[trial.value, 0.5 + 0.01 * trial.number]) for trial in sweep.complete])
-    front = figures_of(Sweep(tmp_path, "s", two), "val/loss", "val/acc")["sweep-s-front"]
+    front = figures_of(SavedSweep(tmp_path, "s", two), "val/loss", "val/acc")["sweep-s-front"]
     assert front.caption.endswith("Trials beyond the axes: 1.")
     assert ">200000<" not in front.svg
     two.add_trial(create_trial(values=[1e6, 0.99]))
-    front = figures_of(Sweep(tmp_path, "s", two), "val/loss", "val/acc")["sweep-s-front"]
+    front = figures_of(SavedSweep(tmp_path, "s", two), "val/loss", "val/acc")["sweep-s-front"]
     assert front.caption.endswith("0 failed.")  # the best of one objective is in sight, however bad in the other
     budget = budget_figure([sweep], "value")
     assert budget.caption.endswith("Trials of which the value lies beyond the axis: 1.")
@@ -69,7 +69,7 @@ def test_choices_stand_in_the_order_in_which_the_sweep_offers_them(tmp_path):
     for value, widths in enumerate((wider, None, wide)):
         kinds = {"widths": CategoricalDistribution((None, "[]", wide, wider))}
         study.add_trial(create_trial(params={"widths": widths}, distributions=kinds, value=float(value)))
-    svg = figures_of(Sweep(tmp_path, "s", study))["sweep-s-slice-widths"].svg
+    svg = figures_of(SavedSweep(tmp_path, "s", study))["sweep-s-slice-widths"].svg
     places = [svg.index(f">{text}<") for text in ("None", wide, wider)]
     assert places == sorted(places)
     assert ">[]<" not in svg  # never drawn
@@ -82,7 +82,7 @@ def test_sweeps_of_different_objectives_have_budgets_of_their_own(tmp_path):
         folder = tmp_path.resolve() / name.replace("/", "-")
         study = optuna.create_study()
         study.add_trials([create_trial(value=0.1), create_trial(value=0.2)])
-        found.append(Sweep(folder, folder.name, study))
+        found.append(SavedSweep(folder, folder.name, study))
         runs.append(Run(folder / "0", "trial", "completed", monitor=name, settings={}))
     figures = sections.sweeps(found, runs).figures
     assert [figure.name for figure in figures] == ["tuning-budget", "tuning-budget-2"]
@@ -101,7 +101,7 @@ def branched(tmp_path):
             kinds = {name: FloatDistribution(0, 1) for name in params}
             kinds["optimizer"] = CategoricalDistribution(("adam", "sgd"))
             study.add_trial(create_trial(params=params, distributions=kinds, value=0.1 * number))
-        return Sweep(tmp_path, "s", study)
+        return SavedSweep(tmp_path, "s", study)
 
     return made
 
@@ -136,7 +136,9 @@ def test_names_of_branches_with_many_choices_fit_files_and_figures_and_are_told_
     study = optuna.create_study()
     for name in (*names, *names):
         study.add_trial(create_trial(params={name: 0.1}, distributions={name: FloatDistribution(0, 1)}, value=0.1))
-    slices = [found for found in sweep_figures(Sweep(tmp_path, "s", study), ["value"], []) if "slice" in found.name]
+    slices = [
+        found for found in sweep_figures(SavedSweep(tmp_path, "s", study), ["value"], []) if "slice" in found.name
+    ]
     for words in ([found.name for found in slices], [found.title for found in slices]):
         assert len(set(words)) == 2
         assert max(map(len, words)) < 120
@@ -157,7 +159,7 @@ def test_each_of_several_objectives_is_shown_as_what_it_is(tmp_path, said, heads
         Run(folder / "0", "trial", "failed", settings={"objectives": said}),
         Run(folder / "1", "trial", "completed", monitor="val/acc", settings={"objectives": said}),
     ]
-    section = sections.sweeps([Sweep(folder, "s", study)], runs)
+    section = sections.sweeps([SavedSweep(folder, "s", study)], runs)
     table = section.tables["The Pareto front"]
     assert (table.head, table.rows) == (["trial", *heads], [["trial 0", *first]])
     (front,) = section.figures

@@ -139,7 +139,7 @@ def test_exact_count_under_random_kills_of_workers_and_sweep(app, study_of):
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
     app.sweep(*settings)
-    counts = marks.tally(study_of(app.sweep_dir).trials)
+    counts = marks.count(study_of(app.sweep_dir).trials)
     assert counts.counted == counts.complete == 40
     assert counts.running == counts.waiting == 0
     assert counts.not_counted > 0

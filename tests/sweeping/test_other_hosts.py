@@ -99,7 +99,7 @@ def test_a_sweep_is_hopeless_when_more_than_a_share_of_its_trials_failed(
     plan, rate, n_trials, complete, failed, hopeless
 ):
     plan = replace(plan, max_failure_rate=rate, n_trials=n_trials)
-    assert is_hopeless(plan, marks.Tally(complete=complete, failed=failed)) is hopeless
+    assert is_hopeless(plan, marks.TrialCounts(complete=complete, failed=failed)) is hopeless
 
 
 def test_when_the_launcher_has_returned_its_own_jobs_are_gone_wherever_they_ran(plan):

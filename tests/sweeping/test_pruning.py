@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.outcome import outcome_of_return
 from lightsweep.sweeping.pruning import PruningCallback
 from lightsweep.sweeping.trial import KilledTrial, running_trial
+from lightsweep.sweeping.trial_outcome import outcome_of_return
 
 PRUNERS = {
     "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=2),

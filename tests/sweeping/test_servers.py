@@ -69,7 +69,7 @@ def trials_of(url: str, name: str = "s") -> list[optuna.trial.FrozenTrial]:
 
 def assert_exact(trials: list[optuna.trial.FrozenTrial], n_trials: int) -> None:
     """None lost, none doubled: as many counted as wanted, nobody still at it, no number and no setting twice."""
-    tally = marks.tally(trials)
+    tally = marks.count(trials)
     assert (tally.complete, tally.running, tally.waiting) == (n_trials, 0, 0), tally
     assert sorted(trial.number for trial in trials) == list(range(len(trials)))
     settings = Counter(tuple(sorted(trial.params.items())) for trial in trials if trial.state is TrialState.COMPLETE)
@@ -104,7 +104,7 @@ def test_sweep_on_a_server_tells_no_password(app, server_of, name):
     done = app.sweep(*LOCAL, *SPACE, f"hydra.sweeper.storage={url}", "hydra.sweeper.study_name=s",
                      "hydra.sweeper.n_trials=6", "hydra.launcher.num_workers=2", "fail=high", "hydra.sweeper.n_jobs=2",
                      "hydra.sweeper.max_failure_rate=1")  # fmt: skip
-    tally = marks.tally(trials_of(url))
+    tally = marks.count(trials_of(url))
     assert (tally.counted, tally.running) == (6, 0)
     assert "study s: 6 of 6 trials finished" in done.stdout
     assert_silent(app.folder, done.stdout, done.stderr)

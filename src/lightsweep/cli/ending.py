@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lightsweep.config.composition import COMPOSITION_ERRORS, explain
+from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
 from lightsweep.errors import INTERRUPTING, ConfigError, Interrupted, LightsweepError
 
 

@@ -24,7 +24,7 @@ from lightsweep.cli.ending import ended_by, ended_by_error
 from lightsweep.cli.imports import quiet_imports
 from lightsweep.config.check import check
 from lightsweep.config.command_words import command_words
-from lightsweep.config.composition import prepare_hydra
+from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError, raised_in
 from lightsweep.sweeping.trial import killed_trial, within_sweep, within_trial

@@ -10,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 from pydantic.fields import FieldInfo
 
-from lightsweep.config import source
+from lightsweep.config import signature
 from lightsweep.config.check import interval, nearest
 from lightsweep.config.compose import composing
 from lightsweep.config.dotted import dotted
@@ -154,7 +154,7 @@ def _member(group: str, name: str, node: dict[str, Any]) -> Member:
     if len(node) == 1 and isinstance(inner, dict):
         node = inner  # loggers, callbacks and metrics stand under a name of their own
     target = node.get("_target_")
-    callee = source.read(target) if target is not None else None
+    callee = signature.read(target) if target is not None else None
     arguments = {argument.name: argument for argument in callee.arguments} if callee is not None else {}
     keys = [_key(group, key, _spelt(node[key]), arguments.get(key)) for key in node if not key.startswith("_")]
     if not group.startswith("hydra/"):
@@ -163,7 +163,7 @@ def _member(group: str, name: str, node: dict[str, Any]) -> Member:
     return Member(name, target, callee.summary if callee is not None else "", tuple(keys))
 
 
-def _key(group: str, name: str, default: str, argument: source.Argument | None, added: bool = False) -> Key:
+def _key(group: str, name: str, default: str, argument: signature.Argument | None, added: bool = False) -> Key:
     """A key as the schema tells it, else as its argument does."""
     field = GROUPS[group].model_fields.get(name) if group in GROUPS else None
     if field is not None:

@@ -11,7 +11,8 @@ from omegaconf import DictConfig
 from lightsweep import paths
 from lightsweep.config.check import check
 from lightsweep.config.command_words import command_words
-from lightsweep.config.composition import COMPOSITION_ERRORS, explain, prepare_hydra
+from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
+from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.override_text import texts
 from lightsweep.errors import ConfigError
 

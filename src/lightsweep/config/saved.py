@@ -12,7 +12,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lightsweep.config.composition import explain
+from lightsweep.config.explanation import explain
 from lightsweep.config.override_text import override_text
 from lightsweep.config.places import leads_outside
 from lightsweep.config.renamed import renew_config, renew_words

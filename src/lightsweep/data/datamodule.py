@@ -8,11 +8,11 @@ from lightning.pytorch import LightningDataModule
 
 from lightsweep.data.description import Description
 from lightsweep.data.files import ImageFiles
-from lightsweep.data.fitting import fitting
 from lightsweep.data.loader import Batches, DeviceBatches, EvalLoader, Preparation, TrainLoader, WorkerBatches
 from lightsweep.data.memory import room
 from lightsweep.data.order import BatchOrder
 from lightsweep.data.spec import Arrays, DataSpec
+from lightsweep.data.spec_check import fitting
 from lightsweep.data.split import Split, balancing_weights, fold_split, random_split
 from lightsweep.data.transform import Normalize, RandomAffine, RandomShift, Transforms
 from lightsweep.errors import ConfigError

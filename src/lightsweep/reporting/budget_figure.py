@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lightsweep.reporting.drawing import Drawing, draw, legend_beside, styles_of, whole_numbers
 from lightsweep.reporting.numbers import scale, unit
 from lightsweep.reporting.ranges import axis_range, outside, widened
-from lightsweep.reporting.studies import Sweep, budget_band, budget_values, expected_best
+from lightsweep.reporting.studies import SavedSweep, budget_band, budget_values, expected_best
 
 MOST_BANDS = 3
 """Curves that may have their bands in one figure; more have bars."""
@@ -18,7 +18,7 @@ BARS = 6
 
 
 def budget_figure(
-    sweeps: Sequence[Sweep], objective: str, settings: Sequence[str] = (), file: str = "tuning-budget"
+    sweeps: Sequence[SavedSweep], objective: str, settings: Sequence[str] = (), file: str = "tuning-budget"
 ) -> Drawing | None:
     """The expected best value against the number of trials, one curve a sweep.
 

@@ -13,7 +13,7 @@ from lightsweep.reporting.grouping import Group, rises
 from lightsweep.reporting.numbers import interval, many, number, probability, scale, unit
 from lightsweep.reporting.page import Section
 from lightsweep.reporting.runs import AXES, Run
-from lightsweep.reporting.studies import Sweep, all_tie, at_edge, key_of
+from lightsweep.reporting.studies import SavedSweep, all_tie, at_edge, key_of
 from lightsweep.reporting.sweep_figures import sweep_figures
 from lightsweep.reporting.tables import Table
 from lightsweep.sweeping import marks
@@ -147,7 +147,7 @@ def time_to_target(groups: Sequence[Group], metric: str, target: float | None) -
     return Section("Time to a target", text, {"": Table(["setting", "seeds that reach it", "steps", "seconds"], rows)})
 
 
-def sweeps(found: Sequence[Sweep], runs: Sequence[Run], settings: Sequence[str] = ()) -> Section | None:
+def sweeps(found: Sequence[SavedSweep], runs: Sequence[Run], settings: Sequence[str] = ()) -> Section | None:
     """The tuning-budget curves of all sweeps, and for each its trials and figures."""
     if not found:
         return None
@@ -166,8 +166,8 @@ def sweeps(found: Sequence[Sweep], runs: Sequence[Run], settings: Sequence[str] 
     return Section("Sweeps", text, figures=budgets, inner=inner)
 
 
-def _budgets(found: Sequence[Sweep], runs: Sequence[Run], settings: Sequence[str]) -> list[Drawing | None]:
-    by_objective: dict[str, list[Sweep]] = {}
+def _budgets(found: Sequence[SavedSweep], runs: Sequence[Run], settings: Sequence[str]) -> list[Drawing | None]:
+    by_objective: dict[str, list[SavedSweep]] = {}
     for sweep in found:
         if sweep.single:
             by_objective.setdefault(_objectives(sweep, runs)[0], []).append(sweep)
@@ -178,11 +178,11 @@ def _budgets(found: Sequence[Sweep], runs: Sequence[Run], settings: Sequence[str
     ]
 
 
-def _sweep(sweep: Sweep, trial_runs: Sequence[Run]) -> Section:
+def _sweep(sweep: SavedSweep, trial_runs: Sequence[Run]) -> Section:
     if sweep.study is None:
         return Section(sweep.name, [sweep.note])
     objectives = _objectives(sweep, trial_runs)
-    counts = marks.tally(sweep.study.get_trials(deepcopy=False))
+    counts = marks.count(sweep.study.get_trials(deepcopy=False))
     text = [
         f"Study {sweep.study.study_name}: {many(counts.counted, 'trial')} finished ({counts.complete} complete, "
         f"{counts.pruned} pruned, {counts.failed} failed), {counts.not_counted} not counted, {counts.running} running."
@@ -207,7 +207,7 @@ def _trials_table(trials: Sequence[FrozenTrial], objectives: Sequence[str]) -> T
     return Table(["trial", *(f"{objective}{unit(objective)}" for objective in objectives), *keys], rows)
 
 
-def _objectives(sweep: Sweep, runs: Sequence[Run]) -> list[str]:
+def _objectives(sweep: SavedSweep, runs: Sequence[Run]) -> list[str]:
     """What the sweep's values are, one name for each, as its trials' configurations say."""
     count = len(sweep.study.directions) if sweep.study is not None else 1
     for run in runs:
@@ -218,7 +218,7 @@ def _objectives(sweep: Sweep, runs: Sequence[Run]) -> list[str]:
     return ["value"] if count == 1 else [f"value {index}" for index in range(count)]
 
 
-def _is_trial_of(run: Run, sweep: Sweep) -> bool:
+def _is_trial_of(run: Run, sweep: SavedSweep) -> bool:
     return run.kind == "trial" and run.folder.resolve().parent == sweep.folder
 
 

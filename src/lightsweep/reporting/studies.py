@@ -26,7 +26,7 @@ LONGEST = 44
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SavedSweep:
     """A sweep's folder and its study.
 
     Args:
@@ -85,7 +85,7 @@ def key_of(name: str) -> str:
     return name.partition("[")[0]
 
 
-def find_sweeps(folders: Sequence[Path], runs: Sequence[Run]) -> list[Sweep]:
+def find_sweeps(folders: Sequence[Path], runs: Sequence[Run]) -> list[SavedSweep]:
     """The sweeps that some runs belong to, and those that lie at or below some folders."""
     found: dict[Path, None] = {}
     for run in runs:
@@ -101,19 +101,19 @@ def find_sweeps(folders: Sequence[Path], runs: Sequence[Run]) -> list[Sweep]:
     return [_read(folder, name) for folder, name in zip(found, distinct(names), strict=True)]
 
 
-def _read(folder: Path, name: str) -> Sweep:
+def _read(folder: Path, name: str) -> SavedSweep:
     try:
-        return Sweep(folder, name, open_saved_study(folder))
+        return SavedSweep(folder, name, open_saved_study(folder))
     except RunFolderError as error:
-        return Sweep(folder, name, None, str(error))
+        return SavedSweep(folder, name, None, str(error))
 
 
-def all_tie(sweep: Sweep) -> bool:
+def all_tie(sweep: SavedSweep) -> bool:
     """Whether several complete trials have one value, which tells nothing of their settings."""
     return len(sweep.complete) > 1 and len({tuple(trial.values) for trial in sweep.complete}) == 1
 
 
-def importances(sweep: Sweep) -> dict[str, float]:
+def importances(sweep: SavedSweep) -> dict[str, float]:
     """Optuna's own parameter importances (PED-ANOVA), shares of 1; empty where there are too few trials to tell, or
     these do not tell it: Optuna would give each parameter the same share.
     """
@@ -131,7 +131,7 @@ def importances(sweep: Sweep) -> dict[str, float]:
     return {name: share / whole for name, share in finite.items()} if whole > 0 else {}
 
 
-def budget_values(sweep: Sweep) -> list[float]:
+def budget_values(sweep: SavedSweep) -> list[float]:
     """What each trial would have given the tuner: its value; of a pruned one the best that it reported; of one that
     failed or broke a constraint the worst of all.
     """

@@ -14,7 +14,7 @@ from lightsweep.reporting.drawing import INK, PALETTE, QUIET, Drawing, draw, log
 from lightsweep.reporting.numbers import many, scale, unit
 from lightsweep.reporting.ranges import axis_range, colour_range, outside, widened
 from lightsweep.reporting.runs import Run
-from lightsweep.reporting.studies import Sweep, importances, key_of
+from lightsweep.reporting.studies import SavedSweep, importances, key_of
 
 Point = tuple[Any, float]
 """A place on the horizontal axis, a number or a choice, and a value."""
@@ -28,7 +28,7 @@ LONGEST = 100
 """Letters of a figure's name: a branch may list many choices, and a file's name has 255 bytes."""
 
 
-def sweep_figures(sweep: Sweep, objectives: Sequence[str], trial_runs: Sequence[Run]) -> Iterator[Drawing]:
+def sweep_figures(sweep: SavedSweep, objectives: Sequence[str], trial_runs: Sequence[Run]) -> Iterator[Drawing]:
     """All figures of one sweep.
 
     Args:
@@ -55,7 +55,7 @@ def sweep_figures(sweep: Sweep, objectives: Sequence[str], trial_runs: Sequence[
         yield curves
 
 
-def _history(sweep: Sweep, objective: str) -> Drawing:
+def _history(sweep: SavedSweep, objective: str) -> Drawing:
     done, pruned, failed = _by_state(sweep)
     factor = scale(objective)
     best = np.maximum.accumulate if sweep.rises else np.minimum.accumulate
@@ -81,7 +81,7 @@ def _history(sweep: Sweep, objective: str) -> Drawing:
     return draw(_name(sweep, "history"), f"{sweep.name}: optimization history", caption, paint)
 
 
-def _importances(sweep: Sweep, shares: dict[str, float]) -> Drawing:
+def _importances(sweep: SavedSweep, shares: dict[str, float]) -> Drawing:
     ranked = sorted(shares.items(), key=lambda item: item[1])
 
     def paint(axes: Axes) -> None:
@@ -95,14 +95,14 @@ def _importances(sweep: Sweep, shares: dict[str, float]) -> Drawing:
     return draw(_name(sweep, "importances"), f"{sweep.name}: parameter importances", caption, paint, size)
 
 
-def _slices(sweep: Sweep, objective: str) -> Iterator[Drawing]:
+def _slices(sweep: SavedSweep, objective: str) -> Iterator[Drawing]:
     """The values against each parameter that several trials drew."""
     drawn = [name for name in sweep.parameters if len(_with(sweep.trials, name)) > 1]
     for name in drawn[:MOST_SLICES]:
         yield _slice(sweep, objective, name)
 
 
-def _slice(sweep: Sweep, objective: str, name: str) -> Drawing:
+def _slice(sweep: SavedSweep, objective: str, name: str) -> Drawing:
     done, pruned, _ = (_with(trials, name) for trials in _by_state(sweep))
     choices = [] if _is_numeric(sweep, name) else _tried_choices(sweep, name)
     tried = [(trial.params[name], trial.values[0]) for trial in done]
@@ -128,7 +128,7 @@ def _slice(sweep: Sweep, objective: str, name: str) -> Drawing:
     return draw(_name(sweep, f"slice-{name}"), title, caption, paint)
 
 
-def _tried_choices(sweep: Sweep, name: str) -> list[Any]:
+def _tried_choices(sweep: SavedSweep, name: str) -> list[Any]:
     """A parameter's choices that were drawn, in the order in which the sweep offers them."""
     drawn = [trial.params[name] for trial in _with(sweep.trials, name)]
     return [choice for choice in _distribution(sweep, name).choices if choice in drawn]
@@ -166,7 +166,7 @@ def _out_of_sight(points: Sequence[Point], rises: bool) -> str:
     return f" Beyond the axis, marked at its edge: {count}." if count else ""
 
 
-def _pair(sweep: Sweep) -> tuple[str, str] | None:
+def _pair(sweep: SavedSweep) -> tuple[str, str] | None:
     """The two numeric parameters to map: learning rate and momentum where they are searched, else the first two.
 
     Those of different branches are drawn by no trial together; None where too few drew any two of them.
@@ -180,7 +180,7 @@ def _pair(sweep: Sweep) -> tuple[str, str] | None:
     return next((pair for pair in pairs if len(_with(sweep.complete, *pair)) >= LEAST_MAP), None)
 
 
-def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawing:
+def _map(sweep: SavedSweep, objective: str, horizontal: str, vertical: str) -> Drawing:
     done, pruned, failed = (_with(trials, horizontal, vertical) for trials in _by_state(sweep))
 
     def places(trials: Sequence[FrozenTrial]) -> list[tuple[Any, Any]]:
@@ -212,7 +212,7 @@ def _map(sweep: Sweep, objective: str, horizontal: str, vertical: str) -> Drawin
     return draw(_name(sweep, "map"), title, _trial_counts(sweep, horizontal, vertical), paint, (5.2, 4))
 
 
-def _trial_curves(sweep: Sweep, objective: str, runs: Sequence[Run]) -> Drawing | None:
+def _trial_curves(sweep: SavedSweep, objective: str, runs: Sequence[Run]) -> Drawing | None:
     curves = [(run, curve) for run in runs if (curve := run.curve(objective, "epoch"))]
     if not curves:
         return None
@@ -242,7 +242,7 @@ def _trial_curves(sweep: Sweep, objective: str, runs: Sequence[Run]) -> Drawing 
     return draw(_name(sweep, "trials"), f"{sweep.name}: {objective} of each trial", caption, paint)
 
 
-def _front(sweep: Sweep, objectives: Sequence[str]) -> Drawing:
+def _front(sweep: SavedSweep, objectives: Sequence[str]) -> Drawing:
     assert sweep.study is not None
     best = {trial.number for trial in sweep.study.best_trials}
     shown = list(zip(objectives, sweep.study.directions, strict=True))[:2]
@@ -266,7 +266,7 @@ def _front(sweep: Sweep, objectives: Sequence[str]) -> Drawing:
     return draw(_name(sweep, "front"), f"{sweep.name}: Pareto front", f"{_trial_counts(sweep)}{rest}", paint)
 
 
-def _front_range(sweep: Sweep, place: int, best: Container[int]) -> tuple[float, float]:
+def _front_range(sweep: SavedSweep, place: int, best: Container[int]) -> tuple[float, float]:
     """The range of one objective, in which the whole front lies: its ends may be far out, as a slow trial's are."""
     assert sweep.study is not None
     rises = sweep.study.directions[place] is StudyDirection.MAXIMIZE
@@ -276,7 +276,7 @@ def _front_range(sweep: Sweep, place: int, best: Container[int]) -> tuple[float,
     return min(seen), max(seen)
 
 
-def _by_state(sweep: Sweep) -> tuple[list[FrozenTrial], list[FrozenTrial], list[FrozenTrial]]:
+def _by_state(sweep: SavedSweep) -> tuple[list[FrozenTrial], list[FrozenTrial], list[FrozenTrial]]:
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     complete, pruned, failed = ([trial for trial in sweep.trials if trial.state is state] for state in states)
     return complete, pruned, failed
@@ -287,7 +287,7 @@ def _with(trials: Sequence[FrozenTrial], *names: str) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.params.keys() >= set(names)]
 
 
-def _trial_counts(sweep: Sweep, *names: str) -> str:
+def _trial_counts(sweep: SavedSweep, *names: str) -> str:
     """How many trials a figure of these parameters shows."""
     found = [_with(trials, *names) for trials in _by_state(sweep)]
     every, shown = sum(map(len, _by_state(sweep))), sum(map(len, found))
@@ -297,15 +297,15 @@ def _trial_counts(sweep: Sweep, *names: str) -> str:
     return f"n = {many(shown, 'trial')}: {complete} complete, {pruned} pruned, {failed} failed.{rest}"
 
 
-def _distribution(sweep: Sweep, name: str) -> Any:
+def _distribution(sweep: SavedSweep, name: str) -> Any:
     return next(trial.distributions[name] for trial in sweep.trials if name in trial.distributions)
 
 
-def _is_numeric(sweep: Sweep, name: str) -> bool:
+def _is_numeric(sweep: SavedSweep, name: str) -> bool:
     return hasattr(_distribution(sweep, name), "low")
 
 
-def _is_log(sweep: Sweep, name: str) -> bool:
+def _is_log(sweep: SavedSweep, name: str) -> bool:
     return getattr(_distribution(sweep, name), "log", False)
 
 
@@ -315,7 +315,7 @@ def _last(trial: FrozenTrial) -> float | None:
     return values[-1] if values else None
 
 
-def _name(sweep: Sweep, what: str) -> str:
+def _name(sweep: SavedSweep, what: str) -> str:
     """A figure's name, as a file's: what is too long for one ends in its hash, for branches differ in their ends."""
     words = f"sweep-{sweep.name}-{what}"
     name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in words).rstrip("-")

@@ -34,7 +34,7 @@ def claim(plan: Plan) -> Trial | None:
     with exclusive(lock_path(plan.storage, plan.folder)):
         release_orphans(plan)
         storage, study_id = study_storage(plan)
-        counts = marks.tally(storage.get_all_trials(study_id, deepcopy=False))
+        counts = marks.count(storage.get_all_trials(study_id, deepcopy=False))
         if not _may_start(plan, counts, storage, study_id):
             return None
         study = load_study(plan, trial_index=counts.created)
@@ -47,7 +47,7 @@ def claim(plan: Plan) -> Trial | None:
         return trial
 
 
-def _may_start(plan: Plan, counts: marks.Tally, storage: BaseStorage, study_id: int) -> bool:
+def _may_start(plan: Plan, counts: marks.TrialCounts, storage: BaseStorage, study_id: int) -> bool:
     if plan.deadline is not None and time.time() >= plan.deadline:
         return False
     if counts.counted + counts.running >= plan.n_trials or is_hopeless(plan, counts):
@@ -55,7 +55,7 @@ def _may_start(plan: Plan, counts: marks.Tally, storage: BaseStorage, study_id: 
     return counts.waiting > 0 or not storage.get_study_user_attrs(study_id).get(marks.STUDY_EXHAUSTED, False)
 
 
-def is_hopeless(plan: Plan, counts: marks.Tally) -> bool:
+def is_hopeless(plan: Plan, counts: marks.TrialCounts) -> bool:
     """Whether more than `max_failure_rate` of the trials failed; a rate of 0 allows none, 1 allows all."""
     finished = max(counts.counted, min(plan.n_trials, JUDGED_FROM))
     return counts.failed > plan.max_failure_rate * finished
@@ -63,7 +63,7 @@ def is_hopeless(plan: Plan, counts: marks.Tally) -> bool:
 
 def _is_surplus(plan: Plan, number: int, trials: Sequence[FrozenTrial]) -> bool:
     """Whether the trial came too late: those that finished, and the running ones up to it, are more than n_trials."""
-    finished = marks.tally(trials).counted
+    finished = marks.count(trials).counted
     ahead = [trial for trial in trials if trial.state == TrialState.RUNNING and trial.number <= number]
     return finished + len(ahead) > plan.n_trials
 

@@ -16,13 +16,13 @@ from lightsweep.config.dotted import dotted
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
 from lightsweep.paths import SweepPaths
-from lightsweep.sweeping.composition import hydra_overrides
+from lightsweep.sweeping.config_keys import hydra_overrides
 from lightsweep.sweeping.grammar import bare
 from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.rerun_report import rerun_lines
 from lightsweep.sweeping.results import task_part
 from lightsweep.sweeping.space import build_space
-from lightsweep.sweeping.sweep import Sweep, without_password, write_multirun
+from lightsweep.sweeping.sweep import SweepRun, without_password, write_multirun
 
 _BUDGET = ("sampler", "pruner", "direction", "retry_failed")
 """Settings of the sweeper that must not change within a comparison, beside the space, which each study keeps."""
@@ -55,7 +55,7 @@ def run_comparison(
         line = f"{parameter.key}={parameter.text(choice)}"
         own = {**settings, "study_name": _study_name(settings, name)}
         inner = _in_folder(config, folder / name)
-        sweeps[line] = Sweep(own, context, task_function, inner, [*arguments, line])
+        sweeps[line] = SweepRun(own, context, task_function, inner, [*arguments, line])
     write_multirun(without_password(config), folder)
     for number, (line, sweep) in enumerate(sweeps.items(), 1):
         print(f"\n{number} of {len(sweeps)}: {line}", flush=True)

@@ -17,9 +17,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from lightsweep.sweeping.composition import group_choices, is_group
+from lightsweep.sweeping.config_keys import is_group
 from lightsweep.sweeping.grammar import bare
 from lightsweep.sweeping.space import Space
+from lightsweep.sweeping.space_check import group_choices
 
 
 class Composer:

@@ -15,12 +15,12 @@ from lightsweep.sweeping.claim import KILLED, claim, give_up, run_again
 from lightsweep.sweeping.custom_space import draw_custom
 from lightsweep.sweeping.heartbeat import beating
 from lightsweep.sweeping.isolation import children, end_children
-from lightsweep.sweeping.outcome import Outcome, failure, outcome_of_error, outcome_of_return, text_of
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.storage import local_file
 from lightsweep.sweeping.study import study_storage
 from lightsweep.sweeping.task_run import TaskRun, logging_restored, write_error
 from lightsweep.sweeping.trial import KilledTrial, running_trial
+from lightsweep.sweeping.trial_outcome import TrialOutcome, failure, outcome_of_error, outcome_of_return, text_of
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class TrialJob:
         if outcome.state is TrialState.FAIL:
             end_children(before)
 
-    def _outcome(self, trial: Trial) -> Outcome:
+    def _outcome(self, trial: Trial) -> TrialOutcome:
         """Draw, compose, run and judge; whatever goes wrong on the way is the trial's failure."""
         try:
             overrides = self._draw(trial)
@@ -88,7 +88,7 @@ class TrialJob:
             overrides += draw_custom(self.plan.custom_search_space, self.task.config, trial, overrides)
         return overrides
 
-    def _constrained(self, trial: Trial, outcome: Outcome) -> Outcome:
+    def _constrained(self, trial: Trial, outcome: TrialOutcome) -> TrialOutcome:
         if self.plan.constraints is None or outcome.state is not TrialState.COMPLETE:
             return outcome
         try:
@@ -99,7 +99,7 @@ class TrialJob:
             return failure(f"constraints: {type(error).__name__}: {text_of(error)}")
         return outcome
 
-    def _tell(self, trial: Trial, outcome: Outcome) -> None:
+    def _tell(self, trial: Trial, outcome: TrialOutcome) -> None:
         """Write the outcome into the study; a trial that somebody else finished meanwhile stays as it is."""
         storage, study_id = study_storage(self.plan)
         if outcome.from_outside:

@@ -114,14 +114,14 @@ class Picture:
     def draw(self, slots: dict[str, int | None] | None) -> RenderableType:
         """The picture of this moment; without slots, a line for each running trial."""
         trials = self._study.get_trials(deepcopy=False)
-        counts = marks.tally(trials)
+        counts = marks.count(trials)
         running = [trial for trial in trials if trial.state is TrialState.RUNNING]
         if self._best[0] != counts.complete:
             self._best = (counts.complete, self._best_line())
         line = self._counts_line(counts, self._eta(trials, running))
         return Group(line, self._best[1], self._table(running, slots))
 
-    def _counts_line(self, counts: marks.Tally, eta: str) -> RenderableType:
+    def _counts_line(self, counts: marks.TrialCounts, eta: str) -> RenderableType:
         wanted = "" if counts.counted > self._plan.n_trials else f"/{self._plan.n_trials}"
         numbers = {"running": counts.running, "pruned": counts.pruned, "failed": counts.failed}
         bar = ProgressBar(total=self._plan.n_trials, completed=counts.counted, width=24)

@@ -26,7 +26,7 @@ RERUN = "lightsweep:rerun:"  # followed by trial and seed
 
 
 @dataclass(frozen=True)
-class Tally:
+class TrialCounts:
     """How many trials of a study are in which condition; `counted` is what `n_trials` is compared with."""
 
     complete: int = 0
@@ -63,10 +63,10 @@ def condition(trial: FrozenTrial) -> str:
     return _WORDS[trial.state]
 
 
-def tally(trials: Iterable[FrozenTrial]) -> Tally:
+def count(trials: Iterable[FrozenTrial]) -> TrialCounts:
     """Count the trials of a study; an empty study counts zero everywhere."""
     counts: dict[str, int] = {}
     for trial in trials:
         word = condition(trial)
         counts[word] = counts.get(word, 0) + 1
-    return Tally(**counts)
+    return TrialCounts(**counts)

@@ -22,7 +22,6 @@ from lightsweep.sweeping.grammar import bare
 from lightsweep.sweeping.heartbeat import beating
 from lightsweep.sweeping.isolation import children, end_children
 from lightsweep.sweeping.journal_lock import exclusive
-from lightsweep.sweeping.outcome import Outcome, outcome_of_error, outcome_of_return
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.results import ranked_trials, trial_overrides
@@ -30,6 +29,7 @@ from lightsweep.sweeping.storage import lock_path
 from lightsweep.sweeping.study import study_storage
 from lightsweep.sweeping.task_run import TaskRun, logging_restored, write_error
 from lightsweep.sweeping.trial import running_again
+from lightsweep.sweeping.trial_outcome import TrialOutcome, outcome_of_error, outcome_of_return
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class RerunJob:
         if state == "failed":
             end_children(before)
 
-    def _outcome(self, rerun: Rerun) -> tuple[Outcome, dict[str, float]]:
+    def _outcome(self, rerun: Rerun) -> tuple[TrialOutcome, dict[str, float]]:
         try:
             subdir = str(SweepPaths(self.plan.folder).rerun(rerun.trial, rerun.seed).relative_to(self.plan.folder))
             config, folder = self.task.compose(rerun.overrides, self.reruns.index(rerun), subdir)

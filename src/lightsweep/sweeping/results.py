@@ -14,7 +14,7 @@ from lightsweep.config.override_text import override_text
 from lightsweep.files import write_bytes, write_csv, write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.composition import is_group, keys_of
+from lightsweep.sweeping.config_keys import is_group, keys_of
 from lightsweep.sweeping.grammar import bare, parse
 from lightsweep.sweeping.journal import journal_of
 from lightsweep.sweeping.parameter import Parameter
@@ -70,7 +70,7 @@ def parameters_of(trial: FrozenTrial, plan: Plan) -> dict[str, Any]:
 
 
 def trials_table(trials: Sequence[FrozenTrial], plan: Plan) -> Iterator[list[Any]]:
-    """A head, then one row a trial: number, state, value (one column a direction), duration_s, reason, then the parameters."""
+    """A head, then one row a trial: number, state, value (one column a direction), duration_s, reason, parameters."""
     rows = [(trial, parameters_of(trial, plan)) for trial in trials]
     keys = sorted({key for _, parameters in rows for key in parameters})
     count = len(plan.directions)

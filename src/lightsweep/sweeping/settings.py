@@ -15,11 +15,11 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.algorithms import check_draws, is_exhaustive, is_grid, make_pruner, make_sampler, prunes
-from lightsweep.sweeping.composition import check_composition, configured_seed, configured_values
 from lightsweep.sweeping.own_check import check_own, is_own, own_directions
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan, RerunSettings
 from lightsweep.sweeping.space import Space, build_space, grid_size
+from lightsweep.sweeping.space_check import check_composition, configured_seed, configured_values
 from lightsweep.sweeping.storage import storage_spec
 
 DEFAULT_STUDY = "sweep"

@@ -17,7 +17,7 @@ from lightsweep.errors import ConfigError
 from lightsweep.launching.work_order import SECRET
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.journal_lock import exclusive
-from lightsweep.sweeping.patience import PATIENCE_S, PatientStorage, waited_for
+from lightsweep.sweeping.patient_storage import PATIENCE_S, PatientStorage, waited_for
 from lightsweep.sweeping.server import open_server
 from lightsweep.sweeping.warm_journal import open_journal
 

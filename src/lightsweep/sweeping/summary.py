@@ -46,7 +46,7 @@ def summary_lines(study: Study, plan: Plan) -> list[str]:
 
 def _counts(study: Study, plan: Plan) -> list[str]:
     trials = study.get_trials(deepcopy=False)
-    counts = marks.tally(trials)
+    counts = marks.count(trials)
     finished = f"{counts.counted} of {plan.n_trials} trials finished"
     if counts.counted > plan.n_trials:
         finished = f"{counts.counted} trials finished, {plan.n_trials} wanted"
@@ -65,7 +65,7 @@ def _counts(study: Study, plan: Plan) -> list[str]:
     return lines
 
 
-def _why_not_more(study: Study, plan: Plan, counts: marks.Tally) -> list[str]:
+def _why_not_more(study: Study, plan: Plan, counts: marks.TrialCounts) -> list[str]:
     """What ended the sweep before its last trial; too many failures have an error of their own."""
     if counts.counted >= plan.n_trials or is_hopeless(plan, counts):
         return []

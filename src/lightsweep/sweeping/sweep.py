@@ -29,7 +29,7 @@ from lightsweep.screen import draws
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_hopeless, release_orphans
 from lightsweep.sweeping.composer import Composer
-from lightsweep.sweeping.composition import hydra_overrides
+from lightsweep.sweeping.config_keys import hydra_overrides
 from lightsweep.sweeping.custom_space import check_custom
 from lightsweep.sweeping.folder import make_folder
 from lightsweep.sweeping.isolation import Command
@@ -76,13 +76,13 @@ def run_sweep(
         ConfigError: a mistake in the settings, before any trial.
         SweepFailed: too many trials failed.
     """
-    sweep = Sweep(settings, context, task_function, config, arguments)
+    sweep = SweepRun(settings, context, task_function, config, arguments)
     sweep.tune()
     sweep.run_again()
     sweep.end()
 
 
-class Sweep:
+class SweepRun:
     """A checked sweep and its study; every mistake in the settings is named when it is made, before any trial.
 
     Args:
@@ -155,8 +155,8 @@ class Sweep:
                 f"{self.plan.max_failure_rate:g} allows"
             )
 
-    def _counts(self) -> marks.Tally:
-        return marks.tally(self.study.get_trials(deepcopy=False))
+    def _counts(self) -> marks.TrialCounts:
+        return marks.count(self.study.get_trials(deepcopy=False))
 
 
 class _Crew:
@@ -202,10 +202,10 @@ def _run_trials(study: optuna.Study, plan: Plan, crew: _Crew, job: TrialJob) -> 
             if wanted <= 0:
                 time.sleep(1.0)
                 continue
-            before = marks.tally(_trials(plan))
+            before = marks.count(_trials(plan))
             returns = crew.launch(launcher, wanted, index)
             index += len(returns)
-            if marks.tally(_trials(plan)).created == before.created:
+            if marks.count(_trials(plan)).created == before.created:
                 _raise_first_error(returns)
                 return  # jobs found nothing to do: the time is up, or the space is exhausted
 
@@ -262,7 +262,7 @@ def _wanted(plan: Plan) -> int:
     """Trials to start now; orphans are queued again first, and the running trials of other sweeps are left to them."""
     with exclusive(lock_path(plan.storage, plan.folder)):
         release_orphans(plan, jobs_ended=True)
-    counts = marks.tally(_trials(plan))
+    counts = marks.count(_trials(plan))
     if is_hopeless(plan, counts):
         return 0
     return plan.n_trials - counts.counted - counts.running

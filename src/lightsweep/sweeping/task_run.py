@@ -19,9 +19,9 @@ from lightsweep.files import write_text
 from lightsweep.launching.run_job import run_job
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.composer import Composer
-from lightsweep.sweeping.composition import hydra_overrides
+from lightsweep.sweeping.config_keys import hydra_overrides
 from lightsweep.sweeping.isolation import Command, isolated_task
-from lightsweep.sweeping.outcome import text_of
+from lightsweep.sweeping.trial_outcome import text_of
 
 
 @dataclass(frozen=True)

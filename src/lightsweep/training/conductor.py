@@ -11,11 +11,11 @@ from torch import Tensor
 
 from lightsweep.data.loader import Chunk
 from lightsweep.training.clock import Clock
-from lightsweep.training.processes import buffers_by_rank, share_buffers
 from lightsweep.training.progress import Bar
 from lightsweep.training.randomness import draw_apart, random_states, restore_random_state
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.stepper import Stepper
+from lightsweep.training.synchronizing import buffers_by_rank, share_buffers
 from lightsweep.training.tally import Sums
 
 

@@ -22,10 +22,10 @@ from lightsweep.data.loader import Batch, Chunk
 from lightsweep.errors import Diverged, Interrupted
 from lightsweep.models.base import Model
 from lightsweep.training.clock import Clock
-from lightsweep.training.processes import bring_together, running_statistics
 from lightsweep.training.schedulers import Schedule
 from lightsweep.training.sharding import Sharded
 from lightsweep.training.signals import StopRequest
+from lightsweep.training.synchronizing import bring_together, running_statistics
 from lightsweep.training.tally import Sums, Tally
 
 _STATE = ("steps", "epochs", "batches", "examples", "last_finite_loss", "_ended")

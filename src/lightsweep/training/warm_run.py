@@ -15,7 +15,7 @@ for name in (
     "torch.utils.tensorboard",
     "lightsweep.reporting.summary",
     "lightsweep.reporting.tensorboard.board",
-    "lightsweep.reporting.tensorboard.drawing",
+    "lightsweep.reporting.tensorboard.pictures",
     "lightsweep.reporting.tensorboard.graph",
     "lightsweep.reporting.tensorboard.hparams",
     "lightsweep.reporting.tensorboard.logger",

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lightsweep.reporting.tensorboard.board import first_filters
-from lightsweep.reporting.tensorboard.drawing import _most_confused, confusion_matrix, filter_grid, mistake_grid
+from lightsweep.reporting.tensorboard.pictures import _most_confused, confusion_matrix, filter_grid, mistake_grid
 from lightsweep.reporting.tensorboard.predictions import MOST, Mistake, Predictions, table
 
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2])

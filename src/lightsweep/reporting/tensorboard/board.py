@@ -128,7 +128,7 @@ class Board(Watcher):
             self.logger.write(values, trainer.global_step)
 
     def _pictures(self, trainer: Trainer, split: str, loader: Any, outputs: list[Tensor]) -> list[Value]:
-        from lightsweep.reporting.tensorboard import drawing
+        from lightsweep.reporting.tensorboard import pictures
         from lightsweep.reporting.tensorboard.predictions import Predictions, table
 
         arrays, names = self.run.datamodule.splits[split], self.run.datamodule.spec.class_names
@@ -144,13 +144,13 @@ class Board(Watcher):
             return []
         merged = Predictions.merged(parts)
         values = [markdown(f"{split}/classes", table(merged, names, split))]
-        values.append(drawing.png(f"{split}/confusion_matrix", drawing.confusion_matrix(merged, names)))
+        values.append(pictures.png(f"{split}/confusion_matrix", pictures.confusion_matrix(merged, names)))
         if merged.mistakes and len(shape) == 3 and shape[0] in (1, 3):
             chosen = arrays.take(torch.tensor([mistake.index for mistake in merged.mistakes]))
             images = chosen.inputs if isinstance(chosen, Arrays) else chosen.read().inputs
-            values.append(drawing.png(f"{split}/mistakes", drawing.mistake_grid(images, merged.mistakes, names)))
+            values.append(pictures.png(f"{split}/mistakes", pictures.mistake_grid(images, merged.mistakes, names)))
         if found is not None:
-            values.append(drawing.png("network/first_layer", drawing.filter_grid(*found)))
+            values.append(pictures.png("network/first_layer", pictures.filter_grid(*found)))
         return values
 
     def _takes_part(self, trainer: Trainer) -> bool:

@@ -9,9 +9,9 @@ from lightsweep.config.saved import read_result
 from lightsweep.paths import RunPaths
 from lightsweep.training.build import build
 from lightsweep.training.clock import Clock
-from lightsweep.training.processes import bring_together, running_statistics
 from lightsweep.training.sharding import load_weights
 from lightsweep.training.signals import StopRequest
+from lightsweep.training.synchronizing import bring_together, running_statistics
 from tests.training.ddp_process import train_together
 from tests.training.test_resuming import equal
 

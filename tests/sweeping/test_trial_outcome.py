@@ -6,8 +6,8 @@ import torch
 from hydra.core.utils import JobReturn, JobStatus
 from optuna.trial import TrialState
 
-from lightsweep.sweeping.outcome import Outcome, outcome_of_return
 from lightsweep.sweeping.task_run import write_error
+from lightsweep.sweeping.trial_outcome import TrialOutcome, outcome_of_return
 
 
 class Speechless:
@@ -23,7 +23,7 @@ class SpeechlessError(Exception):
         raise RuntimeError("no text")
 
 
-def returned(value: object, num_directions: int = 1) -> Outcome:
+def returned(value: object, num_directions: int = 1) -> TrialOutcome:
     status = JobStatus.FAILED if isinstance(value, Exception) else JobStatus.COMPLETED
     return outcome_of_return(JobReturn(status=status, _return_value=value), num_directions, None)
 
@@ -48,7 +48,7 @@ def test_odd_object_fails_its_trial_with_a_reason_that_any_file_takes(value, rea
 
 @pytest.mark.parametrize("value", [[1.5, 2], (1.5, 2), np.array([1.5, 2]), torch.tensor([1.5, 2])])
 def test_sequence_array_or_tensor_is_a_number_for_each_direction(value):
-    assert returned(value, 2) == Outcome(TrialState.COMPLETE, (1.5, 2.0))
+    assert returned(value, 2) == TrialOutcome(TrialState.COMPLETE, (1.5, 2.0))
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_sequence_array_or_tensor_is_a_number_for_each_direction(value):
     ],
 )
 def test_other_than_a_number_for_each_direction_is_a_failure(value, reason):
-    assert returned(value, 2) == Outcome(TrialState.FAIL, reason=reason)
+    assert returned(value, 2) == TrialOutcome(TrialState.FAIL, reason=reason)

@@ -16,7 +16,7 @@ from lightsweep.errors import signal_of
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """How a trial ended.
 
     Args:
@@ -32,7 +32,7 @@ class Outcome:
     from_outside: bool = False
 
 
-def outcome_of_return(returned: JobReturn, num_directions: int, pruned_at: int | None) -> Outcome:
+def outcome_of_return(returned: JobReturn, num_directions: int, pruned_at: int | None) -> TrialOutcome:
     """Read what Hydra's `run_job` made of the task.
 
     Args:
@@ -44,20 +44,20 @@ def outcome_of_return(returned: JobReturn, num_directions: int, pruned_at: int |
     if returned.status != JobStatus.COMPLETED:
         return outcome_of_error(value)
     if pruned_at is not None:
-        return Outcome(TrialState.PRUNED, reason=f"pruned at step {pruned_at}")
+        return TrialOutcome(TrialState.PRUNED, reason=f"pruned at step {pruned_at}")
     try:
         values = _values(value, num_directions)
     except ValueError as error:
         return failure(str(error))
-    return Outcome(TrialState.COMPLETE, values)
+    return TrialOutcome(TrialState.COMPLETE, values)
 
 
-def outcome_of_error(error: BaseException) -> Outcome:
+def outcome_of_error(error: BaseException) -> TrialOutcome:
     """Read an exception that came out of the task."""
     if isinstance(error, TrialPruned):
-        return Outcome(TrialState.PRUNED, reason=text_of(error) or "pruned")
+        return TrialOutcome(TrialState.PRUNED, reason=text_of(error) or "pruned")
     if (number := signal_of(error)) is not None:  # by hand, or by SLURM
-        return Outcome(TrialState.FAIL, reason=f"interrupted by signal {number}", from_outside=True)
+        return TrialOutcome(TrialState.FAIL, reason=f"interrupted by signal {number}", from_outside=True)
     if isinstance(error, SystemExit):
         return failure(f"exited with code {text_of(error.code)}")
     return failure(f"{type(error).__name__}: {text_of(error)}")
@@ -72,9 +72,9 @@ def text_of(thing: Any) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def failure(reason: str) -> Outcome:
+def failure(reason: str) -> TrialOutcome:
     """A trial that failed by itself; the reason is cut to one line."""
-    return Outcome(TrialState.FAIL, reason=" ".join(reason.split())[:500])
+    return TrialOutcome(TrialState.FAIL, reason=" ".join(reason.split())[:500])
 
 
 def _values(value: Any, count: int) -> tuple[float, ...]:

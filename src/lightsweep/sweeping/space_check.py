@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -15,6 +14,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
+from lightsweep.sweeping.config_keys import is_group, keys_of, options_of
 from lightsweep.sweeping.grammar import bare, value_of
 from lightsweep.sweeping.space import Branch, Space
 
@@ -41,7 +41,7 @@ def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) ->
 def _check_groups(space: Space, config: DictConfig, loader: ConfigLoader) -> None:
     """Refuse conditions on a config group for options that it does not have."""
     for branch in _branches(space):
-        options = _options(branch.key, config, loader)
+        options = options_of(branch.key, config, loader)
         if options and not {str(value_of(text)) for text in branch.values} & {*options, "None"}:
             raise ConfigError(
                 f"`params.when` has {branch.condition!r}, which never holds: {branch.key} has no such option"
@@ -218,53 +218,6 @@ def _explained(
 
 def _compose(config: DictConfig, loader: ConfigLoader, lines: list[str]) -> DictConfig:
     return loader.load_sweep_config(config, lines)
-
-
-def is_group(key: str, config: DictConfig, loader: ConfigLoader) -> bool:
-    """Whether an override's key is a config group, on the whole search path of this configuration."""
-    return bool(_options(key, config, loader))
-
-
-def _options(key: str, config: DictConfig, loader: ConfigLoader) -> tuple[str, ...]:
-    """A config group's options; none where the key is no group."""
-    name = bare(key).partition("@")[0]
-    return _listed(name, loader, config.hydra.job.config_name, tuple(hydra_overrides(config)))
-
-
-@cache
-def _listed(
-    group: str, loader: ConfigLoader, config_name: str | None, hydra_overrides: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Asked once for each group: Hydra reads the main configuration anew to answer, 20 ms."""
-    return tuple(loader.get_group_options(group, None, config_name, list(hydra_overrides)))
-
-
-def hydra_overrides(config: DictConfig) -> list[str]:
-    """The command line's overrides of Hydra's own settings, as they were written.
-
-    Each element of the list would be resolved when it is looked at: what an interpolation stands for is no override's
-    text, may be a password, and may be known in a trial only.
-    """
-    lines = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
-    assert isinstance(lines, list)
-    return [str(line) for line in lines]
-
-
-def keys_of(config: DictConfig) -> list[str]:
-    """Every dotted key of the task's configuration."""
-
-    def walk(node: Any, prefix: str) -> list[str]:
-        if not isinstance(node, Mapping):
-            return []
-        found = []
-        for key, value in node.items():
-            found.append(f"{prefix}{key}")
-            found += walk(value, f"{prefix}{key}.")
-        return found
-
-    container = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(container, dict)
-    return [key for key in walk(container, "") if not key.startswith("hydra.") and key != "hydra"]
 
 
 def _branches(space: Space) -> list[Branch]:

@@ -7,8 +7,8 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
 from sqlalchemy.exc import OperationalError
 
-from lightsweep.sweeping import patience
-from lightsweep.sweeping.patience import PatientStorage
+from lightsweep.sweeping import patient_storage
+from lightsweep.sweeping.patient_storage import PatientStorage
 
 
 class Flaky(InMemoryStorage):
@@ -37,7 +37,7 @@ class Flaky(InMemoryStorage):
 
 @pytest.fixture
 def flaky(monkeypatch) -> Flaky:
-    monkeypatch.setattr(patience, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(patient_storage, "_FIRST_PAUSE_S", 0.001)
     return Flaky()
 
 
