@@ -30,6 +30,8 @@ def texts_of(folder):
         ((), ("early_stopping.patience=3",), r"^`early_stopping\.patience` cannot change .*"),
         (("model=mlp",), ("model=mlp", "model.widths=[9]"), r"^`model\.widths\.0` cannot change .*"),
         ((), ("trainer.max_epochs=1",), r"^`trainer\.max_epochs` must be at least the 2 epochs .* but got 1$"),
+        ((), ("trainer.max_steps=3",), r"^`trainer\.max_steps` must be at least the \d+ steps .* but got 3$"),
+        ((), ("trainer.limit_train_batches=1",), r"^`trainer\.limit_train_batches` cannot change from 1\.0 to 1 .*"),
         (
             ("scheduler=cosine",),
             ("scheduler=cosine", "trainer.max_epochs=4"),

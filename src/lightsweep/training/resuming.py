@@ -39,7 +39,8 @@ def refuse_changes(cfg: DictConfig, paths: RunPaths) -> None:
     if not paths.config.is_file():
         return
     before, now = dict(leaves(saved_values(paths))), dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
-    changed = [key for key in now.keys() | before.keys() if now.get(key) != before.get(key)]
+    # by their text: as a limit on batches, 1 is one of them and 1.0 is all
+    changed = [key for key in now.keys() | before.keys() if repr(now.get(key)) != repr(before.get(key))]
     by_length = [key for key in ("T_max", "total_steps") if cfg.scheduler.get(key) == "auto" and cfg.scheduler._target_]
     for key in sorted(changed):
         told = f"`{key}` cannot change from {before.get(key)} to {now.get(key)} where a run goes on"
@@ -58,6 +59,7 @@ def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
 
     Raises:
         RunFolderError: there are checkpoints, but all of them are damaged, or the one to take lacks a part.
+        ConfigError: the run is to be shorter than it is already.
     """
     found = [path for path in (paths.last, paths.previous) if path.is_file()]
     for path in found:
@@ -69,6 +71,7 @@ def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
             print(f"warning: {error}; going on from {found[-1].name}", file=sys.stderr)
             continue
         _refuse_incomplete(path, checkpoint, parts)
+        _refuse_shorter(checkpoint, parts)
         parts.recorder.rewind(checkpoint["files"])
         parts.checkpoints.resumed_from = path
         return path
@@ -94,6 +97,21 @@ def _refuse_incomplete(path: Path, checkpoint: dict[str, Any], parts: Parts) -> 
     whole = isinstance(callbacks, dict) and wanted <= callbacks.keys() and isinstance(checkpoint.get("files"), dict)
     if not whole or not isinstance(optimizers, list) or len(optimizers) != len(parts.stepper.optimizers()[0]):
         raise RunFolderError(f"{path} does not fit this run: it lacks a part of what a run's checkpoint holds")
+
+
+def _refuse_shorter(checkpoint: dict[str, Any], parts: Parts) -> None:
+    """Lightning would end a run that has had more steps than it now may have as if it had had these."""
+    stepper = checkpoint["callbacks"][parts.conductor.state_key]["stepper"]
+    whole = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["completed"]
+    limits = {
+        "epochs": (whole + (stepper["batches"] > 0), parts.trainer.max_epochs or -1),
+        "steps": (stepper["steps"], parts.stepper.max_steps),
+    }
+    for name, (begun, most) in limits.items():
+        if begun > most > 0:
+            raise ConfigError(
+                f"`trainer.max_{name}` must be at least the {begun} {name} that the run has begun but got {most}"
+            )
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """A run from its configuration to its result, and the evaluation of a finished one."""
 
-import re
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -200,14 +199,8 @@ def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None)
     try:
         trainer.fit(parts.model, datamodule=parts.datamodule, ckpt_path=checkpoint, weights_only=True)
     except MisconfigurationException as error:
-        found = re.search(r"checkpoint with current_epoch=(\d+)", str(error))
-        if found is None:
-            _raise_if_lightning_refused(error)
-            raise
-        raise ConfigError(
-            f"`trainer.max_epochs` must be at least the {found[1]} epochs that the run has had "
-            f"but got {trainer.max_epochs}"
-        ) from error
+        _raise_if_lightning_refused(error)
+        raise
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
         _raise_if_refused(error, cfg.model, first_step=not parts.conductor.described or not stepper.steps)
         if checkpoint is None or parts.conductor.started:
