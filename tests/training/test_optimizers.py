@@ -111,11 +111,20 @@ def test_muon_without_hidden_matrices_is_adamw_alone():
             r"^`optimizer\.colour` is no key of SGD, which takes lr, momentum",
         ),
         (partial(torch.optim.SGD, lr=0.1, nesterov=True), r"^`optimizer`: SGD refuses its settings: Nesterov"),
+        (partial(torch.optim.SGD, fused=True, foreach=True), r"^`optimizer`: SGD refuses its settings: `fused` and"),
     ],
 )
 def test_settings_that_an_optimizer_does_not_have_are_the_users_mistake(net, factory, text):
     with pytest.raises(ConfigError, match=text):
         build_optimizers(factory, net, False)
+
+
+@pytest.mark.parametrize("implementation", ["foreach", "differentiable"])
+def test_an_implementation_that_is_asked_for_is_the_one_that_is_taken(net, implementation):
+    (found,) = build_optimizers(partial(torch.optim.SGD, lr=0.1, **{implementation: True}), net, False)
+
+    assert found.param_groups[0][implementation]
+    assert not found.param_groups[0]["fused"]
 
 
 def test_a_network_without_parameters_cannot_be_trained():

@@ -46,11 +46,20 @@ def read_config(paths: RunPaths, changes: Sequence[str] = ()) -> DictConfig:
         cfg.trust = []
     try:
         OmegaConf.set_struct(cfg, True)
+        _refuse_choices(cfg, changes)
         cfg.merge_with_dotlist(list(changes))
     except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
         line = explain(error) if isinstance(error, OmegaConfBaseException) else str(error).splitlines()[0]
         raise ConfigError(line) from None
     return cfg
+
+
+def _refuse_choices(cfg: DictConfig, changes: Sequence[str]) -> None:
+    """Refuse `trainer=ddp` and `metrics=[f1]`: a run's configuration has no groups to choose from any more."""
+    for change in changes:
+        key, _, text = change.partition("=")
+        if OmegaConf.is_dict(OmegaConf.select(cfg, key)) and isinstance(yaml.safe_load(text), str | list):
+            raise ConfigError(f"`{change}` chooses anew what the run has: give single keys, as {key}.<key>=<value>")
 
 
 def read_finished(paths: RunPaths, trust: Sequence[str]) -> DictConfig:

@@ -13,6 +13,9 @@ from torch.optim import SGD, AdamW, Muon, Optimizer
 from lightsweep.errors import ConfigError
 
 _RATES = ("lr", "adamw_lr", "max_lr", "base_lr", "min_lr", "eta_min")
+_IMPLEMENTATIONS = {"fused", "foreach", "differentiable"}
+"""Of torch's implementations of an optimizer one can be asked for."""
+
 Group = dict[str, Any]
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
@@ -117,11 +120,12 @@ def build_optimizers(
         raise ConfigError("`model` has no trainable parameters")
     if factory.func is torch.optim.LBFGS:  # it takes a single group
         groups = [{"params": [p for group in groups for p in group["params"]]}]
-    fuse = fuse and "fused" in takes and "fused" not in factory.keywords and _fusable(groups)
+    chosen = _IMPLEMENTATIONS & factory.keywords.keys()
+    fuse = fuse and "fused" in takes and not chosen and _fusable(groups)
     extra = {"fused": True} if fuse else {}
     try:
         found = factory(groups, **extra)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"`optimizer`: {name} refuses its settings: {error}") from error
     return [found] if isinstance(found, Optimizer) else list(found)
 
