@@ -58,12 +58,15 @@ def export(trained: Trained, format: str, path: Path) -> Export:
         path: the file.
 
     Raises:
-        ConfigError: a format that is none, packages that are missing, or a network that cannot be exported.
+        ConfigError: a format that is none, a file that is named as another format's, packages that are missing, or a
+            network that cannot be exported.
         RunFolderError: a run without a test set.
         ExportDiffers: an output differs by more than `LARGEST_DEVIATION`, or a class does.
     """
     if format not in FORMATS:
         raise ConfigError(f"`format` must be one of {', '.join(FORMATS)} but got {format!r}")
+    if path.suffix != FORMATS[format] and path.suffix in FORMATS.values():
+        raise ConfigError(f"`out` must end in {FORMATS[format]} for format={format} but got {path}")
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if format == "onnx" and missing:
         raise ConfigError(f"format=onnx needs {', '.join(missing)}: install lightsweep[onnx]")
