@@ -1,4 +1,4 @@
-"""Where something that moves can be drawn: a terminal, or a notebook with ipywidgets; elsewhere lines are printed."""
+"""What a screen shows: numbers in a line, and where something that moves can be drawn."""
 
 from importlib.util import find_spec
 
@@ -6,7 +6,12 @@ from rich.console import Console
 
 
 def draws(console: Console) -> bool:
-    """Whether bars and tables can be drawn anew in place; rich needs ipywidgets for it in a notebook."""
+    """Whether bars and tables can be drawn anew in place: on a terminal, or in a notebook with ipywidgets."""
     if console.is_jupyter:
         return find_spec("ipywidgets") is not None
     return console.is_terminal and not console.is_dumb_terminal
+
+
+def decimals(value: float) -> str:
+    """A loss or a metric with four decimals; where these would be zeros or many digits, with a power of ten."""
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.3e}"

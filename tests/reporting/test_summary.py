@@ -48,6 +48,7 @@ def test_a_regression_has_no_accuracy(capsys):
 
 
 def test_metrics_are_a_line_each(capsys):
-    print_metrics({"test/loss": 0.12345, "test/acc": 0.9})
+    print_metrics({"test/loss": 0.12345, "test/acc": 0.9, "test/mae": 0.0000321, "test/r2": -4.5e30, "test/f1": 0.0})
 
-    assert capsys.readouterr().out == "test/loss 0.1235\ntest/acc 0.9000\n"
+    shown = ["test/loss 0.1235", "test/acc 0.9000", "test/mae 3.210e-05", "test/r2 -4.500e+30", "test/f1 0.0000"]
+    assert capsys.readouterr().out.splitlines() == shown

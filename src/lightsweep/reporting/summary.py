@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lightsweep.reporting.overhead import remedy, shares_of
+from lightsweep.screen import decimals
 from lightsweep.training.result import Result
 
 
@@ -32,9 +33,9 @@ def print_summary(result: Result, loader: str = "device", augmented: Sequence[st
         loss, accuracy = result.metrics.get(f"{split}/loss"), result.metrics.get(f"{split}/acc")
         if loss is not None:
             more = [result.metrics.get(f"{split}/{name}") for name in own]
-            shown = ["" if value is None else f"{value:.4f}" for value in more]
+            shown = ["" if value is None else decimals(value) for value in more]
             percent = "" if accuracy is None else f"{100 * accuracy:.2f} %"
-            table.add_row(f"{split} ({note})", f"{loss:.4f}", percent, *shown)
+            table.add_row(f"{split} ({note})", decimals(loss), percent, *shown)
     console.print(table)
     console.print(
         f"{result.epochs} epochs, {result.steps:,} steps in {result.seconds:.1f} s   "
@@ -52,4 +53,4 @@ def print_metrics(metrics: Mapping[str, float]) -> None:
     """Print metrics, a line each."""
     console = Console(highlight=False)
     for name, value in metrics.items():
-        console.print(f"{name} {value:.4f}")
+        console.print(f"{name} {decimals(value)}")

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from lightsweep.screen import draws
+from lightsweep.screen import decimals, draws
 from lightsweep.training.stepper import Stepper
 from lightsweep.training.tally import Sums
 
@@ -83,7 +83,7 @@ class Bar(ProgressBar):
     def tell_loss(self, epoch: int, batch: int, sums: Sums) -> None:
         """Print the mean loss since the last logging point, where that was asked for."""
         if self.print_loss and sums.examples:
-            self._print(f"epoch {epoch + 1}   batch {batch}   running loss {sums.loss / sums.examples:.4f}")
+            self._print(f"epoch {epoch + 1}   batch {batch}   running loss {decimals(sums.loss / sums.examples)}")
 
     def _print(self, text: str) -> None:
         self.console.print(text)
@@ -122,7 +122,7 @@ def _num_batches(trainer: Trainer) -> int:
 
 def loss_and_accuracy(sums: Sums, counts: bool) -> str:
     """Such as `loss 0.123 acc 96.10 %`."""
-    text = f"loss {sums.loss / sums.examples:.4f}"
+    text = f"loss {decimals(sums.loss / sums.examples)}"
     return f"{text}  acc {100 * sums.correct / sums.examples:.2f} %" if counts else text
 
 
@@ -130,8 +130,8 @@ def described(split: str, metrics: dict[str, float]) -> list[str]:
     """A split's metrics in words: `val loss 0.05 acc 98.40 %`; nothing if there are none."""
     if f"{split}/loss" not in metrics:
         return []
-    text = f"{split} loss {metrics[f'{split}/loss']:.4f}"
+    text = f"{split} loss {decimals(metrics[f'{split}/loss'])}"
     if f"{split}/acc" in metrics:
         text += f" acc {100 * metrics[f'{split}/acc']:.2f} %"
     named = [name for name in metrics if name.startswith(f"{split}/") and name.partition("/")[2] not in ("loss", "acc")]
-    return [text + "".join(f" {name.partition('/')[2]} {metrics[name]:.4f}" for name in named)]
+    return [text + "".join(f" {name.partition('/')[2]} {decimals(metrics[name])}" for name in named)]
