@@ -83,16 +83,10 @@ class Diverged(RunStopped):
         super().__init__(
             f"the training loss became {loss} at step {step} with lr {lr:.6g}; {last}. Try a smaller optimizer.lr"
         )
-        self.step, self.lr, self.last_finite_loss = step, lr, last_finite_loss
+        self.step, self.lr, self.loss, self.last_finite_loss = step, lr, loss, last_finite_loss
 
     def __reduce__(self) -> tuple:  # survives the way back from a worker process
-        return _rebuild_diverged, (self.args[0], self.step, self.lr, self.last_finite_loss)
-
-
-def _rebuild_diverged(text: str, step: int, lr: float, last_finite_loss: float | None) -> Diverged:
-    error = Diverged(step, lr, float("nan"), last_finite_loss)
-    error.args = (text,)
-    return error
+        return Diverged, (self.step, self.lr, self.loss, self.last_finite_loss), self.__dict__
 
 
 class StorageFailed(RunStopped):

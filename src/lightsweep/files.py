@@ -4,6 +4,7 @@ import csv
 import errno
 import io
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -56,7 +57,7 @@ def link(source: Path, target: Path) -> None:
         try:
             os.link(source, part)
         except OSError:
-            write_whole(part, lambda file: file.write(source.read_bytes()))
+            write_bytes(part, source.read_bytes())
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)  # there also after a rename of two names of one file, which does nothing
@@ -94,6 +95,6 @@ def _plain(values: Any) -> Any:
         return {str(key): _plain(value) for key, value in values.items()}
     if isinstance(values, (list, tuple)):
         return [_plain(value) for value in values]
-    if isinstance(values, float) and values - values != 0:
+    if isinstance(values, float) and not math.isfinite(values):
         return None
     return values

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lightsweep.errors import ConfigError
@@ -90,7 +90,7 @@ class RayCarrier:
             assert isinstance(errand.function, bytes)
             if errand.function not in self._functions:
                 self._functions[errand.function] = self._ray.put(errand.function)
-            light = Errand(**{**errand.__dict__, "function": b""})
+            light = replace(errand, function=b"")
             handles.append(self._task.remote(light, self._functions[errand.function], os.environ.get(SECRET)))
         return handles
 
@@ -117,7 +117,7 @@ def _run(errand: Errand, function: bytes, secret: str | None) -> bytes:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if secret is not None:  # a cluster's processes have an environment of their own
         os.environ[SECRET] = secret
-    return Errand(**{**errand.__dict__, "function": function})()
+    return replace(errand, function=function)()
 
 
 def _join(settings: RaySettings) -> None:

@@ -15,11 +15,10 @@ from numpy.random import SeedSequence
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, create_trial
 
 from lightsweep.errors import ConfigError
-from lightsweep.sweeping.space import Lookup, Space, grid_of
+from lightsweep.sweeping.space import Direction, Lookup, Space, grid_of
 
 _GONE = {"optuna.samplers.MOTPESampler": ("optuna.samplers.TPESampler", {"n_ehvi_candidates": "n_ei_candidates"})}
 _PACKAGES = {
@@ -73,7 +72,7 @@ def make_sampler(node: Mapping[str, Any], space: Space, trial_index: int | None 
     return sampler
 
 
-def check_draws(node: Mapping[str, Any], space: Space, directions: Sequence[str], lookup: Lookup) -> None:
+def check_draws(node: Mapping[str, Any], space: Space, directions: Sequence[Direction], lookup: Lookup) -> None:
     """Draw a trial or two of a study in memory: the first as the sampler begins, the second by its own rule.
 
     A sampler that is not Optuna's may take its time or keep something, and is left to the trials.
@@ -96,9 +95,7 @@ def check_draws(node: Mapping[str, Any], space: Space, directions: Sequence[str]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             sampler = make_sampler(_hurried(node, target), space, trial_index=0)
-            study = optuna.create_study(
-                sampler=sampler, directions=[StudyDirection[direction.upper()] for direction in directions]
-            )
+            study = optuna.create_study(sampler=sampler, directions=list(directions))
             for _ in range(_num_draws(target, arguments)):
                 trial = study.ask()
                 space.suggest(trial, lookup)

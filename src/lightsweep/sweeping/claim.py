@@ -6,6 +6,7 @@ race past each other; then the later trial is withdrawn, before it has drawn any
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -41,7 +42,7 @@ def claim(plan: Plan) -> Trial | None:
         trial = study.ask()
         shares_lock = local_file(plan.storage) is not None  # then nobody can have claimed one meanwhile
         if not shares_lock and _is_surplus(plan, trial.number, storage.get_all_trials(study_id, deepcopy=False)):
-            finish_uncounted(storage, trial._trial_id, "withdrawn", "another process had claimed the last trial")
+            finish(storage, trial._trial_id, "another process had claimed the last trial", not_counted="withdrawn")
             return None
         trial.set_user_attr(marks.OWNER, Owner.here(plan.sweep).to_attribute())
         return trial
@@ -100,17 +101,9 @@ def _release(storage: BaseStorage, study: Study, trial: FrozenTrial, max_kills: 
     except UpdateFinishedTrialError:
         return
     if kills >= max_kills:
-        _fail(storage, storage_id, f"{who} is gone, as {kills - 1} before it with these settings")
+        finish(storage, storage_id, f"{who} is gone, as {kills - 1} before it with these settings")
     else:
         give_up(study, storage, storage_id, f"{who} is gone")
-
-
-def _fail(storage: BaseStorage, trial_id: int, reason: str) -> None:
-    try:
-        storage.set_trial_user_attr(trial_id, marks.REASON, reason)
-        storage.set_trial_state_values(trial_id, TrialState.FAIL)
-    except UpdateFinishedTrialError:
-        return
 
 
 def _is_orphan(trial: FrozenTrial, plan: Plan, jobs_ended: bool) -> bool:
@@ -142,18 +135,16 @@ def _started(trial: FrozenTrial) -> float:
     return time.time() if trial.datetime_start is None else trial.datetime_start.timestamp()
 
 
-def finish_uncounted(storage: BaseStorage, trial_id: int, why: str, reason: str) -> bool:
-    """Fail a trial without counting it; False when it had finished meanwhile.
+def finish(storage: BaseStorage, trial_id: int, reason: str, not_counted: str | None = None) -> None:
+    """Fail a trial, unless it has finished meanwhile; with a word why it does not count, if it does not.
 
     The state is set past the sampler, which must not learn from a trial that nobody finished.
     """
-    try:
+    with suppress(UpdateFinishedTrialError):
         storage.set_trial_user_attr(trial_id, marks.REASON, reason)
-        storage.set_trial_user_attr(trial_id, marks.NOT_COUNTED, why)
+        if not_counted is not None:
+            storage.set_trial_user_attr(trial_id, marks.NOT_COUNTED, not_counted)
         storage.set_trial_state_values(trial_id, TrialState.FAIL)
-    except UpdateFinishedTrialError:
-        return False
-    return True
 
 
 def give_up(study: Study, storage: BaseStorage, trial_id: int, reason: str) -> None:
@@ -166,7 +157,7 @@ def give_up(study: Study, storage: BaseStorage, trial_id: int, reason: str) -> N
     queued = (other.user_attrs.get(marks.RUN_AGAIN_OF) for other in study.get_trials(deepcopy=False))
     if trial.number not in queued:
         run_again(study, trial)
-    finish_uncounted(storage, trial_id, KILLED, reason)
+    finish(storage, trial_id, reason, not_counted=KILLED)
 
 
 def run_again(study: Study, trial: FrozenTrial, attempt: int | None = None) -> None:

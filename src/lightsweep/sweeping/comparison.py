@@ -16,11 +16,10 @@ from lightsweep.config.dotted import dotted
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
 from lightsweep.paths import SweepPaths
-from lightsweep.sweeping.config_keys import hydra_overrides
+from lightsweep.sweeping.config_keys import hydra_overrides, task_part
 from lightsweep.sweeping.grammar import bare
 from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.rerun_report import rerun_lines
-from lightsweep.sweeping.results import task_part
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.sweep import SweepRun, without_password, write_multirun
 

@@ -1,6 +1,6 @@
 """What a sweep's configuration has: its config groups with their options, and its keys. Hydra is asked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -40,18 +40,20 @@ def hydra_overrides(config: DictConfig) -> list[str]:
     return [str(line) for line in lines]
 
 
-def keys_of(config: DictConfig) -> list[str]:
-    """Every dotted key of the task's configuration."""
-
-    def walk(node: Any, prefix: str) -> list[str]:
-        if not isinstance(node, Mapping):
-            return []
-        found = []
-        for key, value in node.items():
-            found.append(f"{prefix}{key}")
-            found += walk(value, f"{prefix}{key}.")
-        return found
-
+def task_part(config: DictConfig) -> dict[str, Any]:
+    """The configuration without Hydra's own node, not resolved."""
     container = OmegaConf.to_container(config, resolve=False)
     assert isinstance(container, dict)
-    return [key for key in walk(container, "") if not key.startswith("hydra.") and key != "hydra"]
+    return {str(key): value for key, value in container.items() if key != "hydra"}
+
+
+def keys_of(config: DictConfig) -> list[str]:
+    """Every dotted key of the task's configuration."""
+    return list(_keys(task_part(config)))
+
+
+def _keys(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{prefix}{key}.")

@@ -7,7 +7,6 @@ import optuna
 from hydra.utils import get_method
 from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution
-from optuna.study import StudyDirection
 from optuna.trial import Trial
 
 from lightsweep.config.override_text import override_text
@@ -56,8 +55,9 @@ def check_custom(plan: Plan, config: DictConfig) -> None:
     """
     if plan.custom_search_space is None:
         return
-    directions = [StudyDirection[direction.upper()] for direction in plan.directions]
-    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(), directions=directions).ask()
+    sampler = optuna.samplers.RandomSampler()
+    study = optuna.create_study(sampler=sampler, directions=list(plan.directions))
+    trial = study.ask()
     lines = plan.space.suggest(trial, plan.conditions.get)
     try:
         draw_custom(plan.custom_search_space, config, trial, lines)

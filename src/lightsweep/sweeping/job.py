@@ -3,6 +3,7 @@
 import logging
 import time
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from hydra.utils import get_method
@@ -39,16 +40,13 @@ class TrialJob:
     def __init__(self, plan: Plan, task: TaskRun, max_trials: int | None = 1) -> None:
         self.plan, self.task, self.max_trials = plan, task, max_trials
 
-    def __call__(self, _: DictConfig) -> list[int]:
-        """Run trials until the job has had its share or the sweep needs no more; returns their numbers."""
-        numbers: list[int] = []
-        while self.max_trials is None or len(numbers) < self.max_trials:
+    def __call__(self, _config: DictConfig) -> None:
+        """Run trials until the job has had its share or the sweep needs no more."""
+        for _ in count() if self.max_trials is None else range(self.max_trials):
             trial = claim(self.plan)
             if trial is None:
-                break
-            numbers.append(trial.number)
+                return
             self._run(trial)
-        return numbers
 
     def _run(self, trial: Trial) -> None:
         before = children()

@@ -3,6 +3,7 @@
 A study is shared by processes that never meet, so everything they must agree on is written into it.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -47,26 +48,13 @@ class TrialCounts:
         return self.counted + self.not_counted + self.running
 
 
-_WORDS = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-}
-
-
 def condition(trial: FrozenTrial) -> str:
     """One word for a trial: complete, pruned, failed, not_counted, running or waiting."""
     if NOT_COUNTED in trial.user_attrs and trial.state.is_finished():
         return "not_counted"
-    return _WORDS[trial.state]
+    return "failed" if trial.state is TrialState.FAIL else trial.state.name.lower()
 
 
 def count(trials: Iterable[FrozenTrial]) -> TrialCounts:
     """Count the trials of a study; an empty study counts zero everywhere."""
-    counts: dict[str, int] = {}
-    for trial in trials:
-        word = condition(trial)
-        counts[word] = counts.get(word, 0) + 1
-    return TrialCounts(**counts)
+    return TrialCounts(**Counter(map(condition, trials)))

@@ -9,12 +9,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any, TypeVar
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 TOKEN = "lightsweep:token"
 PATIENCE_S = 900.0
@@ -144,18 +143,6 @@ def waited_for(
 
 def _template(given: FrozenTrial | None, token: str) -> FrozenTrial:
     """A new trial with a token: running, unless the caller wants another."""
-    trial = given or FrozenTrial(
-        number=-1,
-        state=TrialState.RUNNING,
-        value=None,
-        datetime_start=datetime.now(),
-        datetime_complete=None,
-        params={},
-        distributions={},
-        user_attrs={},
-        system_attrs={},
-        intermediate_values={},
-        trial_id=-1,
-    )
+    trial = given or create_trial(state=TrialState.RUNNING)
     trial.system_attrs = {**trial.system_attrs, TOKEN: token}
     return trial

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lightsweep.sweeping.space import Space
+from lightsweep.sweeping.space import Direction, Space
 from lightsweep.sweeping.storage import StorageSpec, packed, unpacked
 
 
@@ -55,7 +55,7 @@ class Plan:
     study_name: str | None
     storage: StorageSpec
     folder: Path
-    directions: tuple[str, ...]
+    directions: tuple[Direction, ...]
     sampler: Mapping[str, Any]
     pruner: Mapping[str, Any] | None
     space: Space

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -141,16 +142,13 @@ class RerunJob:
     def __init__(self, plan: Plan, task: TaskRun, reruns: Sequence[Rerun], max_runs: int | None = 1) -> None:
         self.plan, self.task, self.reruns, self.max_runs = plan, task, tuple(reruns), max_runs
 
-    def __call__(self, _: DictConfig) -> list[str]:
-        """Make re-runs until the job has had its share or none is left; returns their folders."""
-        made: list[str] = []
-        while self.max_runs is None or len(made) < self.max_runs:
+    def __call__(self, _config: DictConfig) -> None:
+        """Make re-runs until the job has had its share or none is left."""
+        for _ in count() if self.max_runs is None else range(self.max_runs):
             rerun = self._claim()
             if rerun is None:
-                break
-            made.append(str(SweepPaths(self.plan.folder).rerun(rerun.trial, rerun.seed)))
+                return
             self._run(rerun)
-        return made
 
     def _claim(self) -> Rerun | None:
         """The first re-run that nobody has finished or is at, marked as this process's."""

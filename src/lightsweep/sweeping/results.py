@@ -14,7 +14,7 @@ from lightsweep.config.override_text import override_text
 from lightsweep.files import write_bytes, write_csv, write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.config_keys import is_group, keys_of
+from lightsweep.sweeping.config_keys import is_group, keys_of, task_part
 from lightsweep.sweeping.grammar import bare, parse
 from lightsweep.sweeping.journal import journal_of
 from lightsweep.sweeping.parameter import Parameter
@@ -29,27 +29,16 @@ def write_results(study: Study, plan: Plan, config: DictConfig, loader: ConfigLo
     write_csv(paths.trials, trials_table(trials, plan))
     if local_file(plan.storage) != paths.journal:
         write_bytes(paths.study_copy, journal_of(study.study_name, open_storage(plan.storage)))
-    best = best_trials(study)
+    best = ranked_trials(study)
     if best:
         write_text(paths.results, official_results(best, plan))
         write_text(paths.best, experiment_file(best[0], plan, config, loader))
 
 
-def best_trials(study: Study) -> list[FrozenTrial]:
-    """The best trial, or with several directions the Pareto front; empty when no trial kept its constraints."""
-    try:
-        if len(study.directions) == 1:
-            return [study.best_trial]
-        best = study.best_trials
-    except ValueError:  # nothing completed yet
-        return []
-    return sorted(best, key=lambda trial: trial.number)
-
-
 def ranked_trials(study: Study) -> list[FrozenTrial]:
     """The completed trials that kept their constraints, best first; with several directions the Pareto front."""
     if len(study.directions) > 1:
-        return best_trials(study)
+        return sorted(study.best_trials, key=lambda trial: trial.number)
     done = [
         trial
         for trial in study.get_trials(deepcopy=False)
@@ -214,10 +203,3 @@ def _needed(lines: list[str], whole: dict[str, Any], plan: Plan, config: DictCon
             if same:
                 kept = without
     return kept
-
-
-def task_part(config: DictConfig) -> dict[str, Any]:
-    """The configuration without Hydra's own node, not resolved."""
-    container = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items() if key != "hydra"}

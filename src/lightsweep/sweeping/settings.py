@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.utils import get_method
@@ -18,7 +18,7 @@ from lightsweep.sweeping.algorithms import check_draws, is_exhaustive, is_grid, 
 from lightsweep.sweeping.own_check import check_own, is_own, own_directions
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan, RerunSettings
-from lightsweep.sweeping.space import Space, build_space, grid_size
+from lightsweep.sweeping.space import Direction, Space, build_space, grid_size
 from lightsweep.sweeping.space_check import check_composition, configured_seed, configured_values
 from lightsweep.sweeping.storage import storage_spec
 
@@ -111,10 +111,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _directions(given: Any, default: list[str]) -> tuple[str, ...]:
+def _directions(given: Any, default: list[str]) -> tuple[Direction, ...]:
     several = default if given is None else given if isinstance(given, list | tuple) else [given]
-    words = tuple(str(each.name if isinstance(each, Enum) else each).lower() for each in several)
-    if not words or set(words) - {"minimize", "maximize"}:
+    words: Any = tuple(str(each.name if isinstance(each, Enum) else each).lower() for each in several)
+    if not words or set(words) - set(get_args(Direction)):
         raise ConfigError(
             f"`hydra.sweeper.direction` must be minimize or maximize, or a list of them, but got {given!r}"
         )
@@ -122,7 +122,7 @@ def _directions(given: Any, default: list[str]) -> tuple[str, ...]:
 
 
 def _check_algorithms(
-    sampler: Mapping[str, Any], pruner: Mapping[str, Any] | None, space: Space, directions: tuple[str, ...]
+    sampler: Mapping[str, Any], pruner: Mapping[str, Any] | None, space: Space, directions: tuple[Direction, ...]
 ) -> None:
     make_sampler(sampler, space)
     make_pruner(pruner)
@@ -171,7 +171,7 @@ def _rate(given: Mapping[str, Any]) -> float:
     return float(value)
 
 
-def _rerun(given: Mapping[str, Any], directions: tuple[str, ...]) -> RerunSettings:
+def _rerun(given: Mapping[str, Any], directions: tuple[Direction, ...]) -> RerunSettings:
     node = given.get("rerun_best") or {}
     if not isinstance(node, Mapping):
         raise ConfigError(f"`hydra.sweeper.rerun_best` must have the keys seeds, top and seed_key but is {node!r}")

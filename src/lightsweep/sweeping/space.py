@@ -16,7 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
@@ -30,6 +30,7 @@ from lightsweep.sweeping.parameter import Parameter
 
 WHEN = "when"
 Lookup = Callable[[str], str | None]
+Direction = Literal["minimize", "maximize"]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FixedTrial
 
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
@@ -29,7 +30,9 @@ def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) ->
     if not keys:
         return {}
     _check_groups(space, config, loader)
-    composed = _compose(config, loader, [line for _, line in space.fixed] + group_choices(space, config, loader))
+    composed = loader.load_sweep_config(
+        config, [line for _, line in space.fixed] + group_choices(space, config, loader)
+    )
     _check_keys(space, composed)
     values: dict[str, str | None] = {}
     for key in keys:
@@ -99,9 +102,10 @@ def check_composition(
     """
     first: DictConfig | None = None
     for chosen in [{}, *_choices_to_try(space, config, loader)]:
-        lines = _example(space, chosen, {}, conditions)
+        values = {parameter.name: parameter.first() for parameter in space.every_parameter()} | chosen
+        lines = space.suggest(FixedTrial(values), conditions.get)  # type: ignore[arg-type]
         try:
-            composed = _compose(config, loader, lines)
+            composed = loader.load_sweep_config(config, lines)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(_explained(error, space, config, loader, lines, chosen)) from error
         if judge is not None:
@@ -174,22 +178,6 @@ def _choices_to_try(space: Space, config: DictConfig, loader: ConfigLoader) -> l
     ]
 
 
-def _example(
-    space: Space, chosen: Mapping[str, Any], seen: dict[str, str], conditions: Mapping[str, str | None]
-) -> list[str]:
-    """The override lines of one trial: chosen values, else the first of each."""
-    lines = [line for _, line in space.fixed]
-    seen.update({key: line.partition("=")[2] for key, line in space.fixed})
-    for parameter in space.parameters:
-        text = parameter.text(chosen.get(parameter.name, parameter.first()))
-        seen[bare(parameter.key)] = text
-        lines.append(f"{parameter.key}={text}")
-    for branch in space.branches:
-        if branch.holds(seen, conditions.get):
-            lines += _example(branch.space, chosen, seen, conditions)
-    return lines
-
-
 def _explained(
     error: Exception,
     space: Space,
@@ -204,7 +192,7 @@ def _explained(
     for line in sorted(last_first, key=lambda each: each.partition("=")[0] in picked):
         rest = [other for other in lines if other != line]
         try:
-            composed = _compose(config, loader, rest)
+            composed = loader.load_sweep_config(config, rest)
         except (HydraException, OmegaConfBaseException):
             continue
         key = bare(line.partition("=")[0])
@@ -214,10 +202,6 @@ def _explained(
             return f"the configuration has no `{key}`{where}{_nearest(key, keys_of(composed))}{branch}"
         return _unfit(line, error, where)
     return f"the configuration does not compose: {' '.join(str(error).split())}"
-
-
-def _compose(config: DictConfig, loader: ConfigLoader, lines: list[str]) -> DictConfig:
-    return loader.load_sweep_config(config, lines)
 
 
 def _branches(space: Space) -> list[Branch]:

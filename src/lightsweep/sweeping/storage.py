@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -110,17 +111,13 @@ def open_storage(spec: StorageSpec, for_sweep: bool = False) -> BaseStorage:
     return _open_once(_Spec(key, spec, for_sweep), os.getpid())
 
 
+@dataclass(frozen=True)
 class _Spec:
     """A storage specification that hashes by its text."""
 
-    def __init__(self, key: str, spec: StorageSpec, for_sweep: bool) -> None:
-        self.key, self.spec, self.for_sweep = key, spec, for_sweep
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Spec) and self.key == other.key
+    key: str
+    spec: StorageSpec = field(compare=False)
+    for_sweep: bool = field(compare=False)
 
 
 @functools.lru_cache(maxsize=8)

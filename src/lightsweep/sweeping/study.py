@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 from optuna.distributions import CategoricalDistribution, distribution_to_json, json_to_distribution
 from optuna.storages import BaseStorage
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping import marks
@@ -35,7 +35,7 @@ def open_study(plan: Plan) -> Study:
         study = optuna.create_study(
             study_name=plan.study_name,
             storage=storage,
-            directions=[StudyDirection[direction.upper()] for direction in plan.directions],
+            directions=list(plan.directions),
             load_if_exists=True,
             sampler=optuna.samplers.RandomSampler(),
         )
@@ -115,7 +115,7 @@ def _stored(parameter: Parameter, value: Any) -> Any:
 
 
 def _check_directions(study: Study, wanted: Sequence[str]) -> None:
-    found = tuple(StudyDirection(direction).name.lower() for direction in study.directions)
+    found = tuple(direction.name.lower() for direction in study.directions)
     if found != tuple(wanted):
         raise ConfigError(
             f"the study {study.study_name!r} has direction {', '.join(found)} but `hydra.sweeper.direction` is "

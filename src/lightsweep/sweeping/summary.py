@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_hopeless
 from lightsweep.sweeping.plan import Plan
@@ -86,7 +85,7 @@ def _after(timeout_s: float | None) -> str:
 
 
 def _ending(study: Study, plan: Plan) -> list[str]:
-    return [*rerun_lines(study, plan), f"files: {SweepPaths(plan.folder).folder}"]
+    return [*rerun_lines(study, plan), f"files: {plan.folder}"]
 
 
 def print_summary(study: Study, plan: Plan) -> None:

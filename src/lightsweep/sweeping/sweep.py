@@ -42,7 +42,7 @@ from lightsweep.sweeping.rerun_report import write_rerun_tables
 from lightsweep.sweeping.results import write_results
 from lightsweep.sweeping.settings import enqueued, job_shares, make_plan
 from lightsweep.sweeping.storage import local_file, lock_path, open_storage
-from lightsweep.sweeping.study import enqueue, open_study, queued_parameters, study_storage
+from lightsweep.sweeping.study import enqueue, open_study, queued_parameters
 from lightsweep.sweeping.summary import failure_table, print_summary
 from lightsweep.sweeping.task_run import TaskRun, mask_storage
 
@@ -136,7 +136,7 @@ class SweepRun:
 
     def run_again(self) -> None:
         """Run the best settings on fresh seeds, when all trials are done and not too many of them failed."""
-        counts = self._counts()
+        counts = _counts(self.study)
         if not is_hopeless(self.plan, counts) and counts.running == 0:
             _run_again(self.study, self.plan, self._crew, self._task)
 
@@ -147,16 +147,13 @@ class SweepRun:
             SweepFailed: too many trials failed.
         """
         print_summary(self.study, self.plan)
-        counts = self._counts()
+        counts = _counts(self.study)
         if is_hopeless(self.plan, counts):
             print(f"why trials failed:\n{failure_table(self.study)}", flush=True)
             raise SweepFailed(
                 f"{counts.failed} of {counts.counted} trials failed, more than `hydra.sweeper.max_failure_rate` "
                 f"{self.plan.max_failure_rate:g} allows"
             )
-
-    def _counts(self) -> marks.TrialCounts:
-        return marks.count(self.study.get_trials(deepcopy=False))
 
 
 class _Crew:
@@ -198,14 +195,14 @@ def _run_trials(study: optuna.Study, plan: Plan, crew: _Crew, job: TrialJob) -> 
     launcher = crew.launcher(job)
     index = 0
     with _shown(study, plan, launcher), _quiet(launcher):
-        while (wanted := _wanted(plan)) > 0 or _has_unclaimed(plan):  # no job of this sweep runs here
+        while (wanted := _wanted(study, plan)) > 0 or _has_unclaimed(study):  # no job of this sweep runs here
             if wanted <= 0:
                 time.sleep(1.0)
                 continue
-            before = marks.count(_trials(plan))
+            before = _counts(study)
             returns = crew.launch(launcher, wanted, index)
             index += len(returns)
-            if marks.count(_trials(plan)).created == before.created:
+            if _counts(study).created == before.created:
                 _raise_first_error(returns)
                 return  # jobs found nothing to do: the time is up, or the space is exhausted
 
@@ -258,19 +255,24 @@ def _closed_by(close: Callable[[BaseException | None], None]) -> Iterator[None]:
     close(None)
 
 
-def _wanted(plan: Plan) -> int:
+def _counts(study: optuna.Study) -> marks.TrialCounts:
+    return marks.count(study.get_trials(deepcopy=False))
+
+
+def _wanted(study: optuna.Study, plan: Plan) -> int:
     """Trials to start now; orphans are queued again first, and the running trials of other sweeps are left to them."""
     with exclusive(lock_path(plan.storage, plan.folder)):
         release_orphans(plan, jobs_ended=True)
-    counts = marks.count(_trials(plan))
+    counts = _counts(study)
     if is_hopeless(plan, counts):
         return 0
     return plan.n_trials - counts.counted - counts.running
 
 
-def _has_unclaimed(plan: Plan) -> bool:
+def _has_unclaimed(study: optuna.Study) -> bool:
     """Whether a trial has begun without an owner: soon it has one, or it is an orphan that is to be made up for."""
-    return any(trial.state == TrialState.RUNNING and marks.OWNER not in trial.user_attrs for trial in _trials(plan))
+    running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+    return any(marks.OWNER not in trial.user_attrs for trial in running)
 
 
 def _raise_first_error(returns: Sequence[JobReturn]) -> None:
@@ -278,11 +280,6 @@ def _raise_first_error(returns: Sequence[JobReturn]) -> None:
     for returned in returns:
         if returned.status == JobStatus.FAILED:
             raise returned._return_value
-
-
-def _trials(plan: Plan) -> list[optuna.trial.FrozenTrial]:
-    storage, study_id = study_storage(plan)
-    return storage.get_all_trials(study_id, deepcopy=False)
 
 
 def write_multirun(config: DictConfig, folder: Path) -> None:
@@ -307,19 +304,16 @@ def warmed(config: DictConfig) -> DictConfig:
     return config
 
 
-class _quiet:  # noqa: N801  (a context manager, used like a function)
+@contextmanager
+def _quiet(launcher: Launcher) -> Iterator[None]:
     """Keep Hydra's own launchers from printing a line for each job: a job's overrides are not its trial's."""
-
-    def __init__(self, launcher: Launcher) -> None:
-        name = type(launcher).__module__
-        is_plugin = name.startswith("hydra_plugins.hydra_")  # joblib's and others log beside the launcher's module
-        self._speaks = not is_plugin and not name.startswith("hydra._internal.")
-        self._log = logging.getLogger(name.rpartition(".")[0] if is_plugin else name)
-
-    def __enter__(self) -> None:
-        self._level = self._log.level
-        if not self._speaks:
-            self._log.setLevel(logging.WARNING)
-
-    def __exit__(self, *_: object) -> None:
-        self._log.setLevel(self._level)
+    name = type(launcher).__module__
+    is_plugin = name.startswith("hydra_plugins.hydra_")  # joblib's and others log beside the launcher's module
+    own = logging.getLogger(name.rpartition(".")[0] if is_plugin else name)
+    level = own.level
+    if is_plugin or name.startswith("hydra._internal."):
+        own.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        own.setLevel(level)
