@@ -7,14 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, configure_log, setup_globals
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
-    from lightsweep.launching import JobEvent
+    from lightsweep.launching import Job, JobEvent, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -75,25 +74,18 @@ class LocalLauncher(Launcher):
         shared_server(self.preload)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run all jobs; a job that fails or dies is a JobReturn of status FAILED, in its place.
-
-        Raises:
-            KeyboardInterrupt, SystemExit: a signal asked for an end; the jobs that ran have ended.
-        """
+        """Run all jobs; see `lightsweep.launching.hydra_launch.launch`."""
         from lightsweep.launching import Pool, plan_slots
-        from lightsweep.launching.hydra_jobs import HydraApp, devices_per_job, hydra_errors, hydra_jobs, job_return
+        from lightsweep.launching.hydra_jobs import devices_per_job
+        from lightsweep.launching.hydra_launch import launch
+
+        def run(_folder: Path, jobs: "list[Job]") -> "list[Outcome]":
+            slots = plan_slots(self.settings, self.machine, len(jobs))
+            log.info(f"Launching {len(jobs)} jobs in {len(slots)} slots, {slots[0].num_threads} threads each")
+            return Pool(slots, self.preload, self.grace_s, self._see).run(jobs)
 
         devices_per_job(self.settings.devices_per_job, self.config, job_overrides)
-        setup_globals()
-        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        slots = plan_slots(self.settings, self.machine, len(job_overrides))
-        log.info(f"Launching {len(job_overrides)} jobs in {len(slots)} slots, {slots[0].num_threads} threads each")
-        app = HydraApp(self.hydra_context, self.task_function, self.config, Singleton.get_state())
-        pool = Pool(slots, self.preload, self.grace_s, self._see)
-        with hydra_errors():
-            outcomes = pool.run(hydra_jobs(app, job_overrides, initial_job_idx))
-        return [job_return(outcome, overrides) for outcome, overrides in zip(outcomes, job_overrides, strict=True)]
+        return launch(self.hydra_context, self.task_function, self.config, job_overrides, initial_job_idx, run)
 
     def _see(self, event: "JobEvent") -> None:
         from lightsweep.launching.hydra_jobs import log_failure

@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
+    from lightsweep.launching import Job, Outcome
     from lightsweep.launching.remote import Carrier
 
 
@@ -47,7 +48,7 @@ class RemoteLauncher(Launcher):
             ConfigError: the package is not installed, or a setting is impossible.
         """
         from lightsweep.launching.hydra_jobs import hydra_errors
-        from lightsweep.launching.remote_launch import check_remote
+        from lightsweep.launching.hydra_launch import check_remote
 
         check_remote(self.choice, self.package, self.max_retries, self.grace_s)
         with hydra_errors():
@@ -55,19 +56,15 @@ class RemoteLauncher(Launcher):
         self.context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run all jobs; see `launch_remotely`."""
-        from lightsweep.launching.remote_launch import launch_remotely
+        """Run all jobs; see `lightsweep.launching.hydra_launch.launch`."""
+        from lightsweep.launching.hydra_jobs import log_failure
+        from lightsweep.launching.hydra_launch import launch
+        from lightsweep.launching.remote import run_remotely
 
-        return launch_remotely(
-            self.context,
-            self.task_function,
-            self.config,
-            job_overrides,
-            initial_job_idx,
-            self.carrier,
-            self.max_retries,
-            self.grace_s,
-        )
+        def run(folder: Path, jobs: "list[Job]") -> "list[Outcome]":
+            return run_remotely(jobs, self.carrier(folder), self.max_retries, self.grace_s, log_failure)
+
+        return launch(self.context, self.task_function, self.config, job_overrides, initial_job_idx, run)
 
     @abstractmethod
     def check(self) -> None:
