@@ -130,6 +130,7 @@ class Shift:
             for warning in warnings:
                 log.warning(warning)
             if error:
+                self.server.close()  # or the next launch of this process would fork from it
                 raise ConfigError(error)
         elif kind == "started":
             number, pid = rest
