@@ -1,8 +1,11 @@
 """The view on a terminal: what is drawn from a study, and that a real sweep draws it without tearing."""
 
 import datetime
+import io
+import logging
 import os
 import pty
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +15,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.live_view import Picture, SlotBoard, clock
+from lightsweep.sweeping.live_view import LiveView, Picture, SlotBoard, clock
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.space import build_space
@@ -155,6 +158,24 @@ SWEEP = (
     "hydra/launcher=local",
     "hydra.launcher.preload=[]",
 )
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_drawing_ends_where_a_look_at_its_begin_or_end_fails(looks, study, monkeypatch):
+    left = [{}] * looks
+
+    def look():
+        if not left:
+            raise OSError("the study cannot be read")
+        return left.pop()
+
+    monkeypatch.setattr("lightsweep.sweeping.live_view.finished_trials", lambda plan: look)
+    stdout, launcher, chatty = sys.stdout, SimpleNamespace(on_event=None), logging.getLogger("lightsweep.launching")
+    level = chatty.level
+    view = LiveView(study, plan(), launcher, Console(file=io.StringIO(), force_terminal=True))
+    with pytest.raises(OSError, match="cannot be read"), view:
+        assert sys.stdout is not stdout
+    assert (sys.stdout, launcher.on_event, chatty.level) == (stdout, None, level)
 
 
 @pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")

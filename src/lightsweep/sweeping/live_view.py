@@ -7,6 +7,7 @@ import datetime
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -49,27 +50,27 @@ class LiveView(Progress):
         self._slots = SlotBoard() if hasattr(launcher, "on_event") else None
         self._launcher: Any = launcher
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._levels: dict[str, int] = {}
+        self._undo = ExitStack()
 
     def __enter__(self) -> "LiveView":
-        for name in _CHATTY:  # the view says which job runs where
-            self._levels[name] = logging.getLogger(name).level
-            logging.getLogger(name).setLevel(logging.WARNING)
-        if self._slots is not None:
-            self._launcher.on_event = self._slots.see
-        self._live.start()
-        super().__enter__()
+        with ExitStack() as undo:  # a look at the study can fail, here and at the end
+            for name in _CHATTY:  # the view says which job runs where
+                chatty = logging.getLogger(name)
+                undo.callback(chatty.setLevel, chatty.level)
+                chatty.setLevel(logging.WARNING)
+            if self._slots is not None:
+                undo.callback(setattr, self._launcher, "on_event", None)
+                self._launcher.on_event = self._slots.see
+            undo.enter_context(self._live)
+            super().__enter__()
+            self._undo = undo.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        super().__exit__(kind, error, trace)
-        self._live.stop()
-        if self._slots is not None:
-            self._launcher.on_event = None
-        for name, level in self._levels.items():
-            logging.getLogger(name).setLevel(level)
+        with self._undo:
+            super().__exit__(kind, error, trace)
 
     def _look(self) -> None:
         super()._look()
