@@ -27,7 +27,12 @@ CASES = {
     ),
     "direction": ((*SPACE, f"{S}.direction=up"), "must be minimize or maximize, or a list of them, but got 'up'"),
     "failure rate": ((*SPACE, f"{S}.max_failure_rate=2"), "must be between 0 and 1 but got 2"),
-    "time limit": ((*SPACE, f"{S}.timeout_s=-1"), "must be a number above 0 but got -1"),
+    "time limit": ((*SPACE, f"{S}.timeout_s=-1"), "must be a finite number above 0 but got -1"),
+    "time limit of no number": (
+        (*SPACE, f"{S}.timeout_s=nan"),
+        "`hydra.sweeper.timeout_s` must be a finite number above 0 but got nan; null is no limit",
+    ),
+    "endless remote timeout": ((*SPACE, f"{S}.remote_timeout_s=inf"), "above 0 but got inf; null is no limit"),
     "retries": ((*SPACE, f"{S}.retry_failed=-1"), "at least 0 but got -1"),
     "jobs": ((*SPACE, f"{S}.n_jobs=0"), "`hydra.sweeper.n_jobs` must be a whole number of at least 1"),
     "test metric": ((*SPACE, "monitor=test/acc"), "a sweep must not choose by the test set"),

@@ -1,6 +1,7 @@
 """From the sweeper's configuration to a checked plan: every mistake that can be seen before a trial is named here."""
 
 import logging
+import math
 import time
 import uuid
 from collections.abc import Mapping
@@ -158,8 +159,10 @@ def _number(given: Mapping[str, Any], key: str, above: float) -> float | None:
     value = given.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= above:
-        raise ConfigError(f"`hydra.sweeper.{key}` must be a number above {above:g} but got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not above < value < math.inf:
+        raise ConfigError(
+            f"`hydra.sweeper.{key}` must be a finite number above {above:g} but got {value!r}; null is no limit"
+        )
     return float(value)
 
 
