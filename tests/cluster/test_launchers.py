@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hydra.core.plugins import Plugins
@@ -123,6 +123,29 @@ def test_a_refusal_by_slurm_is_told_once(commands, tmp_path, needs_package, caps
     with pytest.raises(ConfigError, match=r"^SLURM refused the jobs: no such partition$"):
         carrier.send(errands(2))
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "last"),
+    [
+        (ImportError("Traceback:\nImportError: no such module\n"), "ImportError: no such module"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_told_by_its_errors_last_line(
+    error, last, commands, tmp_path, needs_package, monkeypatch
+):
+    def result() -> NoReturn:
+        raise error
+
+    needs_package("submitit")
+    commands(sbatch="echo Submitted batch job 7", squeue="true")
+    carrier = SlurmCarrier("slurm", tmp_path / "jobs", {}, poll_s=0.01)
+    (job,) = carrier.send(errands(1))
+    job.paths.result_pickle.touch()
+    monkeypatch.setattr(job, "result", result)
+
+    assert str(carrier.ended([job])[job].error) == f"SLURM job 7 failed: {last}"
 
 
 def test_ray_leaves_the_programs_own_handler_of_sigterm_in_place(monkeypatch):

@@ -123,7 +123,8 @@ class SlurmCarrier:
         try:
             return read_answer(job.result())
         except Exception as error:  # submitit could not even load the errand
-            return Outcome(error=JobFailed(f"SLURM job {job.job_id} failed: {str(error).strip().splitlines()[-1]}"))
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            return Outcome(error=JobFailed(f"SLURM job {job.job_id} failed: {lines[-1]}"))
 
 
 def _perform(errand: Errand) -> bytes:
