@@ -3,10 +3,18 @@
 import csv
 import json
 import statistics
+import threading
+from pathlib import Path
 
 import pytest
 
 from lightsweep.statistics import t_quantile
+from lightsweep.sweeping.journal_lock import exclusive
+from lightsweep.sweeping.plan import Plan, RerunSettings
+from lightsweep.sweeping.rerun import note_seed
+from lightsweep.sweeping.space import build_space
+from lightsweep.sweeping.storage import lock_path, storage_spec
+from lightsweep.sweeping.study import open_study
 
 SPACE = ("x=range(0,2)", "hydra/sweeper/sampler=grid", "hydra.sweeper.sampler.seed=1")  # seed 1 tries 0 first
 AGAIN = "hydra.sweeper.rerun_best.seeds=3"
@@ -120,3 +128,21 @@ def test_study_keeps_the_results_as_plain_values(seeded, study_of):
     kept = study_of(seeded.sweep_dir).user_attrs["lightsweep:rerun:0:5"]
     assert json.loads(json.dumps(kept)) == kept
     assert (kept["state"], kept["value"], kept["test"]) == ("complete", 5.0, {"test/acc": 0.55})
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    space = build_space({"x": "interval(0,1)"}, None, [])
+    return Plan("s", storage_spec(None, tmp_path), tmp_path, ("minimize",), {}, None, space, 1,
+                rerun=RerunSettings(seeds=2), seed=4)  # fmt: skip
+
+
+def test_seeds_of_sweeps_that_begin_at_once_are_all_noted(plan):
+    study = open_study(plan)
+    with exclusive(lock_path(plan.storage, plan.folder)):
+        other = threading.Thread(target=note_seed, args=(study, plan))
+        other.start()
+        other.join(0.3)
+        study.set_user_attr("lightsweep:seeds", [7])
+    other.join()
+    assert study.user_attrs["lightsweep:seeds"] == [7, 4]

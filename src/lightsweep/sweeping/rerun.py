@@ -109,9 +109,10 @@ def fresh_seeds(study: Study, plan: Plan) -> list[int]:
 
 def note_seed(study: Study, plan: Plan) -> None:
     """Write this sweep's own seed into the study, whose trials may come from several sweeps."""
-    known = study.user_attrs.get(marks.STUDY_SEEDS, [])
-    if plan.seed is not None and plan.seed not in known:
-        study.set_user_attr(marks.STUDY_SEEDS, [*known, plan.seed])
+    with exclusive(lock_path(plan.storage, plan.folder)):
+        known = study.user_attrs.get(marks.STUDY_SEEDS, [])
+        if plan.seed is not None and plan.seed not in known:
+            study.set_user_attr(marks.STUDY_SEEDS, [*known, plan.seed])
 
 
 def results_of(reruns: Sequence[Rerun], plan: Plan) -> list[RerunResult | None]:
