@@ -4,9 +4,14 @@ import csv
 import json
 import statistics
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
+import optuna
 import pytest
+from hydra.core.utils import JobReturn, JobStatus
+from optuna.distributions import FloatDistribution
 
 from lightsweep.statistics import t_quantile
 from lightsweep.sweeping.journal_lock import exclusive
@@ -15,6 +20,7 @@ from lightsweep.sweeping.rerun import note_seed
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.storage import lock_path, storage_spec
 from lightsweep.sweeping.study import open_study
+from lightsweep.sweeping.sweep import _run_again
 
 SPACE = ("x=range(0,2)", "hydra/sweeper/sampler=grid", "hydra.sweeper.sampler.seed=1")  # seed 1 tries 0 first
 AGAIN = "hydra.sweeper.rerun_best.seeds=3"
@@ -146,3 +152,36 @@ def test_seeds_of_sweeps_that_begin_at_once_are_all_noted(plan):
         study.set_user_attr("lightsweep:seeds", [7])
     other.join()
     assert study.user_attrs["lightsweep:seeds"] == [7, 4]
+
+
+class Crew:
+    """Hands each round of jobs to a function instead."""
+
+    share = None
+
+    def __init__(self, work: Callable[[], Sequence[JobReturn]]) -> None:
+        self.work = work
+
+    def launcher(self, job):
+        return SimpleNamespace()
+
+    def launch(self, *_: object) -> Sequence[JobReturn]:
+        return self.work()
+
+
+@pytest.fixture
+def tuned(plan):
+    """A study with one trial."""
+    study = open_study(plan)
+    study.add_trial(
+        optuna.trial.create_trial(params={"x": 0.5}, distributions={"x": FloatDistribution(0, 1)}, value=3.0)
+    )
+    return study
+
+
+def test_jobs_that_fail_before_they_claim_a_rerun_are_the_sweeps_error(tuned, plan):
+    def fail():
+        return [JobReturn(status=JobStatus.FAILED, _return_value=OSError("no room for a job"))]
+
+    with pytest.raises(OSError, match="no room for a job"):
+        _run_again(tuned, plan, Crew(fail), None)

@@ -37,7 +37,7 @@ from lightsweep.sweeping.job import TrialJob
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.progress import Progress, finished_reruns, finished_trials
-from lightsweep.sweeping.rerun import RerunJob, note_seed, unfinished, wanted_reruns
+from lightsweep.sweeping.rerun import RerunJob, note_seed, results_of, unfinished, wanted_reruns
 from lightsweep.sweeping.rerun_report import write_rerun_tables
 from lightsweep.sweeping.results import write_results
 from lightsweep.sweeping.settings import enqueued, job_shares, make_plan
@@ -234,8 +234,11 @@ def _run_again(study: optuna.Study, plan: Plan, crew: _Crew, task: TaskRun) -> N
         _quiet(launcher),
     ):
         while missing:
-            before = len(missing)
-            index += len(crew.launch(launcher, before, index))
+            before, kept = len(missing), results_of(reruns, plan)
+            returns = crew.launch(launcher, before, index)
+            index += len(returns)
+            if results_of(reruns, plan) == kept:
+                _raise_first_error(returns)
             missing = unfinished(reruns, plan)
             if len(missing) == before:
                 return
@@ -276,7 +279,7 @@ def _has_unclaimed(study: optuna.Study) -> bool:
 
 
 def _raise_first_error(returns: Sequence[JobReturn]) -> None:
-    """No trial was started: if the jobs themselves failed, that is why."""
+    """Nothing was started: if the jobs themselves failed, that is why."""
     for returned in returns:
         if returned.status == JobStatus.FAILED:
             raise returned._return_value
