@@ -5,6 +5,7 @@ import json
 import statistics
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,10 +17,11 @@ from optuna.distributions import FloatDistribution
 from lightsweep.statistics import t_quantile
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.plan import Plan, RerunSettings
-from lightsweep.sweeping.rerun import note_seed
+from lightsweep.sweeping.rerun import RerunResult, note_seed, wanted_reruns
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.storage import lock_path, storage_spec
 from lightsweep.sweeping.study import open_study
+from lightsweep.sweeping.summary import summary_lines
 from lightsweep.sweeping.sweep import _run_again
 
 SPACE = ("x=range(0,2)", "hydra/sweeper/sampler=grid", "hydra.sweeper.sampler.seed=1")  # seed 1 tries 0 first
@@ -184,4 +186,20 @@ def test_jobs_that_fail_before_they_claim_a_rerun_are_the_sweeps_error(tuned, pl
         return [JobReturn(status=JobStatus.FAILED, _return_value=OSError("no room for a job"))]
 
     with pytest.raises(OSError, match="no room for a job"):
-        _run_again(tuned, plan, Crew(fail), None)
+        _run_again(wanted_reruns(tuned, plan), tuned, plan, Crew(fail), None)
+
+
+def test_a_sweep_that_joins_with_another_seed_leaves_the_reruns_their_report(tuned, plan):
+    reruns = wanted_reruns(tuned, plan)
+
+    def work():
+        for rerun in reruns:
+            tuned.set_user_attr(rerun.mark, asdict(RerunResult("complete", value=2.0)))
+        note_seed(tuned, replace(plan, seed=20))
+        return []
+
+    _run_again(reruns, tuned, plan, Crew(work), None)
+    assert [row["seed"] for row in rows(plan.folder / "rerun_runs.csv")] == ["0", "1"]
+    assert "trial 0 run again on seeds 0, 1: tuned 3; on fresh seeds 2 " in "\n".join(
+        summary_lines(tuned, plan, reruns)
+    )

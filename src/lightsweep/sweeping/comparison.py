@@ -63,7 +63,7 @@ def run_comparison(
     for line, sweep in sweeps.items():
         print(f"\n{line}", flush=True)
         sweep.run_again()
-        print("\n".join(rerun_lines(sweep.study, sweep.plan)), flush=True)
+        print("\n".join(rerun_lines(sweep.reruns, sweep.study, sweep.plan)), flush=True)
 
 
 def _compared(key: str, settings: Mapping[str, Any], arguments: list[str], context: HydraContext) -> Parameter:

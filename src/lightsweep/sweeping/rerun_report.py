@@ -10,7 +10,7 @@ from lightsweep.files import write_csv
 from lightsweep.paths import SweepPaths
 from lightsweep.statistics import Estimate
 from lightsweep.sweeping.plan import Plan
-from lightsweep.sweeping.rerun import Rerun, RerunResult, results_of, wanted_reruns
+from lightsweep.sweeping.rerun import Rerun, RerunResult, results_of
 from lightsweep.sweeping.results import parameters_of
 
 _LOST = RerunResult("lost", reason="its process ended before the task did; start the sweep again to run it again")
@@ -46,9 +46,8 @@ class Repeated:
         }
 
 
-def repeated(study: Study, plan: Plan) -> list[Repeated]:
+def repeated(reruns: Sequence[Rerun], study: Study, plan: Plan) -> list[Repeated]:
     """The settings that were run again, best first; empty before the first re-run has begun."""
-    reruns = wanted_reruns(study, plan)
     results = results_of(reruns, plan) if reruns else []
     if not any(results):
         return []
@@ -64,10 +63,10 @@ def repeated(study: Study, plan: Plan) -> list[Repeated]:
     ]
 
 
-def rerun_lines(study: Study, plan: Plan) -> list[str]:
+def rerun_lines(reruns: Sequence[Rerun], study: Study, plan: Plan) -> list[str]:
     """For each setting a line with tuned value, mean and 95 % interval, and a line for each run that failed."""
     lines = []
-    for setting in repeated(study, plan):
+    for setting in repeated(reruns, study, plan):
         seeds = ", ".join(str(rerun.seed) for rerun, _ in setting.runs)
         measured = [f"{name} {estimate}" for name, estimate in setting.test.items()]
         parts = [f"tuned {setting.tuned:.6g}", f"on fresh seeds {setting.value}", *measured]
@@ -82,9 +81,9 @@ def rerun_lines(study: Study, plan: Plan) -> list[str]:
     return lines
 
 
-def write_rerun_tables(study: Study, plan: Plan) -> None:
+def write_rerun_tables(reruns: Sequence[Rerun], study: Study, plan: Plan) -> None:
     """Write rerun.csv, one row a setting, and rerun_runs.csv, one row a run; nothing when nothing was run again."""
-    settings = repeated(study, plan)
+    settings = repeated(reruns, study, plan)
     if settings:
         paths = SweepPaths(plan.folder)
         write_csv(paths.rerun_settings, _settings_table(settings, study, plan))

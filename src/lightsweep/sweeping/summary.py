@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_hopeless
 from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.rerun import Rerun
 from lightsweep.sweeping.rerun_report import rerun_lines
 from lightsweep.sweeping.results import parameters_of, ranked_trials, reason_of, state_word
 
@@ -34,12 +35,12 @@ def shown_parameters(trial: FrozenTrial, plan: Plan) -> str:
     return " ".join(f"{key}={_short(value)}" for key, value in parameters_of(trial, plan).items())
 
 
-def summary_lines(study: Study, plan: Plan) -> list[str]:
+def summary_lines(study: Study, plan: Plan, reruns: Sequence[Rerun] = ()) -> list[str]:
     """The counts, the ten best, the re-runs, and where the files are."""
     return [
         *_counts(study, plan),
         *(trial_line(trial, plan) for trial in ranked_trials(study)[:TOP]),
-        *_ending(study, plan),
+        *_ending(study, plan, reruns),
     ]
 
 
@@ -84,14 +85,14 @@ def _after(timeout_s: float | None) -> str:
     return f"{timeout_s:g} s after their last sign of life"
 
 
-def _ending(study: Study, plan: Plan) -> list[str]:
-    return [*rerun_lines(study, plan), f"files: {plan.folder}"]
+def _ending(study: Study, plan: Plan, reruns: Sequence[Rerun]) -> list[str]:
+    return [*rerun_lines(reruns, study, plan), f"files: {plan.folder}"]
 
 
-def print_summary(study: Study, plan: Plan) -> None:
+def print_summary(study: Study, plan: Plan, reruns: Sequence[Rerun]) -> None:
     """Print the end of a sweep: plain lines, or on a terminal the ten best as a table."""
     if not sys.stdout.isatty():
-        print("\n".join(summary_lines(study, plan)), flush=True)
+        print("\n".join(summary_lines(study, plan, reruns)), flush=True)
         return
     from rich.console import Console
 
@@ -99,7 +100,7 @@ def print_summary(study: Study, plan: Plan) -> None:
     console.print("\n".join(_counts(study, plan)), highlight=False, markup=False)
     if best := ranked_trials(study)[:TOP]:
         console.print(top_table(best, plan))
-    console.print("\n".join(_ending(study, plan)), highlight=False, markup=False, soft_wrap=True)
+    console.print("\n".join(_ending(study, plan, reruns)), highlight=False, markup=False, soft_wrap=True)
 
 
 def top_table(best: Sequence[FrozenTrial], plan: Plan) -> "Table":

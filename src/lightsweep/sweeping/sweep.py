@@ -37,7 +37,7 @@ from lightsweep.sweeping.job import TrialJob
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.progress import Progress, finished_reruns, finished_trials
-from lightsweep.sweeping.rerun import RerunJob, note_seed, results_of, unfinished, wanted_reruns
+from lightsweep.sweeping.rerun import Rerun, RerunJob, note_seed, results_of, unfinished, wanted_reruns
 from lightsweep.sweeping.rerun_report import write_rerun_tables
 from lightsweep.sweeping.results import write_results
 from lightsweep.sweeping.settings import enqueued, job_shares, make_plan
@@ -115,6 +115,7 @@ class SweepRun:
         write_multirun(config, self.plan.folder)
         command = Command.here(hydra_overrides(config))
         composer = Composer(self.plan.space, config, context.config_loader, [f"++{self.plan.rerun.seed_key}"])
+        self.reruns: list[Rerun] = []  # those that `run_again` found wanted
         self._task = TaskRun(context, task_function, config, command, self.plan.folder, composer)
         self._config, self._loader = config, context.config_loader
         if str(config.hydra.launcher._target_).endswith(".BasicLauncher"):
@@ -136,9 +137,10 @@ class SweepRun:
 
     def run_again(self) -> None:
         """Run the best settings on fresh seeds, when all trials are done and not too many of them failed."""
+        self.reruns = wanted_reruns(self.study, self.plan)  # once: a sweep that joins changes what is wanted
         counts = _counts(self.study)
         if not is_hopeless(self.plan, counts) and counts.running == 0:
-            _run_again(self.study, self.plan, self._crew, self._task)
+            _run_again(self.reruns, self.study, self.plan, self._crew, self._task)
 
     def end(self) -> None:
         """Print the summary, and the reasons where too many trials failed.
@@ -146,7 +148,7 @@ class SweepRun:
         Raises:
             SweepFailed: too many trials failed.
         """
-        print_summary(self.study, self.plan)
+        print_summary(self.study, self.plan, self.reruns)
         counts = _counts(self.study)
         if is_hopeless(self.plan, counts):
             print(f"why trials failed:\n{failure_table(self.study)}", flush=True)
@@ -220,16 +222,15 @@ def _shown(study: optuna.Study, plan: Plan, launcher: Launcher) -> Progress:
     return LiveView(study, plan, launcher, console)
 
 
-def _run_again(study: optuna.Study, plan: Plan, crew: _Crew, task: TaskRun) -> None:
+def _run_again(reruns: Sequence[Rerun], study: optuna.Study, plan: Plan, crew: _Crew, task: TaskRun) -> None:
     """Run the best settings on fresh seeds; those that were killed have one more round each as long as any finishes."""
-    reruns = wanted_reruns(study, plan)
     missing, index = unfinished(reruns, plan), 0
     if not missing:
         return
     print(f"running {len(reruns)} times again on fresh seeds: {len(reruns) - len(missing)} are done", flush=True)
     launcher = crew.launcher(RerunJob(plan, task, reruns, crew.share))
     with (
-        _closed_by(lambda _: write_rerun_tables(study, plan)),
+        _closed_by(lambda _: write_rerun_tables(reruns, study, plan)),
         Progress(finished_reruns(reruns, plan)),
         _quiet(launcher),
     ):
