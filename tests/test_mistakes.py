@@ -25,6 +25,7 @@ CONFIG_ALONE_SHOWS = {
     "flags of two minds": (["-m", "--cfg=job"], r"Only one of --run, --multirun, --cfg.*"),
     "flag without its other": (["--resolve"], r".*--resolve.* --cfg.*"),
     "flag of no use": (["--shell-completion", "x"], r".*'install'.*"),
+    "search without -m": (["sweeps=lr_momentum"], r"a search takes -m: python train\.py -m sweeps=lr_momentum …; .*"),
     "unknown experiment": (["experiment=artcle"], r"`experiment` must be one of .*article.*; did you mean 'article'\?"),
     "unknown group": (["optimiser=adam"], r".*`?optimiser.*"),
     "unknown key": (["trainer.max_epoch=1"], r"`trainer\.max_epoch` is no known key; did you mean 'max_epochs'\?"),
@@ -61,6 +62,15 @@ def test_what_config_alone_shows_is_one_line_and_code_two(command, tmp_path, cas
     assert (ended.code, ended.out) == (2, "")
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not left, "a run that never began leaves nothing"
+
+
+@pytest.mark.parametrize("launcher", ["basic", "local"])
+def test_a_grid_is_checked_whole_before_its_first_job(command, tmp_path, launcher):
+    ended = command(cli.train, *QUICK, "-m", "optimizer.momentum=0.5,1.5", f"hydra/launcher={launcher}")
+
+    assert ended.line == "error: `optimizer.momentum` must be in [0, 1) but got 1.5"
+    assert (ended.code, ended.out) == (2, "")
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"multirun.yaml"}
 
 
 def test_what_config_alone_shows_needs_no_torch(process, tmp_path):

@@ -101,6 +101,7 @@ def run(cfg: DictConfig) -> Any:
         with paths.RunPaths(folder).log.open("a", encoding="utf-8") as log, redirect_stdout(log):
             return _train_in(cfg, folder, _goes_on(folder))
     try:
+        _refuse_search()
         value = _train_in(cfg, folder, _goes_on(folder))
         from lightning.pytorch.utilities import rank_zero_only
 
@@ -110,6 +111,15 @@ def run(cfg: DictConfig) -> Any:
     except UserError:
         _discard_untouched(folder)
         raise
+
+
+def _refuse_search() -> None:
+    """Raise ConfigError where a search was chosen for a single run, in which it would have no part."""
+    hydra_config = HydraConfig.get()
+    search = hydra_config.runtime.choices.get("sweeps")
+    is_rank_of_job = "LOCAL_RANK" in os.environ  # it repeats the words of its job
+    if search is not None and hydra_config.mode == RunMode.RUN and not is_rank_of_job:
+        raise ConfigError(f"a search takes -m: python train.py -m sweeps={search} …; without it there is a single run")
 
 
 def _goes_on(folder: Path) -> bool:

@@ -7,9 +7,11 @@ from lightsweep.config.aliases import LAUNCHERS, expand_aliases
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.renamed import renew_words
 
+_MULTIRUN = ("-m", "--multirun")
+
 
 def command_words(arguments: Sequence[str]) -> list[str]:
-    """Experiment files and the launchers' short names written out, and new names for old ones.
+    """Experiment files and the launchers' short names written out, new names for old ones, and `-m` first.
 
     Args:
         arguments: the command line; all else stays as it is.
@@ -17,7 +19,8 @@ def command_words(arguments: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: see `expand_experiment` and `expand_aliases`.
     """
-    return renew_words(expand_aliases(expand_experiment(arguments)))
+    words = renew_words(expand_aliases(expand_experiment(arguments)))
+    return sorted(words, key=lambda word: word not in _MULTIRUN)  # elsewhere Hydra takes no overrides after it
 
 
 def first_of_hydra(arguments: Sequence[str]) -> str | None:

@@ -1,5 +1,8 @@
-"""What Hydra does otherwise in this process: it composes quicker, and refuses choices that are no names in one line."""
+"""What Hydra does otherwise in this process: it composes quicker, refuses choices that are no names in one line, and
+checks every job of a grid before the first.
+"""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -8,13 +11,19 @@ from hydra._internal.defaults_list import Overrides
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException
+from hydra.plugins.sweeper import Sweeper
+from omegaconf import OmegaConf
+
+from lightsweep.config.check import check
+from lightsweep.config.own import is_own
 
 
 @cache
 def prepare_hydra() -> None:
-    """Make Hydra of this process quicker, and have it refuse choices that are no names in a word that can be told."""
+    """Make Hydra of this process quicker, and have it refuse in time, and in a word that can be told."""
     _share_config_store()
     _refuse_odd_choices()
+    _check_grids()
 
 
 def _share_config_store() -> None:
@@ -51,3 +60,18 @@ def _refuse_odd_choice(repo: IConfigRepository, override: Override) -> None:
     raise ConfigCompositionException(
         f"`{override.input_line}`: `{override.key_or_group}` is chosen by name; there are {options}"
     )
+
+
+def _check_grids() -> None:
+    """Let a grid hold all its jobs against the schema before the first, where Hydra only looks whether they compose."""
+
+    def validate(self: Sweeper, batch: Sequence[Sequence[str]]) -> None:
+        assert self.hydra_context is not None
+        assert self.config is not None
+        loader = self.hydra_context.config_loader
+        for overrides in batch:
+            composed = loader.load_sweep_config(self.config, list(overrides))
+            if is_own(loader):
+                check(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]))
+
+    Sweeper.validate_batch_is_legal = validate  # type: ignore[method-assign]

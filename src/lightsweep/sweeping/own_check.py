@@ -5,21 +5,12 @@ Other applications have neither; their mistakes show in the trials.
 
 from collections.abc import Sequence
 
-from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
-from lightsweep import paths
 from lightsweep.config.check import check, nearest, validates
 from lightsweep.errors import ConfigError
 
 METRICS = tuple(f"{split}/{name}" for split in ("train", "val") for name in ("acc", "loss"))
-
-
-def is_own(loader: ConfigLoader) -> bool:
-    """Whether the configuration is lightsweep's."""
-    return any(
-        str(part.path).removeprefix("file://") == str(paths.conf_dir()) for part in loader.get_search_path().get_path()
-    )
 
 
 def check_own(composed: DictConfig, directions: Sequence[str]) -> None:

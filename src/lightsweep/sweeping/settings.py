@@ -14,9 +14,10 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.utils import get_method
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from lightsweep.config.own import is_own
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.algorithms import check_draws, is_exhaustive, is_grid, make_pruner, make_sampler, prunes
-from lightsweep.sweeping.own_check import check_own, is_own, own_directions
+from lightsweep.sweeping.own_check import check_own, own_directions
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan, RerunSettings
 from lightsweep.sweeping.space import Direction, Space, build_space, grid_size
