@@ -41,6 +41,15 @@ def test_interrupted_trial_is_not_counted(app, study_of):
     assert words == ["not_counted", "complete", "complete"]
 
 
+def test_a_task_that_lets_its_interruption_out_ends_the_sweep_as_the_signal_would(app, study_of):
+    program = (app.folder / "app.py").read_text()
+    itself = "from lightsweep.errors import Interrupted; raise Interrupted(15)"
+    (app.folder / "app.py").write_text(program.replace("raise KeyboardInterrupt", itself))
+    run = app.sweep(*SPACE, "hydra.sweeper.n_trials=2", "fail=interrupt", code=143)
+    assert run.stderr.startswith("error: interrupted by signal 15; to go on: ")
+    assert [marks.condition(trial) for trial in study_of(app.sweep_dir).trials] == ["not_counted", "waiting"]
+
+
 @pytest.fixture
 def ended_by(tmp_path, monkeypatch, capsys):
     """The exit code and the words of a sweep in `tmp_path` that ends by an exception."""

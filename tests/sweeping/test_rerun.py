@@ -106,6 +106,16 @@ def test_killed_rerun_is_made_again_by_the_next_round(seeded):
     assert "(n 3)" in run.stdout
 
 
+def test_rerun_that_a_signal_ends_ends_the_sweep_and_is_made_again(seeded):
+    itself = "from lightsweep.errors import Interrupted; raise Interrupted(15)"
+    (seeded.folder / "app.py").write_text(TASK.replace('raise RuntimeError("this seed is bad")', itself))
+    seeded.sweep(*SPACE, AGAIN, "bad_seed=6", code=143)
+    assert [row["state"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["complete", "lost", "lost"]
+    (seeded.folder / "app.py").write_text(TASK.replace("cfg.bad_seed", "-1"))
+    seeded.sweep(*SPACE, AGAIN, "bad_seed=6")
+    assert [row["state"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["complete"] * 3
+
+
 def test_searched_seed_is_replaced_and_its_values_are_used(seeded):
     seeded.sweep("seed=range(10,13)", "hydra/sweeper/sampler=grid", "hydra.sweeper.rerun_best.seeds=1",
                  "hydra.sweeper.rerun_best.top=3")  # fmt: skip

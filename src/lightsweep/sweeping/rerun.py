@@ -193,8 +193,6 @@ class RerunJob:
         with running_again():
             returned = self.task.run(config, rerun.overrides, None)
         outcome = outcome_of_return(returned, 1, None)
-        if outcome.from_outside:
-            raise KeyboardInterrupt(outcome.reason)
         if outcome.state is not TrialState.COMPLETE:
             write_error(folder, returned)
         return outcome, _test_metrics(folder)

@@ -14,7 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from lightsweep.config.passwords import masked
-from lightsweep.errors import LightsweepError
+from lightsweep.errors import Interrupted, LightsweepError
 from lightsweep.files import write_text
 from lightsweep.launching.run_job import run_job
 from lightsweep.paths import SweepPaths
@@ -67,12 +67,19 @@ class TaskRun:
         return config, folder
 
     def run(self, config: DictConfig, overrides: Sequence[str], trial_number: int | None) -> JobReturn:
-        """Run the task; `trial_number` is None where it is no trial."""
+        """Run the task; `trial_number` is None where it is no trial.
+
+        Raises:
+            SystemExit: a signal has ended the task, and so ends the job, though the task let it out as `Interrupted`.
+        """
         with isolated_task(self.command, overrides, trial_number):
             try:
-                return run_job(self.task_function, config, self.context.callbacks)
+                returned = run_job(self.task_function, config, self.context.callbacks)
             except Exception as error:  # not the task's, which is in the JobReturn: its folder cannot be made
                 return JobReturn(list(overrides), status=JobStatus.FAILED, _return_value=error)
+        if isinstance(returned._return_value, Interrupted):
+            raise SystemExit(returned._return_value.exit_code)
+        return returned
 
 
 @contextmanager
