@@ -5,7 +5,15 @@ import os
 import subprocess
 import sys
 
+import optuna
 import pytest
+from optuna.trial import TrialState, create_trial
+
+from lightsweep.errors import ConfigError
+from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.space import build_space
+from lightsweep.sweeping.storage import open_storage, storage_spec
+from lightsweep.sweeping.study import open_study
 
 SPACE = ("x=interval(-2,2)",)
 S = "hydra.sweeper"
@@ -126,6 +134,34 @@ def test_study_of_another_direction_or_space_is_refused(app):
     assert "the study 'sweep' has direction minimize but `hydra.sweeper.direction` is maximize" in run.stderr
     run = app.sweep("x=interval(-3,2)", f"{S}.n_trials=2", code=2)
     assert "was made for another space: x was FloatDistribution(high=2.0" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("params", "state", "lacks"),
+    [
+        ({"x": 0.5}, TrialState.COMPLETE, "way"),
+        ({"x": 0.5, "way": "a"}, TrialState.COMPLETE, "y"),
+        ({"x": 0.5, "way": "b"}, TrialState.COMPLETE, None),
+        ({"x": 0.5}, TrialState.FAIL, None),
+    ],
+)
+def test_study_made_elsewhere_with_a_trial_that_lacks_a_parameter_is_refused(params, state, lacks, tmp_path):
+    written = {"x": "interval(0,1)", "way": "choice(a,b)", "when": {"way=a": {"y": "interval(0,1)"}}}
+    space = build_space(written, None, [])
+    plan = Plan("s", storage_spec(None, tmp_path), tmp_path, ("minimize",), {}, None, space, 9)
+    known = {parameter.name: parameter.distribution for parameter in space.every_parameter()}
+    drawn = {name: known[name] for name in params}
+    made = create_trial(state=state, params=params, distributions=drawn, value=1.0 if state.value == 1 else None)
+    study = optuna.create_study(storage=open_storage(plan.storage), study_name="s")
+    study.add_trial(made)
+
+    for _ in range(2):  # a refusal leaves nothing in the study by which it passes
+        if lacks is None:
+            open_study(plan)
+            continue
+        text = f"the study 's' was made for another space: its trial 0 has no {lacks}; give another `hydra.sweeper.stu"
+        with pytest.raises(ConfigError, match=text):
+            open_study(plan)
 
 
 def test_study_of_another_fixed_setting_is_refused(app):

@@ -1,12 +1,14 @@
 """Opening the study of a sweep, new or known, and making sure that it is a study of this sweep."""
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution, distribution_to_json, json_to_distribution
 from optuna.storages import BaseStorage
 from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
 
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping import marks
@@ -128,16 +130,38 @@ def _check_space(study: Study, plan: Plan) -> None:
     wanted = plan.space.signature()
     found: dict[str, str] | None = study.user_attrs.get(marks.STUDY_SPACE)
     if found is None:
+        trials = study.get_trials(deepcopy=False)
         found = {
             name: distribution_to_json(distribution)
-            for trial in study.get_trials(deepcopy=False)
+            for trial in trials
             for name, distribution in trial.distributions.items()
         }
         if any(name in wanted and wanted[name] != text for name, text in found.items()):
             raise ConfigError(_other_space(study, found, wanted))
+        _check_drawn(study, trials, plan)
         study.set_user_attr(marks.STUDY_SPACE, wanted)
     elif found != wanted:
         raise ConfigError(_other_space(study, found, wanted))
+
+
+def _check_drawn(study: Study, trials: Sequence[FrozenTrial], plan: Plan) -> None:
+    """Refuse a trial that was made without a parameter: were it the best, best.yaml could not be written."""
+    for trial in trials:
+        if trial.state is TrialState.COMPLETE and (name := _lacking(trial, plan)) is not None:
+            raise ConfigError(
+                f"the study {study.study_name!r} was made for another space: its trial {trial.number} has no {name}; "
+                "give another `hydra.sweeper.study_name`"
+            )
+
+
+def _lacking(trial: FrozenTrial, plan: Plan) -> str | None:
+    """The first parameter of those that apply to the trial's settings which it has not drawn."""
+    drawn = SimpleNamespace(_suggest=lambda name, _: trial.params[name])
+    try:
+        plan.space.suggest(drawn, plan.conditions.get)  # type: ignore[arg-type]
+    except KeyError as missing:
+        return str(missing.args[0])
+    return None
 
 
 def _other_space(study: Study, found: Mapping[str, str], wanted: Mapping[str, str]) -> str:
