@@ -1,7 +1,9 @@
 """Claiming a trial: who may start one, which orphans are run again, and how n_trials is kept exactly.
 
 Claims of one study take turns on a lock file. Processes that do not share that file (two hosts on one database) can
-race past each other; then the later trial is withdrawn, before it has drawn anything.
+race past each other; then the later trial is withdrawn, before it has drawn anything. Which is the later is told by the
+trials' numbers, and a queued one has had its number since it was queued: where two hosts claim the last trial at once,
+one of them from the queue, neither may withdraw, and the study gets one trial more than n_trials.
 """
 
 import time
