@@ -24,6 +24,6 @@ def command_words(arguments: Sequence[str]) -> list[str]:
 
 
 def first_of_hydra(arguments: Sequence[str]) -> str | None:
-    """The first key that sets what is Hydra's own, as `hydra.run.dir` or `slurm.partition`; None where none does."""
+    """The first key that is for Hydra or for searches: `hydra.run.dir`, `slurm.partition`, `sweeps`; None for none."""
     keys = [word.lstrip("+~").partition("=")[0] for word in arguments]
-    return next((key for key in keys if re.split(r"[./@]", key)[0] in ("hydra", *LAUNCHERS)), None)
+    return next((key for key in keys if re.split(r"[./@]", key)[0] in ("hydra", "sweeps", *LAUNCHERS)), None)
