@@ -1,15 +1,41 @@
 """A network's numbers have the type that `trainer.precision` says, and complex ones stay complex."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from omegaconf import OmegaConf
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from lightsweep.data import DataSpec
+from lightsweep.data.loader import DeviceBatches, Preparation, WorkerBatches
+from lightsweep.data.spec import Arrays
+from lightsweep.data.transform import Normalize, RandomAffine, RandomShift, Transforms
 from lightsweep.errors import ConfigError
+from lightsweep.models import base
+from lightsweep.models.tasks import Multiclass, precise
+from lightsweep.training import precision as precisions
 from lightsweep.training.build import build_model
+from lightsweep.training.tally import Tally
 
 TABLE = DataSpec((4,), 3)
+
+
+class WithoutFloat64(TorchDispatchMode):
+    """As MPS does, a device refuses what would give it numbers of float64."""
+
+    def __init__(self, device):
+        super().__init__()
+        self.device = torch.device(device)
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        for part in tree_leaves(found):
+            if isinstance(part, torch.Tensor) and (part.device, part.dtype) == (self.device, torch.float64):
+                raise TypeError(f"Cannot convert a {self.device} Tensor to float64 dtype: {func}")
+        return found
 
 
 class Waves(nn.Linear):
@@ -92,3 +118,52 @@ def test_a_network_that_wants_another_precision_is_refused_unless_it_is_given():
 def test_a_state_that_no_checkpoint_could_be_loaded_with_is_refused_before_training():
     with pytest.raises(ConfigError, match=r"^`model`: Remembering\.get_extra_state must give tensors, numbers"):
         built(Remembering)
+
+
+def test_sums_are_kept_in_float64_where_the_device_has_it():
+    assert [precise(torch.device(kind)) for kind in ("cpu", "cuda", "mps")] == [*[torch.float64] * 2, torch.float32]
+
+
+def test_float64_is_refused_on_a_device_that_has_none():
+    with pytest.raises(ConfigError, match=r"^`trainer\.precision` must not be 64-true on mps, which has no float64: "):
+        precisions.resolve("64-true", built(Waves), torch.device("mps"))
+
+    assert precisions.resolve("64-true", built(Waves), torch.device("cpu")) == "64-true"
+    assert precisions.resolve("auto", built(Waves), torch.device("mps")) == "32-true"
+
+
+def test_losses_of_one_process_are_read_without_float64():
+    tally = Tally(Multiclass())
+    tally.add(torch.tensor(0.1), 2, torch.eye(3)[:2], torch.tensor([0, 2]))
+
+    with WithoutFloat64("cpu"):
+        assert tally.read(True, 0, torch.device("cpu")) == ([(torch.tensor(0.1).item(), 2)], 1, 0)
+
+
+def test_a_validation_is_summed_without_float64_where_there_is_none(monkeypatch):
+    model, told = built(Waves).eval(), {}
+    trainer = SimpleNamespace(strategy=SimpleNamespace(reduce=lambda total, reduce_op: total), is_global_zero=True)
+    monkeypatch.setattr(base, "precise", lambda device: torch.float32)
+    monkeypatch.setattr(base.Model, "trainer", trainer)
+    monkeypatch.setattr(model, "log_dict", lambda metrics, **options: told.update(metrics))
+
+    with WithoutFloat64("cpu"), torch.no_grad():
+        model.validation_step((torch.ones(2, 4), torch.tensor([0, 1])), 0)
+        model.on_validation_epoch_end()
+
+    assert told["val/acc"] in (0.0, 0.5)
+
+
+@pytest.mark.parametrize("kind", ["device", "workers"])
+def test_inputs_have_lost_their_float64_when_they_are_moved(kind):
+    arrays = Arrays(torch.ones(6, 4, dtype=torch.float64), torch.zeros(6, dtype=torch.int64))
+    preparation = Preparation(Normalize(0.0, 2.0), RandomAffine(0, 0), RandomShift(0), Transforms())
+
+    with WithoutFloat64("meta"):
+        split = {
+            "device": lambda: DeviceBatches(arrays, preparation, torch.device("meta")),
+            "workers": lambda: WorkerBatches(arrays, preparation, torch.device("meta"), 0),
+        }[kind]()
+        ((inputs, _),) = split.slices(iter([slice(0, 6)]))
+
+    assert inputs.dtype == torch.float32

@@ -53,7 +53,7 @@ class DeviceBatches:
 
     def __init__(self, arrays: Arrays, preparation: Preparation, device: torch.device) -> None:
         self.preparation = preparation
-        inputs = arrays.inputs.to(device)
+        inputs = preparation.normalize.rounded(arrays.inputs).to(device)
         size = inputs.numel() * preparation.normalize.dtype.itemsize
         self.cached = size <= FLOAT_CACHE_BYTES and not preparation.transforms.steps
         self.arrays = Arrays(preparation.normalize(inputs) if self.cached else inputs, arrays.targets.to(device))
@@ -117,6 +117,7 @@ class WorkerBatches:
         read = _named(loader)
         for batch in batches:
             inputs, targets = next(read) if batch else self._nothing()
+            inputs = self.preparation.normalize.rounded(inputs)
             yield inputs.to(self.device, non_blocking=True), targets.to(self.device, non_blocking=True)
 
     def _nothing(self) -> Batch:

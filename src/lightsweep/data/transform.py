@@ -26,6 +26,11 @@ class Normalize:
     std: float
     dtype: torch.dtype = torch.float32
 
+    def rounded(self, stored: Tensor) -> Tensor:
+        """Numbers without the digits that are dropped anyway: before they are moved, as MPS has no float64."""
+        wider = stored.is_floating_point() and stored.dtype.itemsize > self.dtype.itemsize
+        return stored.to(self.dtype) if wider else stored
+
     def __call__(self, inputs: Tensor) -> Tensor:
         """Normalise a batch."""
         if inputs.dtype == torch.uint8:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lightsweep.data.spec import DataSpec
 from lightsweep.errors import ConfigError
-from lightsweep.models.tasks import Binary, Multiclass, Regression, Task
+from lightsweep.models.tasks import Binary, Multiclass, Regression, Task, precise
 
 
 class Stepper(Protocol):
@@ -121,19 +121,19 @@ class Model(LightningModule):
     def _evaluate(self, split: str, batch: tuple[Tensor, Tensor]) -> Tensor:
         inputs, targets = batch
         outputs = self.predict(inputs)
-        size = len(targets)
-        total = self._sums.setdefault(split, torch.zeros(3, dtype=torch.float64, device=outputs.device))
+        size, dtype = len(targets), precise(outputs.device)
+        total = self._sums.setdefault(split, torch.zeros(3, dtype=dtype, device=outputs.device))
         if not size:  # one process of several; a mean over nothing is NaN
             return outputs
         sums = torch.stack(
-            [self.task.loss(outputs, targets).double() * size, self.task.correct(outputs, targets).double()]
+            [self.task.loss(outputs, targets).to(dtype) * size, self.task.correct(outputs, targets).to(dtype)]
         )
         total[:2] += sums
         total[2] += size
         return outputs
 
     def _log_sums(self, split: str) -> None:
-        total = self._sums.pop(split, torch.zeros(3, dtype=torch.float64, device=self.device))
+        total = self._sums.pop(split, torch.zeros(3, dtype=precise(self.device), device=self.device))
         loss, correct, size = self.trainer.strategy.reduce(total, reduce_op="sum").tolist()
         metrics = {f"{split}/loss": loss / size} | ({f"{split}/acc": correct / size} if self.task.counts else {})
         self.evaluated.update(metrics)

@@ -109,6 +109,11 @@ class Multiclass:
         return (outputs.argmax(1) == targets).sum()
 
 
+def precise(device: torch.device) -> torch.dtype:
+    """The type for sums over a whole split: float64, except on MPS, which has none."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def weighted_mean(losses: Tensor, targets: Tensor, weights: tuple[float, ...]) -> Tensor:
     """The mean of `w[y] · loss` over a batch `[B]`.
 

@@ -20,6 +20,7 @@ from lightsweep.config.targets import find_target
 from lightsweep.data import DataSpec
 from lightsweep.errors import ConfigError
 from lightsweep.models import Model
+from lightsweep.models.tasks import precise
 from lightsweep.training.class_metrics import OfClassOne, over_present_classes
 
 
@@ -117,7 +118,7 @@ def as_metrics_take_it(spec: DataSpec, outputs: Tensor, targets: Tensor) -> tupl
         except on MPS, which has none: in float32 probabilities are 1 from a logit of 17 on, and tie, and sums of
         squares lose the variance of targets whose mean is large.
     """
-    dtype = torch.float32 if outputs.device.type == "mps" else torch.float64
+    dtype = precise(outputs.device)
     outputs = outputs.to(dtype)
     if spec.num_classes is None:
         return outputs.squeeze(1), targets.squeeze(1).to(dtype)
@@ -131,7 +132,7 @@ def as_precise(metric: Metric, device: torch.device) -> Metric:
     for part in metric.modules():
         states = part.metric_state.values() if isinstance(part, Metric) else ()
         if any(isinstance(state, Tensor) and state.is_floating_point() for state in states):
-            part.set_dtype(torch.float32 if device.type == "mps" else torch.float64)  # type: ignore[operator]
+            part.set_dtype(precise(device))  # type: ignore[operator]
     return metric
 
 

@@ -3,14 +3,24 @@
 import torch
 from torch import Tensor
 
+from lightsweep.errors import ConfigError
 from lightsweep.models.base import Model
+from lightsweep.models.tasks import precise
 
 
 def resolve(precision: str, model: Model, device: torch.device) -> str:
     """`bf16-mixed` where the model has convolutions and the device native bf16 units, else `32-true`.
 
     A precision other than `auto` is given back as it is.
+
+    Raises:
+        ConfigError: float64 on a device that has none.
     """
+    if weight_dtype(precision) == torch.float64 != precise(device):
+        raise ConfigError(
+            f"`trainer.precision` must not be 64-true on {device.type}, which has no float64: set it to 32-true, or "
+            "trainer.accelerator=cpu"
+        )
     if precision != "auto":
         return precision
     return "bf16-mixed" if model.has_convolutions and has_native_bf16(device) else "32-true"

@@ -76,7 +76,7 @@ class Tally:
         if alone and not self._losses:
             return [], 0, signal_number
         self._count()
-        losses = (torch.stack(self._losses) if self._losses else torch.zeros(0, device=device)).double()
+        losses = torch.stack(self._losses) if self._losses else torch.zeros(0, device=device)
         correct = torch.stack(self._correct).sum() if self._correct else torch.zeros((), device=device)
         sizes = self._sizes
         self._clear()
@@ -85,7 +85,7 @@ class Tally:
         size = torch.tensor(sizes, dtype=torch.float64, device=device)
         signals = [float(number == signal_number) for number in INTERRUPTING]  # each its own sum: they may differ
         more = torch.tensor([float(correct), *signals], dtype=torch.float64, device=device)
-        flat = torch.cat([losses * size, size, more])
+        flat = torch.cat([losses.double() * size, size, more])
         torch.distributed.all_reduce(flat)
         summed, size, counts = flat.tensor_split([len(losses), 2 * len(losses)])
         hits, *asked = counts.tolist()
