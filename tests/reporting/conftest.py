@@ -102,7 +102,7 @@ def _trial(number: int, value: float | str | None, broken: bool) -> FrozenTrial:
     return create_trial(
         params={"optimizer.lr": 10.0**-number, "optimizer.momentum": (number * 0.37) % 1},
         distributions=distributions,  # type: ignore[arg-type]
-        intermediate_values={0: 0.2, 1: 0.3} if value != "failed" else {},
+        intermediate_values={0: 0.2, 1: 0.3},
         value=value if isinstance(value, float) else None,
         state=states.get(value, TrialState.COMPLETE),  # type: ignore[arg-type]
         user_attrs={"lightsweep:reason": "it burst"} if value == "failed" else {},

@@ -141,8 +141,10 @@ def budget_values(sweep: SavedSweep) -> list[float]:
     for trial in sweep.trials:
         if trial.state is TrialState.COMPLETE:
             found.append(trial.values[0] if trial.number in kept else None)
-        elif trial.state.is_finished():
+        elif trial.state is TrialState.PRUNED:
             found.append(best((v for v in trial.intermediate_values.values() if np.isfinite(v)), default=None))
+        elif trial.state is TrialState.FAIL:
+            found.append(None)
     known = [value for value in found if value is not None and np.isfinite(value)]
     if not known:
         return []
