@@ -123,10 +123,16 @@ def test_what_the_data_show_is_one_line_and_code_two(command, data, tmp_path, ov
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-def test_a_missing_test_set_is_told_before_training(command, table, tmp_path):
-    own = (f"data.path={table}", "data.target=kind", "data.val_size=10", "data.batch_size=10")
-
-    ended = command(cli.train, "data=csv", *own, "trainer.accelerator=cpu")
+@pytest.mark.parametrize(
+    "data",
+    [
+        ("data=csv", "data.path=table.csv", "data.target=kind", "data.val_size=10", "data.batch_size=10"),
+        ("data=line", "data.test_size=0", "model=linear_regression"),
+    ],
+    ids=["csv", "line"],
+)
+def test_a_missing_test_set_is_told_before_training(command, table, tmp_path, data):
+    ended = command(cli.train, *data, "trainer.accelerator=cpu")
 
     assert ended.line == "error: `data.test_size` is 0, so there is no test set: set it, or test=false"
     assert (ended.code, ended.out) == (2, "")

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from lightsweep.data.datamodule import ArrayDataModule
+from lightsweep.data.datamodule import ArrayDataModule, NoTestSet
 from lightsweep.data.spec import Arrays, DataSpec
 from lightsweep.errors import ConfigError
 
@@ -16,7 +16,7 @@ class Line(ArrayDataModule):
         theta: θ₀ and θ₁.
         noise: standard deviation of ε.
         num_examples: examples for training and validation together.
-        test_size: examples of the test set.
+        test_size: examples of the test set; 0 for none.
         data_seed: seed of x and ε.
         options: see `ArrayDataModule`.
 
@@ -35,12 +35,19 @@ class Line(ArrayDataModule):
         self.theta, self.noise, self.data_seed = theta, noise, data_seed
         self.num_examples, self.test_size = num_examples, test_size
 
+    @property
+    def tests(self) -> bool:
+        """Whether there are points for a test set."""
+        return self.test_size > 0
+
     def load_train(self) -> Arrays:
         """`num_examples` points."""
         return self._make(self.num_examples, self.data_seed)
 
     def load_test(self) -> Arrays:
         """`test_size` further points."""
+        if not self.tests:
+            raise NoTestSet
         return self._make(self.test_size, self.data_seed + 1_000_003)
 
     def _make(self, size: int, seed: int) -> Arrays:
