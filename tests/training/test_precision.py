@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from lightsweep.data import DataSpec
+from lightsweep.data.description import Description
 from lightsweep.data.loader import DeviceBatches, Preparation, WorkerBatches
 from lightsweep.data.spec import Arrays
 from lightsweep.data.transform import Normalize, RandomAffine, RandomShift, Transforms
@@ -19,6 +20,7 @@ from lightsweep.models.tasks import Multiclass, precise
 from lightsweep.training import precision as precisions
 from lightsweep.training.build import build_model
 from lightsweep.training.tally import Tally
+from lightsweep.training.trained import Trained
 
 TABLE = DataSpec((4,), 3)
 
@@ -49,6 +51,19 @@ class Waves(nn.Linear):
 
     def forward(self, inputs):
         return super().forward((inputs * self.wave * self.turn).abs())
+
+
+class Turned(nn.Module):
+    """Has complex weights before its real ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.wave, self.last = nn.Parameter(torch.randn(4, dtype=torch.cfloat)), nn.Linear(4, 3)
+
+    def forward(self, inputs):
+        if inputs.is_complex():
+            raise TypeError("the inputs are complex")
+        return self.last((inputs * self.wave).abs())
 
 
 class Typed(nn.Linear):
@@ -99,6 +114,14 @@ def test_real_and_complex_and_whole_numbers_keep_their_kind(precision, real, com
     assert found.count.dtype == torch.int64
     assert found(torch.ones(2, 4, dtype=real)).dtype == real
     assert found.wave.imag.any()
+
+
+@pytest.mark.parametrize(("precision", "real"), [("auto", torch.float32), ("64-true", torch.float64)])
+def test_a_trained_network_whose_first_weights_are_complex_takes_real_inputs(precision, real):
+    cfg = OmegaConf.create({"trainer": {"precision": precision}})
+    trained = Trained(built(Turned, precision), Description((4,), 3, ("a", "b", "c"), 0.0, 1.0), cfg, "run/best")
+
+    assert trained.dtype == trained.probabilities(torch.ones(2, 4, dtype=torch.float64)).dtype == real
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])

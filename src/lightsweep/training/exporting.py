@@ -1,5 +1,6 @@
 """A finished run's network as a file that other programs run, held against the network itself on the whole test set."""
 
+import copy
 import io
 import json
 import logging
@@ -72,7 +73,7 @@ def export(trained: Trained, format: str, path: Path) -> Export:
         raise ConfigError(f"format=onnx needs {', '.join(missing)}: install lightsweep[onnx]")
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    net = trained.net.float()
+    net = trained.net if trained.dtype == torch.float32 else copy.deepcopy(trained.net).float()
     try:
         run = (_write_onnx if format == "onnx" else _write_program)(net, part, metadata(trained), trained)
         found = _compared(trained, net, run, path)

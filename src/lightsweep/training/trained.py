@@ -16,6 +16,7 @@ from lightsweep.models import Model
 from lightsweep.paths import RunPaths
 from lightsweep.training.build import averaged, build_model
 from lightsweep.training.checkpoints import load
+from lightsweep.training.precision import weight_dtype
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Trained:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights."""
-        return next(self.model.net.parameters()).dtype
+        """Of the weights and the inputs; complex weights are of two such numbers."""
+        return weight_dtype(self.cfg.trainer.precision)
 
     def probabilities(self, stored: Tensor) -> Tensor:
         """`[B, K]`, each row in [0, 1] and summing to 1.
