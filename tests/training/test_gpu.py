@@ -58,3 +58,11 @@ def test_a_gpu_trains_what_a_cpu_trains(run, tmp_path):
 
     for name, tensor in states[0].items():
         torch.testing.assert_close(states[1][name], tensor, rtol=1e-7, atol=1e-9)
+
+
+def test_a_deterministic_run_is_shown_whole(run):
+    shown = ("logger=tensorboard", "logger.tensorboard.histograms=true")
+
+    result = run("model=mlp", "trainer.deterministic=true", "trainer.accelerator=gpu", *shown)
+
+    assert result.status == "completed"

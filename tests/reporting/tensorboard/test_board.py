@@ -223,6 +223,34 @@ def test_histograms_are_written_when_asked_for(run, tmp_path, read):
     assert (last.min, last.max) == (pytest.approx(float(weight.min())), pytest.approx(float(weight.max())))
 
 
+def test_complex_weights_are_shown_by_their_sizes(run, importable, tmp_path, read):
+    importable(
+        "waves",
+        """
+        import torch
+        from torch import nn
+
+        class Waves(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv, self.last = nn.Conv2d(1, 2, 5, 4, dtype=torch.cfloat), nn.Linear(72, 10)
+
+            def forward(self, inputs):
+                return self.last(self.conv(inputs + 0j).abs().flatten(1))
+        """,
+    )
+    on = ("logger=tensorboard", "logger.tensorboard.histograms=true")
+    run("~model", "+model={_target_: waves.Waves}", "trust=[waves]", *on, folder=tmp_path / "run")
+
+    paths = RunPaths(tmp_path / "run")
+    (event,) = read(paths.tensorboard).Histograms("weights/conv.weight")
+    sizes = torch.load(paths.last, weights_only=True)["state_dict"]["net.conv.weight"].abs()
+    found = event.histogram_value
+    assert (found.num, found.sum) == (50, pytest.approx(float(sizes.sum()), rel=1e-5))
+    assert found.max == pytest.approx(float(sizes.max()))
+    assert "network/first_layer" in read(paths.tensorboard).Tags()["images"]
+
+
 @pytest.mark.parametrize("logger", ["none", "csv"])
 def test_without_a_tensorboard_logger_nothing_is_written(run, tmp_path, logger):
     run("model=softmax_regression", f"logger={logger}", folder=tmp_path)

@@ -36,14 +36,19 @@ def norms(net: nn.Module) -> dict[str, float]:
 
 
 def histograms(net: nn.Module) -> list[Value]:
-    """Weights and gradients of each parameter in 30 bins; values that are not finite are left out."""
+    """Weights and gradients of each parameter in 30 bins, see `as_real`; values that are not finite are left out."""
     tensors = {f"weights/{name}": tensor for name, tensor in _weights(net).items()}
     tensors |= {f"gradient/{name}": tensor for name, tensor in _gradients(net).items()}
     return [value for tag, tensor in tensors.items() if (value := _histogram(tag, tensor)) is not None]
 
 
+def as_real(tensor: Tensor) -> Tensor:
+    """A tensor's numbers in float32; of complex ones the absolute values."""
+    return (tensor.abs() if tensor.is_complex() else tensor).float()
+
+
 def _histogram(tag: str, tensor: Tensor) -> Value | None:
-    values = whole(tensor).float().flatten()
+    values = as_real(whole(tensor)).flatten().cpu()  # a GPU's histc is not deterministic
     values = values[values.isfinite()]
     if not len(values):
         return None

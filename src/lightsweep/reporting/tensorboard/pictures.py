@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from lightsweep.reporting.tensorboard.events import Value, image
+from lightsweep.reporting.tensorboard.norms import as_real
 from lightsweep.reporting.tensorboard.predictions import Mistake, Predictions
 
 Colour = tuple[int, int, int]
@@ -112,10 +113,10 @@ def filter_grid(weights: Tensor, layer: str) -> Image.Image:
     """The first layer's filters: blue is negative, white zero, red positive; three input channels are shown as colour.
 
     Args:
-        weights: `[F, C, H, W]`, any floating point; of more than three input channels the mean is shown.
+        weights: `[F, C, H, W]`, see `as_real`; of more than three input channels the mean is shown.
         layer: the layer's name.
     """
-    weights = weights.float()
+    weights = as_real(weights)
     shown = weights[:MOST_FILTERS]
     height, width = shown.shape[2:]
     scale = max(1, 72 // max(height, width))
