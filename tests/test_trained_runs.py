@@ -19,6 +19,7 @@ from lightsweep.data.description import Description
 from lightsweep.data.digit import digit
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.paths import PredictionPaths, RunPaths
+from lightsweep.reporting.tensorboard import pictures
 from lightsweep.training.exporting import ExportDiffers
 from lightsweep.training.exporting import export as write_export
 from lightsweep.training.predicting import predict as predict_files
@@ -45,8 +46,12 @@ def command(command):
 
 
 def test_emnist_is_told_from_upright_pictures_though_its_own_lie_on_their_side(
-    command, run, mnist_root, digits, tmp_path
+    command, run, mnist_root, digits, tmp_path, monkeypatch
 ):
+    drawn, mistake_grid = [], pictures.mistake_grid
+    monkeypatch.setattr(
+        pictures, "mistake_grid", lambda images, *rest: drawn.append(images) or mistake_grid(images, *rest)
+    )
     raw = tmp_path / "EMNIST" / "raw"
     raw.mkdir(parents=True)
     for part, known in (("train", "train"), ("test", "t10k")):
@@ -57,7 +62,8 @@ def test_emnist_is_told_from_upright_pictures_though_its_own_lie_on_their_side(
         labels = (mnist_root / "MNIST" / "raw" / f"{known}-labels-idx1-ubyte").read_bytes()
         (raw / f"emnist-digits-{part}-labels-idx1-ubyte").write_bytes(labels)
     data = ("data=emnist", "data.split=digits", f"data.root={tmp_path}", "data.val_size=50", "data.batch_size=50")
-    run(*data, "model=mlp", "optimizer=adam", "trainer.max_epochs=8", folder=tmp_path / "run")
+    learning = ("model=mlp", "optimizer=adam", "trainer.max_epochs=8", "logger=tensorboard")
+    run(*data, *learning, folder=tmp_path / "run")
     files = [tmp_path / f"{index}.png" for index in range(24)]
     for image, file in zip(digits[0], files, strict=False):
         Image.fromarray(image).save(file)
@@ -69,6 +75,8 @@ def test_emnist_is_told_from_upright_pictures_though_its_own_lie_on_their_side(
     assert sum(one.startswith(str(label)) for one, label in zip(told, digits[1], strict=False)) >= 18
     shown = next(predict_files(load_trained(tmp_path / "run"), files)).pixels[0]
     assert torch.equal(shown, digit(Image.fromarray(digits[0][0]))[0]), "a person sees it upright"
+    upright = {image.tobytes() for image in digits[0]}
+    assert upright.issuperset(image[0].contiguous().numpy().tobytes() for image in drawn[0]), "as of the mistakes"
 
 
 def test_images_of_any_kind_are_told_and_bad_files_named(command, trained_run, digits, tmp_path):

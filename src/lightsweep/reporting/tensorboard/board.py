@@ -13,7 +13,6 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 
-from lightsweep.data.spec import Arrays
 from lightsweep.reporting.tensorboard.events import BY_EPOCH, Value, markdown, scalars, write_events
 from lightsweep.reporting.tensorboard.layout import run_layout
 from lightsweep.reporting.tensorboard.norms import histograms, norms
@@ -147,7 +146,9 @@ class Board(Watcher):
         values.append(pictures.png(f"{split}/confusion_matrix", pictures.confusion_matrix(merged, names)))
         if merged.mistakes and len(shape) == 3 and shape[0] in (1, 3):
             chosen = arrays.take(torch.tensor([mistake.index for mistake in merged.mistakes]))
-            images = chosen.inputs if isinstance(chosen, Arrays) else chosen.read().inputs
+            images = chosen.read().inputs
+            if self.run.datamodule.transposed:  # a person sees them upright
+                images = images.transpose(2, 3)
             values.append(pictures.png(f"{split}/mistakes", pictures.mistake_grid(images, merged.mistakes, names)))
         if found is not None:
             values.append(pictures.png("network/first_layer", pictures.filter_grid(*found)))
