@@ -97,6 +97,15 @@ def test_muon_takes_hidden_matrices_alone():
     assert sorted(rest) == ["0.bias", "0.weight", "2.bias", "4.bias", "4.weight"]
 
 
+def test_muon_takes_no_last_layer_where_a_bias_is_a_matrix_too():
+    net = nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+    net[1].bias_table = nn.Parameter(torch.zeros(9, 2))
+
+    _, hidden = build_optimizers(partial(muon, lr=0.1, weight_decay=0.1), net, False)
+
+    assert names(net, hidden.param_groups[0]) == ["1.weight"]
+
+
 def test_muon_without_hidden_matrices_is_adamw_alone():
     (found,) = build_optimizers(partial(muon, lr=0.1), nn.Linear(3, 2), False)
 

@@ -42,7 +42,8 @@ def muon(
 ) -> list[Optimizer]:
     """Muon for the hidden weight matrices, AdamW for all other parameters.
 
-    Hidden are the 2-d weights other than the network's first and last. A network that has none is AdamW's alone.
+    Hidden are the 2-d weights other than the network's first and last; what has a `weight_decay` of its own, as a table
+    of biases, is none of its weights. A network that has none is AdamW's alone.
 
     Args:
         groups: as `parameter_groups` makes them.
@@ -53,7 +54,7 @@ def muon(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Muon.html
     """
-    weights = [p for group in groups for p in group["params"] if p.dim() >= 2]
+    weights = [p for group in groups if "weight_decay" not in group for p in group["params"] if p.dim() >= 2]
     hidden = [p for p in weights[1:-1] if p.dim() == 2]
     chosen = {id(p) for p in hidden}
     rest = [{**group, "params": [p for p in group["params"] if id(p) not in chosen]} for group in groups]
