@@ -106,6 +106,14 @@ def test_muon_takes_no_last_layer_where_a_bias_is_a_matrix_too():
     assert names(net, hidden.param_groups[0]) == ["1.weight"]
 
 
+def test_rate_and_momentum_of_muon_are_those_of_its_settings(compose, tmp_path):
+    cfg = compose("model=mlp", "model.widths=[8,8]", "optimizer=muon", "optimizer.lr=0.3", "optimizer.momentum=0.7")
+
+    stepper = build(cfg, RunPaths(tmp_path), Clock(), StopRequest()).stepper
+
+    assert (stepper.lr, stepper.momentum) == (0.3, 0.7)
+
+
 def test_muon_without_hidden_matrices_is_adamw_alone():
     (found,) = build_optimizers(partial(muon, lr=0.1), nn.Linear(3, 2), False)
 

@@ -93,13 +93,13 @@ class Stepper:
 
     @property
     def lr(self) -> float:
-        """Learning rate of the first parameter group."""
-        return float(self._optimizers[0].param_groups[0]["lr"])
+        """Learning rate of the last optimizer's first parameter group: of several, `optimizer.lr` is the last one's."""
+        return float(self._optimizers[-1].param_groups[0]["lr"])
 
     @property
     def momentum(self) -> float | None:
-        """Momentum of the first parameter group, or the decay rate of its first moment; None if it has neither."""
-        group = self._optimizers[0].param_groups[0]
+        """Momentum of the same group, or the decay rate of its first moment; None if it has neither."""
+        group = self._optimizers[-1].param_groups[0]
         found = group["betas"][0] if "betas" in group else group.get("momentum")
         return None if found is None else float(found)
 
