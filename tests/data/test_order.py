@@ -53,23 +53,21 @@ def test_a_limit_takes_the_first_batches(limit):
     assert all(torch.equal(a, b) for a, b in zip(whole, part, strict=False))
 
 
-@pytest.mark.parametrize(
-    ("limit", "expected"), [(None, 10), (3, 3), (12, 10), (0.5, 5), (0.001, 1), (0.99, 9), (1, 1), (1.0, 10)]
-)
+@pytest.mark.parametrize(("limit", "expected"), [(3, 3), (12, 10), (0.5, 5), (0.001, 1), (0.99, 9), (1, 1), (1.0, 10)])
 def test_limits_are_counts_or_shares(limit, expected):
     assert limited(10, limit) == expected
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
-@pytest.mark.parametrize(("size", "limit"), [(95, None), (100, None), (95, 4), (5, None)])
+@pytest.mark.parametrize(("size", "limit"), [(95, 1.0), (100, 1.0), (95, 4), (5, 1.0)])
 def test_evaluation_shards_cover_each_example_once(size, limit, world_size):
     slices = [part for rank in range(world_size) for part in shard(size, 10, rank, world_size, limit)]
 
     seen = sorted(index for part in slices for index in range(part.start, part.stop))
-    assert seen == list(range(size if limit is None else 10 * limit))
+    assert seen == list(range(size if limit == 1.0 else 10 * limit))
 
 
-@pytest.mark.parametrize(("size", "limit"), [(5, None), (3, None), (95, 1), (25, None), (95, None), (95, 5)])
+@pytest.mark.parametrize(("size", "limit"), [(5, 1.0), (3, 1.0), (95, 1), (25, 1.0), (95, 1.0), (95, 5)])
 def test_every_process_has_something_to_evaluate_and_equally_many_batches(size, limit):
     parts = [list(shard(size, 10, rank, 3, limit)) for rank in range(3)]
 

@@ -168,11 +168,11 @@ def test_each_optimizer_peaks_at_its_own_rate(compose, tmp_path, overrides, peak
     stepper = build(compose(*model, *overrides), RunPaths(tmp_path), Clock(), StopRequest()).stepper
     rates = []
     for _ in range(2 * BATCHES - 1):
-        for optimizer in stepper.optimizers()[0]:
+        for optimizer in stepper.optimizers:
             optimizer.step()
         for schedule in stepper.schedules:
             schedule.advance()
-        rates.append([optimizer.param_groups[-1]["lr"] for optimizer in stepper.optimizers()[0]])
+        rates.append([optimizer.param_groups[-1]["lr"] for optimizer in stepper.optimizers])
 
     assert [max(each) for each in zip(*rates, strict=True)] == pytest.approx(peaks, rel=0.02)
 

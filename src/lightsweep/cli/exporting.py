@@ -16,7 +16,7 @@ def export() -> None:
 def _export() -> None:
     options = {"format": "onnx"} | arguments(KEYS | {"format", "out"})
     run = RunPaths(run_folder(options, "export.py"))
-    trained = load_run(options, "export.py")
+    trained = load_run(options, run.folder)
     from lightsweep.training.exporting import FORMATS
     from lightsweep.training.exporting import export as write
 

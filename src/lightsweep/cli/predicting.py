@@ -35,7 +35,7 @@ def _predict() -> None:
     out = Path(str(options["out"])) if options.get("out") is not None else run.predictions
     if out.is_file():
         raise ConfigError(f"`out` must be a folder but {out} is a file")
-    trained = load_run(options, "predict.py")
+    trained = load_run(options, run.folder)
     from lightsweep.training.predicting import predict as predictions
 
     found, bad = [], 0

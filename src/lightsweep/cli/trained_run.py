@@ -45,9 +45,8 @@ def chosen_checkpoint(options: dict[str, Any], folder: Path) -> str:
     return name
 
 
-def load_run(options: dict[str, Any], command: str) -> "Trained":
-    """The network of the run that the command line names."""
-    folder = run_folder(options, command)
+def load_run(options: dict[str, Any], folder: Path) -> "Trained":
+    """The network of a run's folder, as the command line says."""
     checkpoint, trust = chosen_checkpoint(options, folder), trusted(options)
     quiet_imports()
     from lightsweep.training.trained import load_trained

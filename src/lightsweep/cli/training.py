@@ -140,7 +140,7 @@ def _goes_on(folder: Path) -> bool:
     return goes_on
 
 
-def _train_in(cfg: DictConfig, folder: Path, resume: bool = False) -> Any:
+def _train_in(cfg: DictConfig, folder: Path, resume: bool) -> Any:
     check(cfg)
     quiet_imports()
     from lightsweep.reporting.summary import print_summary

@@ -109,8 +109,8 @@ def _line(errors: Sequence[Any], values: dict[str, Any]) -> str:
     name = ".".join(keys) or "the configuration"
     kind, given = first["type"], first["input"]
     if kind == "extra_forbidden":
-        siblings = _fields(keys[:-1])
-        return f"`{name}` is no known key{nearest(keys[-1], siblings)}"
+        model = _model(keys[:-1])
+        return f"`{name}` is no known key{nearest(keys[-1], model.model_fields if model is not None else ())}"
     if kind == "missing":
         return f"`{'.'.join(str(part) for part in first['loc'])}` is missing"
     words = [error for error in errors if error["type"] == "literal_error" and _keys(values, error["loc"]) == keys]
@@ -119,19 +119,13 @@ def _line(errors: Sequence[Any], values: dict[str, Any]) -> str:
 
 
 def _keys(values: Any, loc: Sequence[Any]) -> list[str]:
-    words = _path_words(values, loc)
-    return [str(part) for part in loc if str(part) in words]
-
-
-def _path_words(values: Any, loc: Sequence[Any]) -> set[str]:
     """The parts of an error's location that are keys or indices of the values, not names of union members."""
-    words: set[str] = set()
+    keys = []
     for part in loc:
-        inside = part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int)
-        if inside:
+        if part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int):
             values = values[part]
-            words.add(str(part))
-    return words
+            keys.append(str(part))
+    return keys
 
 
 def _model(keys: Sequence[str]) -> type[BaseModel] | None:
@@ -140,11 +134,6 @@ def _model(keys: Sequence[str]) -> type[BaseModel] | None:
     if len(keys) == 2 and keys[0] in ("logger", "metrics"):
         return Logger if keys[0] == "logger" else Metric
     return GROUPS.get(keys[0]) if len(keys) == 1 else None
-
-
-def _fields(keys: Sequence[str]) -> list[str]:
-    model = _model(keys)
-    return list(model.model_fields) if model is not None else []
 
 
 def _field(keys: Sequence[str]) -> FieldInfo | None:

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -38,7 +38,7 @@ class Callee:
     """
 
     summary: str
-    arguments: tuple[Argument, ...] = field(default=())
+    arguments: tuple[Argument, ...]
 
 
 def read(target: str) -> Callee | None:

@@ -8,7 +8,7 @@ be a part of a run: torchvision also has functions that write files, and lightsw
 
 import inspect
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, TypeGuard
 
 from hydra._internal.utils import _locate as locate  # hydra.utils.get_object would log what it does not find
@@ -86,10 +86,15 @@ def targets(node: Any) -> Iterator[str]:
             yield from targets(part)
 
 
-def find_target(target: str, trust: Iterable[str] = ()) -> Any:
+def find_target(target: str, trust: Iterable[str]) -> Any:
     """The class or function of a path that is allowed; see `refuse_foreign`."""
     refuse_foreign(target, trust)  # before it is imported
     return locate(target)
+
+
+def parameters_of(target: str, trust: Iterable[str]) -> Mapping[str, inspect.Parameter]:
+    """What the class or function of a path that is allowed takes, by name."""
+    return inspect.signature(find_target(target, trust)).parameters
 
 
 def refuse_foreign(target: str, trust: Iterable[str] = ()) -> None:

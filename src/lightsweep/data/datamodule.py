@@ -87,7 +87,7 @@ class ArrayDataModule(LightningDataModule):
         self.mean, self.std = mean, std
         self.shift, self.rotate, self.zoom = shift, rotate, zoom
         self.chunk = 1
-        self.limits: dict[str, int | float | None] = {"train": None, "val": None, "test": None}
+        self.limits: dict[str, int | float] = {"train": 1.0, "val": 1.0, "test": 1.0}
         self.dtype = torch.float32
         self.splits: dict[str, Arrays | ImageFiles] = {}
         self._on_device: dict[str, Batches] = {}

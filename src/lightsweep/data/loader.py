@@ -195,12 +195,11 @@ class EvalLoader:
     Args:
         batches: the split.
         batch_size: examples in a batch.
-        limit: batches that are used, over all processes: None for all, a count or a share.
+        rank, world_size: which part of how many this process gets.
+        limit: batches that are used, over all processes: a count or a share.
     """
 
-    def __init__(
-        self, batches: Batches, batch_size: int, rank: int = 0, world_size: int = 1, limit: int | float | None = None
-    ) -> None:
+    def __init__(self, batches: Batches, batch_size: int, rank: int, world_size: int, limit: int | float) -> None:
         self.batches = batches
         self.parts = list(shard(len(batches), batch_size, rank, world_size, limit))
 

@@ -19,7 +19,7 @@ class BatchOrder:
         num_examples: size of the split.
         batch_size: examples in a global batch.
         seed: an epoch's permutation depends on this and on the epoch's number alone.
-        limit: batches of an epoch: None for all, a count, or a share of all.
+        limit: batches of an epoch: a count, or a share of all.
     """
 
     num_examples: int
@@ -27,7 +27,7 @@ class BatchOrder:
     seed: int
     rank: int = 0
     world_size: int = 1
-    limit: int | float | None = None
+    limit: int | float = 1.0
 
     def __len__(self) -> int:
         return limited(-(-self.num_examples // self.batch_size), self.limit)
@@ -46,7 +46,7 @@ class BatchOrder:
         return [batch[self.rank :: self.world_size] for batch in batches]
 
 
-def shard(num_examples: int, batch_size: int, rank: int, world_size: int, limit: int | float | None) -> Iterator[slice]:
+def shard(num_examples: int, batch_size: int, rank: int, world_size: int, limit: int | float) -> Iterator[slice]:
     """Contiguous evaluation batches of one process; together the processes cover each example once.
 
     `limit` counts batches over all processes, as for one. All processes have equally many batches, since the parts of a
@@ -62,8 +62,6 @@ def shard(num_examples: int, batch_size: int, rank: int, world_size: int, limit:
         yield slice(*(start + part * (stop - start) // world_size for part in (rank, rank + 1)))
 
 
-def limited(num_batches: int, limit: int | float | None) -> int:
-    """How many batches are used: all (None), at most a count (int), or a share of all (float, at least one)."""
-    if limit is None:
-        return num_batches
+def limited(num_batches: int, limit: int | float) -> int:
+    """How many batches are used: at most a count (int), or a share of all (float, at least one)."""
     return min(num_batches, limit) if isinstance(limit, int) else max(1, int(num_batches * limit))

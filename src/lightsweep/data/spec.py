@@ -1,6 +1,7 @@
 """What a data set is made of, told to models and loaders."""
 
 from dataclasses import dataclass
+from math import prod
 
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
@@ -62,10 +63,7 @@ class DataSpec:
     @property
     def num_features(self) -> int:
         """Numbers in one example."""
-        product = 1
-        for size in self.input_shape:
-            product *= size
-        return product
+        return prod(self.input_shape)
 
     def __str__(self) -> str:
         what = "one number" if self.num_classes is None else f"{self.num_classes} classes"

@@ -7,12 +7,15 @@ So `forward`, `task.loss` and `task.correct` stay free of side effects.
 import copy
 import math
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from lightsweep.data.spec import DataSpec
 from lightsweep.errors import ConfigError
@@ -26,8 +29,14 @@ class Stepper(Protocol):
         """Make the optimizer steps of a chunk."""
         ...
 
-    def optimizers(self) -> Any:
-        """What Lightning's `configure_optimizers` returns."""
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        """Stepped together."""
+        ...
+
+    @property
+    def schedules(self) -> Sequence[Any]:
+        """Learning-rate schedules, each with its `scheduler`."""
         ...
 
 
@@ -59,7 +68,7 @@ class Model(LightningModule):
         self.spec, self.net, self.task = spec, net, task
         self.has_convolutions = any(isinstance(part, nn.Conv2d) for part in net.modules())
         self.channels_last = self.has_convolutions if channels_last is None else channels_last
-        self.ema: nn.Module | None = None
+        self.ema: AveragedModel | None = None
         self.autocast_dtype: torch.dtype | None = None
         self.stepper: Stepper | None = None
         self.evaluated: dict[str, float] = {}
@@ -93,9 +102,9 @@ class Model(LightningModule):
         return outputs.float() if outputs.dtype == torch.bfloat16 else outputs
 
     def configure_optimizers(self) -> Any:
-        """The optimizers and schedulers that `training` built."""
+        """The optimizers and schedulers that `training` built; the stepper advances the latter, not Lightning."""
         assert self.stepper is not None
-        return self.stepper.optimizers()
+        return self.stepper.optimizers, [schedule.scheduler for schedule in self.stepper.schedules]
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Several optimizer steps: Lightning's batch is a chunk of batches."""

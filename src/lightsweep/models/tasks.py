@@ -109,6 +109,13 @@ class Multiclass:
         return (outputs.argmax(1) == targets).sum()
 
 
+def class_probabilities(outputs: Tensor) -> Tensor:
+    """`[B, K]` in [0, 1], each row summing to 1, of logits `[B, K]`; of logits `[B, 1]` of class 1 of two, `[B, 2]`."""
+    if outputs.shape[1] == 1:
+        return torch.cat([-outputs, outputs], 1).sigmoid()  # 1 - sigmoid would round a small chance to 0
+    return outputs.softmax(1)
+
+
 def precise(device: torch.device) -> torch.dtype:
     """The type for sums over a whole split: float64, except on MPS, which has none."""
     return torch.float32 if device.type == "mps" else torch.float64

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightsweep.reporting.runs import Run
+from lightsweep.reporting.runs import Run, by_seed
 from lightsweep.statistics import t_quantile
 
 
@@ -36,7 +36,7 @@ def mean_curve(runs: Sequence[Run], metric: str, axis: str) -> Curve | None:
     Returns:
         None where no run has the metric, or the runs have no place in common.
     """
-    found = [(run.seed, np.array(points)) for run in runs if (points := run.curve(metric, axis))]
+    found = [(run, np.array(points)) for run in runs if (points := run.curve(metric, axis))]
     if not found:
         return None
     curves = [curve for _, curve in found]
@@ -45,10 +45,7 @@ def mean_curve(runs: Sequence[Run], metric: str, axis: str) -> Curve | None:
     x = places[(places >= first) & (places <= last)]
     if not len(x):
         return None
-    seeds: dict[int, list[NDArray[np.float64]]] = {}
-    for seed, curve in found:
-        one = seed if seed is not None else -1 - len(seeds)  # not known: no other run's
-        seeds.setdefault(one, []).append(np.interp(x, curve[:, 0], curve[:, 1]))
+    seeds = by_seed((run, np.interp(x, curve[:, 0], curve[:, 1])) for run, curve in found)
     values = np.stack([np.mean(repeats, axis=0) for repeats in seeds.values()])
     n = len(values)
     spread = None if n == 1 else t_quantile(n - 1) * values.std(axis=0, ddof=1) / np.sqrt(n)

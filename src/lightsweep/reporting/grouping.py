@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightsweep.reporting.runs import Run
+from lightsweep.reporting.runs import Run, by_seed
 from lightsweep.statistics import Estimate
 
 _NOT_A_SETTING = (
@@ -50,11 +50,7 @@ class Group:
 
     def means(self, value: Callable[[Run], float | None]) -> dict[int, float]:
         """A number of each completed run by seed, as `by_seed`; None where a run has none. Seeds not known are < 0."""
-        values: dict[int, list[float]] = {}
-        for run in self.completed:
-            if (found := value(run)) is not None:
-                seed = run.seed if run.seed is not None else -1 - len(values)  # not known: no other run's
-                values.setdefault(seed, []).append(found)
+        values = by_seed((run, found) for run in self.completed if (found := value(run)) is not None)
         return {seed: sum(found) / len(found) for seed, found in values.items()}
 
     def estimate(self, metric: str) -> Estimate:

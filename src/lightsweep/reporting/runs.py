@@ -4,11 +4,11 @@ import csv
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -16,6 +16,8 @@ from lightsweep.config.dotted import dotted
 from lightsweep.config.saved import read_result
 from lightsweep.errors import RunFolderError
 from lightsweep.paths import ReportPaths, RunPaths, SweepPaths
+
+_Value = TypeVar("_Value")
 
 AXES = ("epoch", "step", "seconds")
 _DIRECTIONS = {"acc": "max", **dict.fromkeys(("loss", "seconds", "steps", "epochs", "parameters"), "min")}
@@ -73,6 +75,15 @@ class Run:
     def curve(self, metric: str, axis: str) -> list[tuple[float, float]]:
         """A metric's values against `epoch`, `step` or `seconds`, in order."""
         return [(row[axis], row[metric]) for row in self.history if metric in row and axis in row]
+
+
+def by_seed(found: Iterable[tuple[Run, _Value]]) -> dict[int, list[_Value]]:
+    """What each of some runs has, by seed: one that was run several times counts once. Seeds not known are < 0."""
+    values: dict[int, list[_Value]] = {}
+    for run, value in found:
+        seed = run.seed if run.seed is not None else -1 - len(values)  # not known: no other run's
+        values.setdefault(seed, []).append(value)
+    return values
 
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:
@@ -184,10 +195,8 @@ def _directions(result: dict[str, Any]) -> dict[str, Any]:
 
 def _choices(paths: RunPaths) -> dict[str, str]:
     """Hydra's own note of the groups' choices; without it nothing."""
-    hydra = read_mapping(paths.hydra / "hydra.yaml").get("hydra")
-    runtime = hydra.get("runtime") if isinstance(hydra, dict) else None
-    choices = runtime.get("choices") if isinstance(runtime, dict) else None
-    return {str(k): str(v) for k, v in choices.items()} if isinstance(choices, dict) else {}
+    choices = branch(read_mapping(paths.hydra / "hydra.yaml"), "hydra", "runtime", "choices")
+    return {str(k): str(v) for k, v in choices.items()}
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -197,6 +206,14 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def branch(tree: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """The mapping inside a mapping that keys lead to, one after the other; empty where there is none."""
+    for key in keys:
+        found = tree.get(key)
+        tree = found if isinstance(found, dict) else {}
+    return tree
 
 
 def _error(folder: Path) -> str:

@@ -22,7 +22,7 @@ from sqlalchemy.pool import StaticPool
 from lightsweep.config.passwords import masked
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.paths import SweepPaths
-from lightsweep.reporting.runs import read_mapping
+from lightsweep.reporting.runs import branch, read_mapping
 from lightsweep.sweeping.storage import local_file, storage_spec
 
 
@@ -34,10 +34,9 @@ def open_saved_study(folder: Path) -> Study:
             without a password.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    hydra = read_mapping(SweepPaths(folder).multirun).get("hydra")
-    hydra = hydra if isinstance(hydra, dict) else {}
-    sweeper = _branch(hydra, "sweeper")
-    file = _file(folder, sweeper.get("storage"), Path(str(_branch(hydra, "runtime").get("cwd") or ".")))
+    settings = read_mapping(SweepPaths(folder).multirun)
+    sweeper, runtime = branch(settings, "hydra", "sweeper"), branch(settings, "hydra", "runtime")
+    file = _file(folder, sweeper.get("storage"), Path(str(runtime.get("cwd") or ".")))
     own = file in (SweepPaths(folder).journal, SweepPaths(folder).study_copy)
     try:
         with file.open("rb") as start:
@@ -53,11 +52,6 @@ def open_saved_study(folder: Path) -> Study:
     except (OSError, ValueError, KeyError, AssertionError, OptunaError, sqlite3.Error, SQLAlchemyError) as error:
         reason = masked(" ".join(str(error).split())) or type(error).__name__
         raise RunFolderError(f"its study cannot be read: {reason}") from None
-
-
-def _branch(tree: dict[str, Any], key: str) -> dict[str, Any]:
-    found = tree.get(key)
-    return found if isinstance(found, dict) else {}
 
 
 def _file(folder: Path, given: Any, start: Path) -> Path:

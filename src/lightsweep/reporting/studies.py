@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ class SavedSweep:
     study: Study | None
     note: str = ""
 
-    @property
+    @cached_property
     def trials(self) -> list[FrozenTrial]:
         """Those that count: neither killed nor tried again."""
         if self.study is None:
@@ -49,7 +50,7 @@ class SavedSweep:
         found = self.study.get_trials(deepcopy=False)
         return [trial for trial in found if marks.condition(trial) not in ("not_counted", "waiting")]
 
-    @property
+    @cached_property
     def complete(self) -> list[FrozenTrial]:
         """Those with a value."""
         return [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
@@ -64,7 +65,7 @@ class SavedSweep:
         """Whether there is one objective, of which one trial can be the best."""
         return self.study is not None and len(self.study.directions) == 1
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, str]:
         """What the complete trials drew, by names in the study, and what to call each on the page: its key; where
         several branches have that, the name with the branch, of which a long one is cut.

@@ -1,6 +1,5 @@
 """From a checked configuration to a DataModule, a model and a Trainer."""
 
-import inspect
 import io
 import math
 import pickle
@@ -17,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchmetrics import Metric
 
 from lightsweep.config import instantiate
-from lightsweep.config.targets import find_target
+from lightsweep.config.targets import find_target, parameters_of
 from lightsweep.data import ArrayDataModule, DataSpec
 from lightsweep.errors import ConfigError
 from lightsweep.models import Model, Wrapped
@@ -51,7 +50,7 @@ def build_data(cfg: DictConfig) -> ArrayDataModule:
     if not isinstance(datamodule, ArrayDataModule):
         raise foreign
     trainer = cfg.trainer
-    datamodule.limits = {split: limit(trainer[f"limit_{split}_batches"]) for split in ("train", "val", "test")}
+    datamodule.limits = {split: trainer[f"limit_{split}_batches"] for split in ("train", "val", "test")}
     datamodule.dtype = precision.weight_dtype(trainer.precision)
     return datamodule
 
@@ -112,13 +111,7 @@ def refuse_single_examples(model: Model, datamodule: ArrayDataModule, switch: bo
 
 
 def _spec_for(cfg: DictConfig, spec: DataSpec) -> dict[str, Any]:
-    takes = inspect.signature(find_target(cfg.model._target_, cfg.trust)).parameters
-    return {"spec": spec} if "spec" in takes else {}
-
-
-def limit(value: int | float) -> int | float | None:
-    """A `limit_…_batches` setting as the loaders take it: 1.0 is all of them."""
-    return None if isinstance(value, float) and value == 1.0 else value
+    return {"spec": spec} if "spec" in parameters_of(cfg.model._target_, cfg.trust) else {}
 
 
 @dataclass
@@ -172,7 +165,7 @@ def build(
     stepper = build_stepper(cfg, datamodule, model, mode, clock, stop)
     model.stepper = stepper
     if isinstance(trainer.strategy, Sharded):
-        refuse_unsharded(stepper.optimizers()[0], datamodule.order.sizes, trainer.world_size)
+        refuse_unsharded(stepper.optimizers, datamodule.order.sizes, trainer.world_size)
     directions = {name: said_direction(metric) for name, metric in metrics.items()}
     for callback in callbacks:
         if isinstance(callback, Informed):

@@ -4,23 +4,22 @@ They are a callback's business, so that training steps know nothing of them, and
 the same keys with and without them.
 """
 
-import inspect
 import warnings
+from collections.abc import Container
 from typing import Any
 
 import torch
-from hydra.utils import get_object
 from lightning.pytorch import Callback, LightningModule, Trainer
 from omegaconf import DictConfig
 from torch import Tensor
 from torchmetrics import Metric
 
 from lightsweep.config import instantiate
-from lightsweep.config.targets import find_target
+from lightsweep.config.targets import parameters_of
 from lightsweep.data import DataSpec
 from lightsweep.errors import ConfigError
 from lightsweep.models import Model
-from lightsweep.models.tasks import precise
+from lightsweep.models.tasks import class_probabilities, precise
 from lightsweep.training.class_metrics import OfClassOne, over_present_classes
 
 
@@ -122,9 +121,7 @@ def as_metrics_take_it(spec: DataSpec, outputs: Tensor, targets: Tensor) -> tupl
     outputs = outputs.to(dtype)
     if spec.num_classes is None:
         return outputs.squeeze(1), targets.squeeze(1).to(dtype)
-    if outputs.shape[1] == 1:
-        return torch.cat([-outputs, outputs], 1).sigmoid(), targets
-    return outputs.softmax(1), targets
+    return class_probabilities(outputs), targets
 
 
 def as_precise(metric: Metric, device: torch.device) -> Metric:
@@ -137,10 +134,11 @@ def as_precise(metric: Metric, device: torch.device) -> Metric:
 
 
 def _built(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> Metric:
-    metric = instantiate(node, trust=cfg.trust, **_told(key, node, cfg, model))
+    takes = parameters_of(str(node._target_), cfg.trust)
+    metric = instantiate(node, trust=cfg.trust, **_told(key, node, takes, model))
     if not isinstance(metric, Metric):
         raise ConfigError(f"`{key}` must be a torchmetrics Metric but `{node._target_}` is none")
-    metric = over_present_classes(metric) if _takes_each_class(node, model) else OfClassOne(metric)
+    metric = over_present_classes(metric) if _takes_each_class(node, takes, model) else OfClassOne(metric)
     outputs = torch.zeros(4, model.task.num_outputs(model.spec))
     if model.spec.num_classes is None:
         targets = torch.arange(4.0).unsqueeze(1)
@@ -160,22 +158,19 @@ def _built(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> Metric:
     return metric
 
 
-def _told(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> dict[str, Any]:
+def _told(key: str, node: DictConfig, takes: Container[str], model: Model) -> dict[str, Any]:
     """What a metric takes of the data that its configuration does not say."""
-    target = str(node._target_)
-    takes = inspect.signature(find_target(target, cfg.trust)).parameters
     num_classes = model.spec.num_classes
     if "task" in takes and num_classes is None and "task" not in node:
-        raise ConfigError(f"`{key}`: `{target}` is for classes, and `data` has none")
+        raise ConfigError(f"`{key}`: `{node._target_}` is for classes, and `data` has none")
     if "task" in takes and "task" not in node and "threshold" in node:
         raise ConfigError(f"`{key}.threshold` is for two classes and one of them alone: add `{key}.task=binary`")
     given = {"task": "multiclass", "num_classes": num_classes}
     return {name: value for name, value in given.items() if name in takes and name not in node}
 
 
-def _takes_each_class(node: DictConfig, model: Model) -> bool:
+def _takes_each_class(node: DictConfig, takes: Container[str], model: Model) -> bool:
     """Whether a metric takes `[B, 2]` where a model has one logit, and not the probability of class 1, `[B]`."""
     if model.spec.num_classes is None or model.task.num_outputs(model.spec) > 1:
         return True
-    takes = inspect.signature(get_object(str(node._target_))).parameters
     return node.get("task", "multiclass") == "multiclass" if "task" in takes else "num_classes" in takes

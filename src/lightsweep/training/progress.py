@@ -3,7 +3,6 @@
 import sys
 import time
 from datetime import timedelta
-from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
@@ -64,7 +63,7 @@ class Bar(ProgressBar):
         speed = (self.stepper.epoch.examples - self._of_epoch_before) / max(seconds, 1e-9)
         words = [f"epoch {trainer.current_epoch + 1}{self._of_epochs()}", *described("train", metrics)]
         words += [*described("val", metrics), f"{speed:,.0f} samples/s", f"{seconds:.1f} s"]
-        self._print("   ".join(words))
+        self.console.print("   ".join(words))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the bar away."""
@@ -83,17 +82,15 @@ class Bar(ProgressBar):
     def tell_loss(self, epoch: int, batch: int, sums: Sums) -> None:
         """Print the mean loss since the last logging point, where that was asked for."""
         if self.print_loss and sums.examples:
-            self._print(f"epoch {epoch + 1}   batch {batch}   running loss {decimals(sums.loss / sums.examples)}")
-
-    def _print(self, text: str) -> None:
-        self.console.print(text)
+            loss = decimals(sums.loss / sums.examples)
+            self.console.print(f"epoch {epoch + 1}   batch {batch}   running loss {loss}")
 
     def _draw(self) -> None:
         if self._progress is None:
             return
         sums = self.stepper.epoch
         epoch, share = self._position()
-        words = [f"{loss_and_accuracy(sums, self.stepper.model.task.counts)}"] if sums.examples else []
+        words = [loss_and_accuracy(sums, self.stepper.model.task.counts)] if sums.examples else []
         elapsed = time.perf_counter() - self._began
         words.append(f"{(self.stepper.examples - self._examples_before) / max(elapsed, 1e-9):,.0f} samples/s")
         if share:
@@ -106,18 +103,13 @@ class Bar(ProgressBar):
         """The present epoch, and the share of the whole run that is done (0 if its length is unknown)."""
         trainer, stepper = self.trainer, self.stepper
         epochs, steps = trainer.max_epochs or -1, stepper.max_steps
-        of_epoch = stepper.batches / max(1, _num_batches(trainer))
+        of_epoch = stepper.batches / trainer.datamodule.num_train_batches  # type: ignore[attr-defined]
         shares = [(trainer.current_epoch + of_epoch) / epochs] if epochs > 0 else []
         shares += [stepper.steps / steps] if steps > 0 else []
         return trainer.current_epoch, min(1.0, max(shares, default=0.0))
 
     def _of_epochs(self) -> str:
         return f"/{self.trainer.max_epochs}" if self.trainer.max_epochs not in (None, -1) else ""
-
-
-def _num_batches(trainer: Trainer) -> int:
-    datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
-    return datamodule.num_train_batches
 
 
 def loss_and_accuracy(sums: Sums, counts: bool) -> str:
@@ -128,10 +120,10 @@ def loss_and_accuracy(sums: Sums, counts: bool) -> str:
 
 def described(split: str, metrics: dict[str, float]) -> list[str]:
     """A split's metrics in words: `val loss 0.05 acc 98.40 %`; nothing if there are none."""
-    if f"{split}/loss" not in metrics:
+    own = {name.removeprefix(f"{split}/"): value for name, value in metrics.items() if name.startswith(f"{split}/")}
+    if "loss" not in own:
         return []
-    text = f"{split} loss {decimals(metrics[f'{split}/loss'])}"
-    if f"{split}/acc" in metrics:
-        text += f" acc {100 * metrics[f'{split}/acc']:.2f} %"
-    named = [name for name in metrics if name.startswith(f"{split}/") and name.partition("/")[2] not in ("loss", "acc")]
-    return [text + "".join(f" {name.partition('/')[2]} {decimals(metrics[name])}" for name in named)]
+    text = f"{split} loss {decimals(own.pop('loss'))}"
+    if "acc" in own:
+        text += f" acc {100 * own.pop('acc'):.2f} %"
+    return [text + "".join(f" {name} {decimals(value)}" for name, value in own.items())]

@@ -95,7 +95,7 @@ def _refuse_incomplete(path: Path, checkpoint: dict[str, Any], parts: Parts) -> 
     callbacks, optimizers = checkpoint.get("callbacks"), checkpoint.get("optimizer_states")
     wanted = {parts.conductor.state_key, parts.checkpoints.state_key}
     whole = isinstance(callbacks, dict) and wanted <= callbacks.keys() and isinstance(checkpoint.get("files"), dict)
-    if not whole or not isinstance(optimizers, list) or len(optimizers) != len(parts.stepper.optimizers()[0]):
+    if not whole or not isinstance(optimizers, list) or len(optimizers) != len(parts.stepper.optimizers):
         raise RunFolderError(f"{path} does not fit this run: it lacks a part of what a run's checkpoint holds")
 
 

@@ -36,7 +36,7 @@ from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
 from lightsweep.training.result import Result
 from lightsweep.training.resuming import has_checkpoint, held, refuse_changes, replace_run, resume_from
-from lightsweep.training.sharding import Sharded, load_weights
+from lightsweep.training.sharding import load_weights
 from lightsweep.training.siblings import Siblings
 from lightsweep.training.signals import StopRequest
 from lightsweep.training.trainer import silence_lightning
@@ -115,7 +115,7 @@ def make_folder(folder: Path) -> None:
         raise RunFolderError(f"{folder} cannot be made: {error.strerror}") from None
 
 
-def resume_command(folder: Path, trust: Sequence[str] = ()) -> str:
+def resume_command(folder: Path, trust: Sequence[str]) -> str:
     """The command that goes on with a run: a folder does not say what it trusts, so that is said again."""
     words = ["python", "train.py", f"resume={folder}", *([f"trust={override_text(list(trust))}"] if trust else [])]
     return shlex.join(words)
@@ -186,8 +186,7 @@ def _note(cfg: DictConfig, parts: Parts, result: Result) -> None:
 
 def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) -> None:
     if parts.trainer.is_global_zero:
-        resolved = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
-        write_text(paths.config, OmegaConf.to_yaml(resolved))
+        write_text(paths.config, OmegaConf.to_yaml(cfg, resolve=True))
         parts.datamodule.describe().save(paths)
         write_json(paths.environment, environment(parts.trainer.strategy.root_device))
         result.save(paths)
@@ -266,8 +265,7 @@ def _examine(parts: Parts, paths: RunPaths, result: Result, test: bool) -> None:
             result.metrics.update(_metrics_of(parts, best))
             return
         load_weights(parts.model, best["state_dict"])
-        with torch.inference_mode(not isinstance(parts.trainer.strategy, Sharded)):
-            parts.trainer.validate(parts.model, datamodule=parts.datamodule, verbose=False)
+        parts.trainer.validate(parts.model, datamodule=parts.datamodule, verbose=False)
 
 
 def _metrics_of(parts: Parts, checkpoint: dict[str, Any]) -> dict[str, float]:
@@ -275,8 +273,7 @@ def _metrics_of(parts: Parts, checkpoint: dict[str, Any]) -> dict[str, float]:
         load_weights(parts.model, checkpoint["state_dict"])
     except RuntimeError as error:
         raise RunFolderError(f"the checkpoint does not fit the model: {str(error).splitlines()[-1].strip()}") from error
-    with torch.inference_mode(not isinstance(parts.trainer.strategy, Sharded)):
-        parts.trainer.test(parts.model, datamodule=parts.datamodule, verbose=False)
+    parts.trainer.test(parts.model, datamodule=parts.datamodule, verbose=False)
     return {name: value for name, value in parts.model.evaluated.items() if name.startswith("test/")}
 
 

@@ -49,7 +49,7 @@ class Sharded(DDPStrategy):
         assert isinstance(model, Model)
         if model.trainer.state.fn == TrainerFn.FITTING:
             assert model.stepper is not None
-            optimizers = model.stepper.optimizers()[0]
+            optimizers = model.stepper.optimizers
             mesh = init_device_mesh(self.root_device.type, (self.world_size,))
             for net in (model.net, getattr(model.ema, "module", None)):
                 if net is not None:

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.optim import LBFGS, Optimizer
-from torch.optim.swa_utils import AveragedModel
 
 from lightsweep.data.loader import Batch, Chunk
 from lightsweep.errors import Diverged, Interrupted
@@ -40,6 +39,7 @@ class Stepper:
         schedules: learning-rate schedules.
         accumulate: batches whose gradients are averaged for one step; None for a whole epoch's.
         grad_clip: largest norm of the gradient; None for no limit.
+        max_steps: steps after which the run ends; below 1 for no limit.
         clock: what the time is counted on.
         stop: asks the loop to end.
 
@@ -62,7 +62,7 @@ class Stepper:
         clock: Clock,
         stop: StopRequest,
     ) -> None:
-        self.model, self._optimizers, self.schedules = model, optimizers, schedules
+        self.model, self.optimizers, self.schedules = model, optimizers, schedules
         self.accumulate, self.grad_clip, self.max_steps = accumulate, grad_clip, max_steps
         self.clock, self.stop = clock, stop
         self.steps = 0
@@ -87,19 +87,15 @@ class Stepper:
         self._rates: list[float] = []
         self._tally = Tally(model.task)
 
-    def optimizers(self) -> Any:
-        """What Lightning wants from `configure_optimizers`; the schedules are advanced here, not by Lightning."""
-        return self._optimizers, [s.scheduler for s in self.schedules]
-
     @property
     def lr(self) -> float:
         """Learning rate of the last optimizer's first parameter group: of several, `optimizer.lr` is the last one's."""
-        return float(self._optimizers[-1].param_groups[0]["lr"])
+        return float(self.optimizers[-1].param_groups[0]["lr"])
 
     @property
     def momentum(self) -> float | None:
         """Momentum of the same group, or the decay rate of its first moment; None if it has neither."""
-        group = self._optimizers[-1].param_groups[0]
+        group = self.optimizers[-1].param_groups[0]
         found = group["betas"][0] if "betas" in group else group.get("momentum")
         return None if found is None else float(found)
 
@@ -164,12 +160,11 @@ class Stepper:
         before, taken, self._waited = self.clock.enter("arithmetic"), self.steps, 0.0
         self._alone = self.model.trainer.world_size == 1
         self._sharded = isinstance(self.model.trainer.strategy, Sharded)
-        self._parameters = [p for o in self._optimizers for g in o.param_groups for p in g["params"]]
+        self._parameters = [p for o in self.optimizers for g in o.param_groups for p in g["params"]]
         self._statistics = [] if self._alone else running_statistics(self.model.net)
         try:
-            if chunk.sizes:
-                for optimizer in self._averaging:
-                    optimizer.train()
+            for optimizer in self._averaging:
+                optimizer.train()
             for group, sizes in self._groups(chunk):
                 if self.is_at_end:
                     break
@@ -200,7 +195,7 @@ class Stepper:
         """The batches of each step with the global sizes of them; a step's batches can be walked through once."""
         length = self.accumulate or len(chunk.sizes)
         timed = self._timed(chunk.batches)
-        for start in range(0, len(chunk.sizes), max(1, length)):
+        for start in range(0, len(chunk.sizes), length):
             sizes = chunk.sizes[start : start + length]
             yield islice(timed, len(sizes)), sizes
 
@@ -219,12 +214,11 @@ class Stepper:
             self._closure_step(list(group), total)
         else:
             self._gradient(group, total, record=True)
-            for optimizer in self._optimizers:
+            for optimizer in self.optimizers:
                 optimizer.step()
         for schedule in self._by_step:
             schedule.advance()
         if self.model.ema is not None:
-            assert isinstance(self.model.ema, AveragedModel)
             self.model.ema.update_parameters(self.model.net)
 
     def _closure_step(self, group: list[Batch], total: int) -> None:
@@ -239,7 +233,7 @@ class Stepper:
                     parameter.grad = parameter.grad.contiguous()
             return loss
 
-        self._optimizers[0].step(closure)  # type: ignore[arg-type]
+        self.optimizers[0].step(closure)  # type: ignore[arg-type]
 
     def _gradient(self, group: Iterable[Batch], total: int, record: bool) -> Tensor:
         """Put the gradient of the mean loss over `total` examples into the parameters; returns that loss."""
@@ -278,7 +272,7 @@ class Stepper:
         batches, correct, self._signal_number = self._tally.read(
             self._alone, self.stop.signal_number, self.model.device
         )
-        batches_per_step = self.accumulate or max(1, len(batches))
+        batches_per_step = self.accumulate or len(batches)
         sums = Sums(correct=correct)
         for index, (loss, size) in enumerate(batches):
             if not math.isfinite(loss):

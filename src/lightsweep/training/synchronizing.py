@@ -1,5 +1,6 @@
 """What several processes bring together: after each backward pass, and before somebody looks at the network."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -9,8 +10,11 @@ from torch.nn.modules.batchnorm import _NormBase
 
 def running_statistics(net: nn.Module) -> list[Tensor]:
     """The means and variances that normalisation keeps of the batches in training."""
-    norms = [part for part in net.modules() if isinstance(part, _NormBase)]
-    return [kept for norm in norms for kept in norm.buffers(recurse=False) if kept.is_floating_point()]
+    return [kept for kept in _kept_by_norms(net) if kept.is_floating_point()]
+
+
+def _kept_by_norms(net: nn.Module) -> Iterator[Tensor]:
+    return (kept for part in net.modules() if isinstance(part, _NormBase) for kept in part.buffers(recurse=False))
 
 
 def bring_together(loss: Tensor, parameters: list[Tensor], statistics: list[Tensor]) -> Tensor:
@@ -52,9 +56,7 @@ def buffers_by_rank(module: nn.Module) -> list[dict[str, Tensor]]:
 
     A buffer that the network writes in training follows each process's own examples until `share_buffers`.
     """
-    equal = {
-        id(kept) for part in module.modules() if isinstance(part, _NormBase) for kept in part.buffers(recurse=False)
-    }
+    equal = set(map(id, _kept_by_norms(module)))
     saved = module.state_dict().keys()
     own = {name: b.cpu() for name, b in module.named_buffers() if name in saved and id(b) not in equal}
     if not own:

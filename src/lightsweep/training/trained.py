@@ -13,6 +13,7 @@ from lightsweep.config.saved import read_finished
 from lightsweep.data.description import Description
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.models import Model
+from lightsweep.models.tasks import class_probabilities
 from lightsweep.paths import RunPaths
 from lightsweep.training.build import averaged, build_model
 from lightsweep.training.checkpoints import load
@@ -39,7 +40,7 @@ class Trained:
     def net(self) -> nn.Module:
         """The network that maps `[B, *input_shape]` to outputs; the averaged one where the run averaged its weights."""
         ema = self.model.ema
-        return self.model.net if ema is None else ema.module  # type: ignore[return-value]
+        return self.model.net if ema is None else ema.module
 
     def outputs(self, stored: Tensor) -> Tensor:
         """The network's outputs for examples as they are stored."""
@@ -59,11 +60,7 @@ class Trained:
         """
         if self.data.num_classes is None:
             raise ConfigError("the run's model tells no classes: it gives one number")
-        outputs = self.outputs(stored)
-        if outputs.shape[1] == 1:  # one logit, of class 1
-            of_second = outputs.sigmoid()
-            return torch.cat([1 - of_second, of_second], 1)
-        return outputs.softmax(1)
+        return class_probabilities(self.outputs(stored))
 
 
 def load_trained(folder: Path, checkpoint: str = "best", trust: Sequence[str] = ()) -> Trained:

@@ -1,6 +1,5 @@
 """Lightning's Trainer as a run uses it: its processes, its loggers, and what it says."""
 
-import inspect
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
 from lightsweep.config import instantiate
-from lightsweep.config.targets import find_target
+from lightsweep.config.targets import parameters_of
 from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
 from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
@@ -97,7 +96,7 @@ def build_loggers(cfg: DictConfig, paths: RunPaths) -> list[Logger]:
     """The configured loggers; those that write files write them into the run's folder."""
     found = []
     for node in (cfg.logger or {}).values():
-        takes = inspect.signature(find_target(node._target_, cfg.trust)).parameters.values()
+        takes = parameters_of(node._target_, cfg.trust).values()
         places = any(taken.name == "save_dir" or taken.kind == taken.VAR_KEYWORD for taken in takes)
         folder = {"save_dir": str(paths.folder)} if places and "save_dir" not in node else {}
         found.append(instantiate(node, trust=cfg.trust, **folder))

@@ -120,11 +120,9 @@ class Board(Watcher):
     def _examine(self, trainer: Trainer, split: str, loader: Any) -> None:
         """All processes bring their predictions; the first one draws."""
         outputs, self._outputs = self._outputs, []
-        with self.run.clock.part("logging"):
-            values: list[Value] = []
-            if self.wants_predictions:
-                values = self._pictures(trainer, split, loader, outputs)
-            self.logger.write(values, trainer.global_step)
+        if self.wants_predictions:
+            with self.run.clock.part("logging"):
+                self.logger.write(self._pictures(trainer, split, loader, outputs), trainer.global_step)
 
     def _pictures(self, trainer: Trainer, split: str, loader: Any, outputs: list[Tensor]) -> list[Value]:
         from lightsweep.reporting.tensorboard import pictures

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lightsweep.models.tasks import class_probabilities
+
 MOST = 25
 """Mistakes that are kept."""
 
@@ -48,10 +50,9 @@ class Predictions:
             targets: int64 `[N]` in 0..K−1.
             indices: int64 `[N]`, the examples' places in their split.
         """
-        if outputs.shape[1] == 1:  # the softmax of (0, z) is the sigmoid of z
-            outputs = torch.cat([torch.zeros_like(outputs), outputs], 1)
-        probabilities, predicted = outputs.double().softmax(1).max(1)
-        classes = outputs.shape[1]
+        chances = class_probabilities(outputs.double())
+        probabilities, predicted = chances.max(1)
+        classes = chances.shape[1]
         counts = torch.bincount(targets * classes + predicted, minlength=classes**2).reshape(classes, classes)
         wrong = (predicted != targets).nonzero().squeeze(1)
         chosen = wrong[probabilities[wrong].argsort(descending=True, stable=True)[:MOST]]
