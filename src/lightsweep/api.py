@@ -23,17 +23,18 @@ from lightsweep import paths, training
 from lightsweep.cli.imports import quiet_imports
 from lightsweep.cli.training import run as run_task
 from lightsweep.config.command_words import command_words, first_of_hydra
-from lightsweep.config.compose import compose
+from lightsweep.config.compose import HYDRA, compose
 from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.override_text import override_text, texts
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.guest import alone, environment_kept
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.runs import find_runs
 from lightsweep.statistics import Estimate
-from lightsweep.training import Result, evaluate
+from lightsweep.training import Result
 
 __all__ = ["Comparison", "Difference", "Estimate", "Result", "Sweep", "Trial", "compare", "evaluate", "sweep", "train"]
 
@@ -54,12 +55,13 @@ def train(
         callbacks: further Lightning callbacks; not those that `docs/extending.md` says a run cannot serve.
 
     Raises:
-        ConfigError, DataError, RunFolderError: before training starts.
+        ConfigError, DataError, RunFolderError: before training starts; so where another thread trains.
         RunStopped: Diverged, Interrupted and their kin, with `result.json` written.
     """
     quiet_imports()
-    configuration = cfg if isinstance(cfg, DictConfig) else _composed(cfg)
-    return training.train(configuration, Path(folder) if folder is not None else paths.new_run(), resume, callbacks)
+    with alone():
+        configuration = cfg if isinstance(cfg, DictConfig) else _composed(cfg)
+        return training.train(configuration, Path(folder) if folder is not None else paths.new_run(), resume, callbacks)
 
 
 def _composed(overrides: Sequence[str]) -> DictConfig:
@@ -69,6 +71,26 @@ def _composed(overrides: Sequence[str]) -> DictConfig:
             f"`{idle}` has no effect on train(), which has `folder` for the run's folder; sweep() heeds it"
         )
     return compose(overrides)
+
+
+def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] = ()) -> dict[str, float]:
+    """A finished run's checkpoint on the test set.
+
+    Args:
+        folder: the run's folder.
+        checkpoint: `best` or `last`.
+        trust: import prefixes whose targets may be built, as in a configuration; the folder has no say in it.
+
+    Returns:
+        `test/loss` and, for classes, `test/acc` in [0, 1].
+
+    Raises:
+        RunFolderError: a folder or a checkpoint that is none, or is damaged, or a run without a test set.
+        ConfigError: another checkpoint, a `trust` that is no list, or what the run is made of is not trusted; or
+            another thread trains.
+    """
+    with alone():
+        return training.evaluate(folder, checkpoint, trust)
 
 
 @dataclass(frozen=True)
@@ -182,12 +204,12 @@ def sweep(overrides: Sequence[str]) -> Sweep:
             `["optimizer=sgd,adam", "seed=0,1,2"]` or `["experiment=optimizer_comparison"]`.
 
     Raises:
-        ConfigError: an override that does not fit, before any trial.
+        ConfigError: an override that does not fit, before any trial; or another thread trains.
         SweepFailed: more trials failed than the sweep allows.
     """
     quiet_imports()
     given = command_words(texts(overrides))
-    with _hydra() as hydra:
+    with alone(), _hydra() as hydra:
         cfg = hydra.compose_config("train", given, RunMode.MULTIRUN, with_log_configuration=False)
         folder = Path(str(cfg.hydra.sweep.dir)).absolute()
         hydra.multirun("train", run_task, [*given, f"hydra.sweep.dir={override_text(str(folder))}"])
@@ -197,21 +219,17 @@ def sweep(overrides: Sequence[str]) -> Sweep:
 @contextmanager
 def _hydra() -> Iterator[Hydra]:
     """Hydra on lightsweep's groups, with its errors in one line."""
-    setbase("1.3")
-    prepare_hydra()
-    GlobalHydra.instance().clear()
-    before = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # the sweeper then raises, where it would end the process
-    try:
-        yield Hydra.create_main_hydra2("train", create_config_search_path(f"file://{paths.conf_dir()}"))
-    except COMPOSITION_ERRORS as error:
-        raise ConfigError(explain(error)) from error
-    finally:
+    with HYDRA.of_this_process(), environment_kept("HYDRA_FULL_ERROR"):
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # the sweeper then raises, where it would end the process
+        setbase("1.3")
+        prepare_hydra()
         GlobalHydra.instance().clear()
-        if before is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = before
+        try:
+            yield Hydra.create_main_hydra2("train", create_config_search_path(f"file://{paths.conf_dir()}"))
+        except COMPOSITION_ERRORS as error:
+            raise ConfigError(explain(error)) from error
+        finally:
+            GlobalHydra.instance().clear()
 
 
 def _is_comparison(found: paths.SweepPaths) -> bool:

@@ -15,6 +15,10 @@ from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.override_text import texts
 from lightsweep.errors import ConfigError
+from lightsweep.guest import ProcessLock
+
+HYDRA = ProcessLock()
+"""Held by whoever uses Hydra's state, of which there is one in a process; another thread waits."""
 
 
 def compose(overrides: Sequence[str] = ()) -> DictConfig:
@@ -35,16 +39,17 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
 
 @contextmanager
 def composing() -> Iterator[None]:
-    """Let `hydra.compose` find lightsweep's groups, and those of the user's own `conf/`.
+    """Let `hydra.compose` find lightsweep's groups, and those of the user's own `conf/`; other threads wait.
 
     Raises:
         ConfigError: what Hydra and OmegaConf raise within, in one line.
     """
-    prepare_hydra()
-    if GlobalHydra.instance().is_initialized():
-        GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):
-            yield
-    except COMPOSITION_ERRORS as error:
-        raise ConfigError(explain(error)) from error
+    with HYDRA.of_this_process():
+        prepare_hydra()
+        if GlobalHydra.instance().is_initialized():
+            GlobalHydra.instance().clear()
+        try:
+            with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):
+                yield
+        except COMPOSITION_ERRORS as error:
+            raise ConfigError(explain(error)) from error

@@ -1,0 +1,41 @@
+"""What a process has one of: kept from other threads, and put back."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lightsweep.errors import ConfigError
+from lightsweep.guest import ProcessLock, alone, environment_kept
+
+
+def _train():
+    with alone():
+        return "trained"
+
+
+def test_of_two_threads_that_train_the_second_is_refused():
+    with ThreadPoolExecutor(1) as other:
+        with alone():
+            assert _train() == "trained", "a callback may evaluate another run"
+            with pytest.raises(ConfigError, match=r"^another run trains in this process, .*: use processes"):
+                other.submit(_train).result()
+        assert other.submit(_train).result() == "trained"
+
+
+def test_a_forked_process_has_a_lock_of_its_own(monkeypatch):
+    lock = ProcessLock()
+    here = lock.of_this_process()
+    assert lock.of_this_process() is here
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+
+    assert lock.of_this_process() is not here
+
+
+def test_the_environment_is_put_back(monkeypatch):
+    monkeypatch.setenv("LIGHTSWEEP_A", "before")
+    with environment_kept("LIGHTSWEEP_A", "LIGHTSWEEP_B", "LIGHTSWEEP_C"):
+        os.environ |= {"LIGHTSWEEP_A": "within", "LIGHTSWEEP_B": "within"}
+
+    assert os.environ["LIGHTSWEEP_A"] == "before"
+    assert not {"LIGHTSWEEP_B", "LIGHTSWEEP_C"} & set(os.environ)
