@@ -1,6 +1,7 @@
 """The package from Python: typed results of runs, grids and searches."""
 
 import json
+import logging
 
 import pytest
 
@@ -44,6 +45,8 @@ def test_a_named_folder_is_used(quick, tmp_path):
 
 
 def test_a_grid_gives_a_trial_for_each_combination(quick):
+    level, handlers = logging.root.level, list(logging.root.handlers)
+
     found = sweep([*quick, "optimizer=sgd,adam", "seed=0,1"])
 
     assert [dict(trial.parameters) for trial in found.trials] == [
@@ -52,6 +55,7 @@ def test_a_grid_gives_a_trial_for_each_combination(quick):
     assert {trial.status for trial in found.trials} == {"completed"}
     assert all(0 <= trial.values[0] <= 1 and trial.duration_s > 0 for trial in found.trials)
     assert found == Sweep.read(found.folder)
+    assert (logging.root.level, logging.root.handlers) == (level, handlers), "the caller's logging is its own"
 
 
 def test_a_search_gives_its_trials_and_the_best(quick):

@@ -1,12 +1,14 @@
 """What a process has one of: kept from other threads, and put back."""
 
+import logging
+import logging.config
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lightsweep.errors import ConfigError
-from lightsweep.guest import ProcessLock, alone, environment_kept
+from lightsweep.guest import ProcessLock, alone, environment_kept, logging_kept
 
 
 def _train():
@@ -39,3 +41,29 @@ def test_the_environment_is_put_back(monkeypatch):
 
     assert os.environ["LIGHTSWEEP_A"] == "before"
     assert not {"LIGHTSWEEP_B", "LIGHTSWEEP_C"} & set(os.environ)
+
+
+def test_logging_is_put_back(tmp_path):
+    root, mine = logging.getLogger(), logging.getLogger("lightsweep.test_guest")
+    file = logging.FileHandler(tmp_path / "own.log", "w")
+    file.set_name("own")
+    root.addHandler(file)
+    root.setLevel("ERROR")
+    mine.error("before")
+    handlers = list(root.handlers)
+    settings = {
+        "version": 1,
+        "handlers": {"theirs": {"class": "logging.FileHandler", "filename": str(tmp_path / "theirs.log")}},
+        "root": {"level": "DEBUG", "handlers": ["theirs"]},
+    }
+
+    with logging_kept():
+        logging.config.dictConfig(settings)
+        theirs = root.handlers[0]
+
+    mine.error("after")
+    assert (root.level, root.handlers, mine.disabled) == (logging.ERROR, handlers, False)
+    assert (tmp_path / "own.log").read_text() == "before\nafter\n"
+    assert theirs.stream is None
+    assert logging._handlers["own"] is file
+    file.close()

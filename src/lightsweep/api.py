@@ -29,7 +29,7 @@ from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.override_text import override_text, texts
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError, RunFolderError
-from lightsweep.guest import alone, environment_kept
+from lightsweep.guest import alone, environment_kept, logging_kept
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.runs import find_runs
@@ -218,8 +218,8 @@ def sweep(overrides: Sequence[str]) -> Sweep:
 
 @contextmanager
 def _hydra() -> Iterator[Hydra]:
-    """Hydra on lightsweep's groups, with its errors in one line."""
-    with HYDRA.of_this_process(), environment_kept("HYDRA_FULL_ERROR"):
+    """Hydra on lightsweep's groups, with its errors in one line; what it sets for the whole process is put back."""
+    with HYDRA.of_this_process(), environment_kept("HYDRA_FULL_ERROR"), logging_kept():
         os.environ["HYDRA_FULL_ERROR"] = "1"  # the sweeper then raises, where it would end the process
         setbase("1.3")
         prepare_hydra()

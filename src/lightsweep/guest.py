@@ -1,5 +1,6 @@
 """What a process has one of, and lightsweep uses: shared among threads, and put back for the program that it serves."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,3 +57,31 @@ def environment_kept(*names: str) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def logging_kept() -> Iterator[None]:
+    """Put the root logger's handlers and level back, and which loggers are disabled: Hydra sets them for itself.
+
+    It does so by `logging.config.dictConfig`, which closes all handlers that there are. So they are hidden from it: a
+    file that is closed is begun anew, or no longer written.
+    """
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    loggers = [logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    disabled = [logger.disabled for logger in loggers]
+    closable: list[object] = logging._handlerList  # type: ignore[attr-defined]
+    named = logging._handlers  # type: ignore[attr-defined]
+    hidden, names = list(closable), dict(named)
+    closable.clear()
+    try:
+        yield
+    finally:
+        for handler in [handler for handler in root.handlers if handler not in handlers]:
+            handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        for logger, was in zip(loggers, disabled, strict=True):
+            logger.disabled = was
+        closable[:0] = hidden
+        named.update(names)
