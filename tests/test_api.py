@@ -44,6 +44,22 @@ def test_a_named_folder_is_used(quick, tmp_path):
     assert RunPaths(tmp_path / "mine").result.is_file()
 
 
+@pytest.mark.parametrize(
+    ("folder", "resume", "error", "text"),
+    [
+        (None, True, RunFolderError, r"^`resume` needs `folder`, "),
+        ("nothing", True, RunFolderError, r"^nothing is no run folder: it has no config\.yaml$"),
+        ("", False, ConfigError, r"^`folder` must be a path, .* but got ''$"),
+        (5, False, ConfigError, r"^`folder` must be a path, .* but got 5$"),
+    ],
+)
+def test_a_folder_that_cannot_be_meant_is_refused(quick, tmp_path, folder, resume, error, text):
+    with pytest.raises(error, match=text):
+        train(quick, folder, resume)
+
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_grid_gives_a_trial_for_each_combination(quick):
     level, handlers = logging.root.level, list(logging.root.handlers)
 
@@ -164,7 +180,7 @@ def test_a_folder_that_is_no_sweep_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("function", [lightsweep.compose, lightsweep.train, lightsweep.sweep])
-@pytest.mark.parametrize("overrides", ["model=mlp", [3]])
+@pytest.mark.parametrize("overrides", ["model=mlp", [3], None, {"model": "mlp"}, (word for word in ("model=mlp",))])
 def test_overrides_that_are_no_list_of_texts_are_refused(function, overrides):
     with pytest.raises(ConfigError, match=r"^overrides must be a list of texts like .* but got "):
         function(overrides)

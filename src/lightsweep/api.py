@@ -51,7 +51,7 @@ def train(
         cfg: what `compose` gives, or overrides for it, such as `["model=mlp", "optimizer.lr=0.1"]`, but none of what is
             Hydra's own: `folder` stands for `hydra.run.dir`.
         folder: the run's folder; None for a new one under `outputs/`, named by the time.
-        resume: go on from the folder's newest checkpoint.
+        resume: go on from the newest checkpoint of the run in the folder; from the start if it has none yet.
         callbacks: further Lightning callbacks; not those that `docs/extending.md` says a run cannot serve.
 
     Raises:
@@ -60,8 +60,22 @@ def train(
     """
     quiet_imports()
     with alone():
+        place = _folder_of(folder, resume)
         configuration = cfg if isinstance(cfg, DictConfig) else _composed(cfg)
-        return training.train(configuration, Path(folder) if folder is not None else paths.new_run(), resume, callbacks)
+        return training.train(configuration, place, resume, callbacks)
+
+
+def _folder_of(folder: Path | str | None, resume: bool) -> Path:
+    if folder is None and not resume:
+        return paths.new_run()
+    if folder is None:
+        raise RunFolderError("`resume` needs `folder`, that of the run which is to go on")
+    if not isinstance(folder, Path | str) or not str(folder):
+        raise ConfigError(f"`folder` must be a path, or None for a new one under outputs/, but got {folder!r}")
+    run = paths.RunPaths(Path(folder))
+    if resume and not run.config.is_file():
+        raise RunFolderError(f"{run.folder} is no run folder: it has no {run.config.name}")
+    return run.folder
 
 
 def _composed(overrides: Sequence[str]) -> DictConfig:

@@ -39,6 +39,7 @@ def texts(overrides: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: a single text, or what is none.
     """
-    if isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
+    several = isinstance(overrides, Sequence) and not isinstance(overrides, str)
+    if not several or not all(isinstance(word, str) for word in overrides):
         raise ConfigError(f'overrides must be a list of texts like ["model=mlp"] but got {overrides!r}')
     return list(overrides)
