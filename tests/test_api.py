@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 
 import pytest
 
@@ -25,6 +26,23 @@ def quick(mnist_root, tmp_path, monkeypatch):
         "data.val_size=50",
         "data.batch_size=50",
     ]
+
+
+@pytest.fixture
+def long_ago(monkeypatch):
+    """A process that is told to have started long ago."""
+    seconds = iter([1000.0])
+    for module in (lightsweep.training.run, lightsweep.api):
+        monkeypatch.setattr(module, "seconds_since_process_start", lambda: next(seconds, 0.0))
+
+
+def test_what_the_process_did_before_is_not_a_runs_time(quick, long_ago):
+    assert 0 < train(quick).seconds < 1000
+    assert "PL_GLOBAL_SEED" not in os.environ
+
+
+def test_what_the_process_did_before_is_not_the_time_of_a_sweeps_first_run(quick, long_ago):
+    assert 0 < sweep([*quick, "seed=0,1"]).trials[0].duration_s < 1000
 
 
 def test_training_by_overrides_makes_a_folder_of_its_own(quick, tmp_path):

@@ -35,8 +35,12 @@ from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.runs import find_runs
 from lightsweep.statistics import Estimate
 from lightsweep.training import Result
+from lightsweep.training.clock import Clock, seconds_since_process_start
 
 __all__ = ["Comparison", "Difference", "Estimate", "Result", "Sweep", "Trial", "compare", "evaluate", "sweep", "train"]
+
+_LIGHTNINGS = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS")
+"""Environment variables that Lightning leaves behind, from which a caller's `seed_everything()` would take its seed."""
 
 
 def train(
@@ -58,11 +62,12 @@ def train(
         ConfigError, DataError, RunFolderError: before training starts; so where another thread trains.
         RunStopped: Diverged, Interrupted and their kin, with `result.json` written.
     """
+    clock = Clock()
     quiet_imports()
-    with alone():
+    with alone(), environment_kept(*_LIGHTNINGS):
         place = _folder_of(folder, resume)
         configuration = cfg if isinstance(cfg, DictConfig) else _composed(cfg)
-        return training.train(configuration, place, resume, callbacks)
+        return training.train(configuration, place, resume, callbacks, clock)
 
 
 def _folder_of(folder: Path | str | None, resume: bool) -> Path:
@@ -222,6 +227,7 @@ def sweep(overrides: Sequence[str]) -> Sweep:
         SweepFailed: more trials failed than the sweep allows.
     """
     quiet_imports()
+    seconds_since_process_start()  # told once: to the first trial in this process it would be start-up
     given = command_words(texts(overrides))
     with alone(), _hydra() as hydra:
         cfg = hydra.compose_config("train", given, RunMode.MULTIRUN, with_log_configuration=False)
@@ -233,7 +239,7 @@ def sweep(overrides: Sequence[str]) -> Sweep:
 @contextmanager
 def _hydra() -> Iterator[Hydra]:
     """Hydra on lightsweep's groups, with its errors in one line; what it sets for the whole process is put back."""
-    with HYDRA.of_this_process(), environment_kept("HYDRA_FULL_ERROR"), logging_kept():
+    with HYDRA.of_this_process(), environment_kept("HYDRA_FULL_ERROR", *_LIGHTNINGS), logging_kept():
         os.environ["HYDRA_FULL_ERROR"] = "1"  # the sweeper then raises, where it would end the process
         setbase("1.3")
         prepare_hydra()

@@ -53,7 +53,7 @@ class Clock:
 
     @property
     def total(self) -> float:
-        """Seconds since the process's start."""
+        """Seconds of all parts."""
         self.enter(self._part)
         return sum(self.seconds.values())
 

@@ -21,7 +21,7 @@ class Result:
         monitored: its best value.
         epochs: passes over the training split that were finished.
         steps: optimizer steps.
-        seconds: wall time since the process started.
+        seconds: wall time since the process started; of a run from Python, since its call.
         samples_per_second: training examples by the time of the training epochs, validation not counted.
         seconds_by_part: the wall time split up; sums to `seconds`.
         reason: why the run ended early, in a line.

@@ -42,7 +42,13 @@ from lightsweep.training.signals import StopRequest
 from lightsweep.training.trainer import silence_lightning
 
 
-def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequence[Callback] = ()) -> Result:
+def train(
+    cfg: DictConfig,
+    folder: Path,
+    resume: bool = False,
+    callbacks: Sequence[Callback] = (),
+    clock: Clock | None = None,
+) -> Result:
     """Train, pick the best checkpoint, test it, and write everything into a folder.
 
     Args:
@@ -51,6 +57,7 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
         resume: go on from the folder's newest checkpoint; from the start if it has none yet.
         callbacks: further Lightning callbacks. One whose `monitor` is `auto` is told the run's; one that says it is
             `pruned` makes that the run's status, and the run is not tested.
+        clock: counts the run's time from now on; None for one that counts from the process's start.
 
     Returns:
         What `result.json` holds. `Result.monitored` is the value that a sweep looks at.
@@ -59,7 +66,8 @@ def train(cfg: DictConfig, folder: Path, resume: bool = False, callbacks: Sequen
         ConfigError, DataError, RunFolderError: before training starts; a folder that holds a run stays as it was.
         Diverged, Interrupted, RankDied: with `result.json` written.
     """
-    clock, stop = Clock(seconds_since_process_start()), StopRequest()
+    clock = clock if clock is not None else Clock(seconds_since_process_start())
+    stop = StopRequest()
     check(cfg)
     refuse_unserved(callbacks)
     paths = RunPaths(Path(folder).absolute())
