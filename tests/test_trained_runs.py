@@ -244,7 +244,15 @@ def test_a_network_that_cannot_be_exported_is_one_line(trained_run, capfd):
         (predict, ["run={run}", "a.png", "out={run}/config.yaml"], r"error: `out` must be a folder but .* is a file"),
         (predict, ["run={run}", "a.png", "ot=x"], r"error: `ot` is no known key; did you mean 'out'\?"),
         (export, ["run={run}", "format=tflite"], r"error: `format` must be one of onnx, torch_export but got 'tflite'"),
-        (export, ["run={run}", "out=net.pt2"], r"error: `out` must end in \.onnx for format=onnx but got net\.pt2"),
+        (
+            export,
+            ["run={run}", "format=onnx", "out=net.pt2"],
+            r"error: `out` must end in \.onnx for format=onnx but got net\.pt2",
+        ),
+        (export, ["run={run}", "out=net"], r"error: `out` must end in \.onnx or \.pt2, or name .* but got net"),
+        (export, ["run={run}", "out=."], r"error: `out` must be a file but \. is a folder"),
+        (export, ["run={run}", "format=onnx", "out={run}/"], r"error: `out` must be a file but .* is a folder"),
+        (export, ["run={run}", "out={run}/data.json/in/m.pt2"], r"error: .* cannot be written: Not a directory"),
         (export, ["run={run}", "trust=all"], r"error: `trust` must be a list like \[my_package\] but got 'all'"),
     ],
 )

@@ -1,10 +1,9 @@
 """`export.py`: a finished run's network as ONNX or torch.export's file, verified on the whole test set."""
 
-from pathlib import Path
-
 from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
 from lightsweep.cli.trained_run import KEYS, load_run, run_folder
+from lightsweep.exported_file import exported_file
 from lightsweep.paths import RunPaths
 
 
@@ -14,13 +13,12 @@ def export() -> None:
 
 
 def _export() -> None:
-    options = {"format": "onnx"} | arguments(KEYS | {"format", "out"})
+    options = arguments(KEYS | {"format", "out"})
+    format, out = (None if options.get(key) is None else str(options[key]) for key in ("format", "out"))
     run = RunPaths(run_folder(options, "export.py"))
+    format, path = exported_file(format, out, run.exports)
     trained = load_run(options, run.folder)
-    from lightsweep.training.exporting import FORMATS
     from lightsweep.training.exporting import export as write
 
-    format = str(options["format"])
-    default = run.exports / f"model{FORMATS.get(format, '')}"
-    found = write(trained, format, Path(str(options["out"])) if options.get("out") is not None else default)
+    found = write(trained, format, path)
     print(f"{found.path}: equal on {found.examples:,} test examples, largest deviation {found.deviation:.2g}")

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from lightsweep.data.datamodule import NoTestSet
 from lightsweep.errors import ConfigError, LightsweepError, RunFolderError
+from lightsweep.exported_file import refuse_file
 from lightsweep.training.build import build_data
 from lightsweep.training.trained import Trained
 
-FORMATS = {"onnx": ".onnx", "torch_export": ".pt2"}
 LARGEST_DEVIATION = 1e-4
 _METADATA = "lightsweep.json"
 
@@ -59,20 +59,17 @@ def export(trained: Trained, format: str, path: Path) -> Export:
         path: the file.
 
     Raises:
-        ConfigError: a format that is none, a file that is named as another format's, packages that are missing, or a
-            network that cannot be exported.
-        RunFolderError: a run without a test set.
+        ConfigError: a format that is none, a file that is named as another format's or is a folder, packages that are
+            missing, or a network that cannot be exported.
+        RunFolderError: a run without a test set, or a file that cannot be written.
         ExportDiffers: an output differs by more than `LARGEST_DEVIATION`, or a class does.
     """
-    if format not in FORMATS:
-        raise ConfigError(f"`format` must be one of {', '.join(FORMATS)} but got {format!r}")
-    if path.suffix != FORMATS[format] and path.suffix in FORMATS.values():
-        raise ConfigError(f"`out` must end in {FORMATS[format]} for format={format} but got {path}")
+    refuse_file(format, path)
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if format == "onnx" and missing:
         raise ConfigError(f"format=onnx needs {', '.join(missing)}: install lightsweep[onnx]")
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _begin(part, path)
     net = trained.net if trained.dtype == torch.float32 else copy.deepcopy(trained.net).float()
     try:
         run = (_write_onnx if format == "onnx" else _write_program)(net, part, metadata(trained), trained)
@@ -81,6 +78,15 @@ def export(trained: Trained, format: str, path: Path) -> Export:
     finally:
         part.unlink(missing_ok=True)
     return found
+
+
+def _begin(part: Path, path: Path) -> None:
+    """Begin the file, so that a place that cannot be written is told before the work."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def metadata(trained: Trained) -> dict[str, str]:
