@@ -45,13 +45,28 @@ def test_its_gitignore_keeps_the_data_and_not_the_configuration_of_data(tmp_path
 
 
 @pytest.mark.parametrize(
-    "name", ["1st", "my project", "class", "json", "torch", "tests", "a.b", "größe", "_mine", "mine-"]
+    "name",
+    [
+        *("1st", "my project", "a.b", "größe", "_mine", "mine-"),
+        *("class", "json", "torch", "Torch", "hydra-core"),
+        *("tests", "Tests", "data", "outputs", "hydra_plugins", "hydra-plugins", "shared"),
+    ],
 )
 def test_a_name_that_is_no_packages_is_refused(tmp_path, name):
     with pytest.raises(ConfigError, match=r"^a project's "):
         make_project(tmp_path / name)
 
     assert not (tmp_path / name).exists()
+
+
+def test_a_namespace_of_installed_packages_is_taken_and_a_mere_folder_is_not(tmp_path, monkeypatch):
+    for place, name in (("site-packages", "google"), ("here", "mine")):
+        (tmp_path / place / name).mkdir(parents=True)
+        monkeypatch.syspath_prepend(tmp_path / place)
+
+    with pytest.raises(ConfigError, match=r"there is a package 'google' already$"):
+        make_project(tmp_path / "new" / "google")
+    assert make_project(tmp_path / "new" / "mine")
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import keyword
 import re
 import string
 import sys
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +18,9 @@ _PLACES = {"gitignore": ".gitignore", "ci.yml": ".github/workflows/ci.yml"}
 
 _NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_-]*[A-Za-z0-9])?")
 """Python's identifiers that are a distribution's name too: PyPA's "Names and normalization"."""
+
+_TAKEN = ("tests", "conf", "sweeps", "data", "outputs", "shared", "hydra_plugins")
+"""Folders of a project that are not its package, by case folded: some file systems do not tell it apart."""
 
 
 def new() -> None:
@@ -52,8 +56,12 @@ def make_project(folder: Path) -> list[Path]:
         )
     if keyword.iskeyword(package):
         raise ConfigError(f"a project's package is named like it, but {package!r} is a word of Python's own")
-    if package in sys.stdlib_module_names or package in ("tests", "conf", "sweeps") or _installed(package):
-        raise ConfigError(f"a project's package is named like it, but there is a package {package!r} already")
+    if package.casefold() in _TAKEN:
+        raise ConfigError(
+            f"a project's package is named like it, but a project's folder {package.casefold()} is another"
+        )
+    if package in sys.stdlib_module_names or _installed(name, package):
+        raise ConfigError(f"a project's package is named like it, but there is a package {name!r} already")
     made = []
     for source in sorted(path for path in template_dir().rglob("*") if path.is_file() and path.suffix != ".pyc"):
         inside = source.relative_to(template_dir()).as_posix()
@@ -68,6 +76,14 @@ def make_project(folder: Path) -> list[Path]:
     return made
 
 
-def _installed(package: str) -> bool:
+def _installed(name: str, package: str) -> bool:
+    """Whether Python finds another package of that name, or an installer would take the project for another."""
+    if any(True for _ in metadata.Distribution.discover(name=name)):
+        return True
     spec = find_spec(package)
-    return spec is not None and spec.origin is not None  # a mere folder has no origin
+    if spec is None or spec.origin is not None:
+        return spec is not None
+    # without an origin it is a mere folder, unless it lies where packages of several distributions share it
+    return any(
+        {"site-packages", "dist-packages"} & {*Path(place).parts} for place in spec.submodule_search_locations or ()
+    )
