@@ -1,6 +1,8 @@
 """`lightsweep new`: which folder becomes a project."""
 
+import json
 import sys
+import tomllib
 
 import pytest
 
@@ -24,6 +26,41 @@ def test_a_project_has_its_files_and_no_place_left_open(tmp_path):
         "tests/test_my_net.py",
     } <= names
     assert all("$" not in path.read_text() for path in made)
+
+
+@pytest.mark.parametrize(
+    ("package", "url", "source"),
+    [
+        ("tree/src/lightsweep", None, {"path": "tree", "editable": True}),
+        ("site-packages/lightsweep", "file://{here}/a%20tree", {"path": "a tree", "editable": True}),
+        ("site-packages/lightsweep", "file://{here}/a.whl", {"path": "a.whl"}),
+        ("site-packages/lightsweep", "file://{here}/gone", None),
+        ("site-packages/lightsweep", "https://index.example/lightsweep.whl", None),
+        ("site-packages/lightsweep", None, None),
+    ],
+)
+def test_it_takes_lightsweep_from_where_this_one_came(tmp_path, monkeypatch, package, url, source):
+    from lightsweep.cli import new
+
+    for folder in ("tree/src/lightsweep", "site-packages/lightsweep", "a tree"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("tree/pyproject.toml", "a.whl"):
+        (tmp_path / file).touch()
+    info = tmp_path / "site-packages" / "lightsweep-1.dist-info"
+    info.mkdir()
+    if url is not None:
+        (info / "direct_url.json").write_text(json.dumps({"url": url.format(here=tmp_path)}))
+    monkeypatch.setattr(new, "PACKAGE", tmp_path / package)
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+
+    make_project(tmp_path / "mine")
+
+    text = (tmp_path / "mine" / "pyproject.toml").read_text()
+    found = tomllib.loads(text)["tool"]["uv"].get("sources", {})
+    wanted = {"lightsweep": {**source, "path": str(tmp_path / source["path"])}} if source is not None else {}
+    assert found == wanted
+    assert ("Colleagues and CI" in (tmp_path / "mine" / "README.md").read_text()) == bool(wanted)
+    assert "index.example" not in text
 
 
 def test_its_configuration_composes(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """`lightsweep new <folder>`: a project of one's own that runs at once."""
 
+import json
 import keyword
 import re
 import string
@@ -7,11 +8,13 @@ import sys
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from lightsweep.cli.ending import ended_by
 from lightsweep.errors import ConfigError
 from lightsweep.files import write_text
-from lightsweep.paths import template_dir
+from lightsweep.paths import PACKAGE, template_dir
 
 _PLACES = {"gitignore": ".gitignore", "ci.yml": ".github/workflows/ci.yml"}
 """Files that lie in the template under another name than in a project."""
@@ -21,6 +24,16 @@ _NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_-]*[A-Za-z0-9])?")
 
 _TAKEN = ("tests", "conf", "sweeps", "data", "outputs", "shared", "hydra_plugins")
 """Folders of a project that are not its package, by case folded: some file systems do not tell it apart."""
+
+_SOURCES = """
+[tool.uv.sources]
+lightsweep = {{ path = {path}{editable} }}
+"""
+
+_NOTE = """
+`pyproject.toml` takes lightsweep from where it lies on this machine (`[tool.uv.sources]`). Colleagues and CI have no
+such place: name a git repository or a path of theirs there, or leave the lines out where an index has lightsweep.
+"""
 
 
 def new() -> None:
@@ -62,14 +75,14 @@ def make_project(folder: Path) -> list[Path]:
         )
     if package in sys.stdlib_module_names or _installed(name, package):
         raise ConfigError(f"a project's package is named like it, but there is a package {name!r} already")
-    made = []
+    made, further = [], _source_texts(_source())
     for source in sorted(path for path in template_dir().rglob("*") if path.is_file() and path.suffix != ".pyc"):
         inside = source.relative_to(template_dir()).as_posix()
         target = folder / _PLACES.get(inside, inside.replace("package/", f"{package}/"))
         text = string.Template(source.read_text(encoding="utf-8")).substitute(name=name, package=package)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            write_text(target, text)
+            write_text(target, text + further.get(inside, ""))
         except OSError as error:
             raise ConfigError(f"{target} cannot be written: {error.strerror}") from None
         made.append(target)
@@ -87,3 +100,27 @@ def _installed(name: str, package: str) -> bool:
     return any(
         {"site-packages", "dist-packages"} & {*Path(place).parts} for place in spec.submodule_search_locations or ()
     )
+
+
+def _source() -> Path | None:
+    """The folder or the wheel that this lightsweep is of; None where it came from an index.
+
+    Source: PyPA's "Recording the Direct URL Origin of installed distributions".
+    """
+    root = PACKAGE.parents[1]
+    if PACKAGE.parent.name == "src" and (root / "pyproject.toml").is_file():
+        return root
+    for distribution in metadata.Distribution.discover(name="lightsweep"):
+        url = urlsplit(json.loads(distribution.read_text("direct_url.json") or "{}").get("url", ""))
+        place = Path(url2pathname(url.path))
+        return place if url.scheme == "file" and place.exists() else None
+    return None
+
+
+def _source_texts(source: Path | None) -> dict[str, str]:
+    """What files of a project say of it at their end."""
+    if source is None:
+        return {}
+    editable = ", editable = true" if source.is_dir() else ""
+    path = json.dumps(str(source), ensure_ascii=False)  # a basic string of TOML is written like JSON's
+    return {"pyproject.toml": _SOURCES.format(path=path, editable=editable), "README.md": _NOTE}
