@@ -148,6 +148,8 @@ def _wanted(keys: Sequence[str], error: Any) -> str:
         return " or ".join(f"{kind} in {bounds}" for kind, bounds in parts.items())
     bounds = interval(field) if field is not None else ""
     kind = error["type"]
+    if kind in ("string_type", "string_pattern_mismatch") and field is not None and field.examples:
+        return f"a text like {' or '.join(field.examples)} ({field.description})"
     if kind in _TYPES:
         of = " of values" if kind == "list_type" and bounds else ""
         return _TYPES[kind] + of + (f" in {bounds}" if bounds else "")
@@ -155,8 +157,6 @@ def _wanted(keys: Sequence[str], error: Any) -> str:
         choices = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
         null = " or null" if field is not None and type(None) in get_args(field.annotation) else ""
         return (f"one of {choices}" if "," in choices else choices) + null
-    if kind == "string_pattern_mismatch" and field is not None:
-        return f"a text like {error['ctx']['pattern']} ({field.description})"
     if kind == "too_short":
         return f"a list of at least {error['ctx']['min_length']}"
     if kind == "too_long":

@@ -135,7 +135,9 @@ class Trainer(Strict):
     max_epochs: Annotated[int, Field(ge=-1)] = Field(description="passes over the training split; -1: no limit")
     max_steps: Annotated[int, Field(ge=-1)] = Field(description="optimizer steps; -1: no limit")
     max_time: str | None = Field(
-        pattern=r"^\d\d:\d\d:\d\d:\d\d$", description="wall time as DD:HH:MM:SS; null: no limit"
+        pattern=r"^\d\d:\d\d:\d\d:\d\d$",
+        examples=["00:01:30:00"],
+        description="wall time of the epochs, DD:HH:MM:SS; start-up and test are not counted; null: no limit",
     )
     limit_train_batches: Limit = Field(description="batches of an epoch: a number, or a share as 0.1")
     limit_val_batches: Limit = Field(description="validation batches: a number, or a share")
@@ -217,16 +219,20 @@ class Config(Strict):
     logger: dict[str, Logger] | None = Field(description="loggers by name, each with its `_target_`; null: none")
     callbacks: dict[str, Callback] = Field(description="further Lightning callbacks by name, each with its `_target_`")
     metrics: dict[Annotated[str, Field(pattern=r"^\w+$")], Metric] = Field(
-        {}, description="further metrics by name, each with its `_target_`: logged as val/<name> and test/<name>"
+        {},
+        examples=["top3"],
+        description="further metrics by name, each with its `_target_`: logged as val/<name> and test/<name>",
     )
     seed: Seed = Field(description="seed of weights, batch order and dropout")
     monitor: str = Field(
         pattern=r"^(auto|(train|val)/\w+)$",
+        examples=["val/loss"],
         description="metric that picks the best checkpoint; auto: val/acc or val/loss",
     )
     mode: Literal["auto", "min", "max"] = Field(description="whether the monitored metric should fall or rise")
     objectives: list[Annotated[str, Field(pattern=r"^(monitor|seconds|parameters|(train|val)/\w+)$")]] = Field(
         min_length=1,
+        examples=["val/loss"],
         description="what a run returns to a sweep: monitor, seconds, parameters or train/…, val/…",
     )
     test: bool = Field(description="evaluate the best checkpoint on the test set at the end")
