@@ -1,5 +1,6 @@
 """Which runs can go on, by what settings, and that a refusal leaves a run as it was."""
 
+import json
 import os
 
 import pytest
@@ -66,6 +67,46 @@ def test_a_run_that_fails_before_it_has_gone_on_is_left_as_it_was(compose, run, 
         train(compose(*longer), tmp_path / "run", resume=True)
 
     assert texts_of(tmp_path / "run") == before
+
+
+@pytest.fixture
+def left(run, tmp_path):
+    """Ends a run of two epochs, and gives the times that its `result.json` is made to hold, with other fields of it."""
+
+    def ended(**changes):
+        run(*SMALL, folder=tmp_path / "run")
+        values = read_result(RunPaths(tmp_path / "run"))
+        parts = {**values["seconds_by_part"], "validation": 1000.0}
+        times = {"seconds_by_part": parts, "seconds": sum(parts.values()), "samples_per_second": 9.5}
+        RunPaths(tmp_path / "run").result.write_text(json.dumps({**values, **times, **changes}))
+        return times
+
+    return ended
+
+
+@pytest.mark.parametrize("status", ["completed", "failed"])
+def test_a_finished_run_that_goes_on_for_nothing_keeps_its_times(compose, tmp_path, left, status):
+    times = left(status=status)
+
+    result = train(compose(*SMALL), tmp_path / "run", resume=True)
+
+    assert ({key: getattr(result, key) for key in times} == times) == (status == "completed")
+    assert read_result(RunPaths(tmp_path / "run"))["seconds"] == result.seconds >= times["seconds"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "counted"),
+    [({}, True), ({"steps": 3}, False), ({"status": "running"}, False), ({"seconds_by_part": {}}, False)],
+)
+def test_the_time_after_the_last_checkpoint_counts_unless_its_steps_are_made_again(
+    compose, tmp_path, left, changes, counted
+):
+    left(**changes)
+
+    result = train(compose(*SMALL[:-1], "trainer.max_epochs=3"), tmp_path / "run", resume=True)
+
+    assert (result.seconds > 1000) == counted
+    assert result.seconds == pytest.approx(sum(result.seconds_by_part.values()))
 
 
 def test_a_run_that_begins_anew_replaces_what_the_folder_held(compose, run, tmp_path, capsys):

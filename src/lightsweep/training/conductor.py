@@ -14,6 +14,7 @@ from lightsweep.training.clock import Clock
 from lightsweep.training.progress import Bar
 from lightsweep.training.randomness import draw_apart, random_states, restore_random_state
 from lightsweep.training.recorder import Recorder
+from lightsweep.training.sessions import Earlier
 from lightsweep.training.stepper import Stepper
 from lightsweep.training.synchronizing import buffers_by_rank, share_buffers
 from lightsweep.training.tally import Sums
@@ -34,6 +35,7 @@ class Conductor(Callback):
         started: whether training began, with all that a checkpoint held taken up.
         describe: writes what the run is into its folder; of one that goes on, once it has made a step.
         described: whether it was called.
+        earlier: the sessions of a run that goes on, as they ended; None where the last was killed.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Conductor(Callback):
         self.log_every_n_steps, self.monitor = log_every_n_steps, monitor
         self.started = self.described = False
         self.describe: Callable[[], None] = lambda: None
+        self.earlier: Earlier | None = None
         self._logged_step = 0
         self._validated = self._closed = False
         self._random: list[dict[str, Any]] = []
@@ -146,7 +149,8 @@ class Conductor(Callback):
         self._logged_step = state_dict["logged_step"]
         self._random, self._buffers = state_dict["random"], state_dict["buffers"]
         self._closed = state_dict["closed"]
-        for part, seconds in state_dict["seconds"].items():
+        closed = self.earlier.seconds_until(self.stepper.steps) if self.earlier is not None else None
+        for part, seconds in (closed if closed is not None else state_dict["seconds"]).items():
             self.clock.seconds[part] += seconds
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:

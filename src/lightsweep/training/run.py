@@ -36,6 +36,7 @@ from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
 from lightsweep.training.result import Result
 from lightsweep.training.resuming import has_checkpoint, held, refuse_changes, replace_run, resume_from
+from lightsweep.training.sessions import Earlier
 from lightsweep.training.sharding import load_weights
 from lightsweep.training.siblings import Siblings
 from lightsweep.training.signals import StopRequest
@@ -81,6 +82,7 @@ def train(
                 refuse_changes(cfg, paths)
             seed_everything(cfg.seed, workers=True, verbose=False)
             parts = build(cfg, paths, clock, stop, callbacks)
+            parts.conductor.earlier = Earlier.read(paths) if going_on else None
             _note(cfg, parts, result)
             parts.conductor.describe = partial(_describe, cfg, parts, paths, result)
             if not going_on:
@@ -306,6 +308,8 @@ def _leave_group() -> None:
 def _close(clock: Clock, cfg: DictConfig, paths: RunPaths, result: Result, parts: Parts | None) -> None:
     result.seconds = clock.total
     result.seconds_by_part = dict(clock.seconds)
+    if parts is not None and parts.conductor.earlier is not None:
+        parts.conductor.earlier.repeat_in(result)
     if getattr(rank_zero_only, "rank", 0) != 0:
         return
     try:
