@@ -26,6 +26,7 @@ def run() -> Callable[..., list[Outcome]]:
         devices_per_job: int = 1,
         preload: tuple[str, ...] = (),
         on_event: Callable[[JobEvent], None] | None = None,
+        is_last: Callable[[Outcome], bool] | None = None,
     ) -> list[Outcome]:
         gpus = find_gpus(os.environ) if real_gpus else tuple(Gpu(str(index)) for index in range(fake_gpus))
         machine = Machine(gpus=gpus, num_cores=2, memory_gib=None)
@@ -38,6 +39,6 @@ def run() -> Callable[..., list[Outcome]]:
             Job(number, cloudpickle.dumps(call[0]), call[1:], label=f"call={number}")
             for number, call in enumerate(calls)
         ]
-        return Pool(plan_slots(settings, machine), preload, on_event=on_event).run(jobs)
+        return Pool(plan_slots(settings, machine), preload, on_event=on_event, is_last=is_last).run(jobs)
 
     return _run

@@ -9,9 +9,11 @@ from lightsweep.launching.hydra_jobs import (
     devices_per_job,
     hydra_errors,
     job_return,
+    says_no_more,
     single_run_argv,
 )
 from lightsweep.launching.outcome import pack_error
+from lightsweep.launching.run_job import NoMore
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,18 @@ def test_a_dead_job_is_failed_with_its_overrides() -> None:
     assert (given.status, given.overrides) == (JobStatus.FAILED, ["lr=1"])
     with pytest.raises(RuntimeError, match="gone"):
         _ = given.return_value
+
+
+def test_a_dropped_job_has_returned_nothing_and_not_failed() -> None:
+    given = job_return(Outcome(dropped=True), ["lr=1"])
+    assert (given.status, given.overrides, given.return_value) == (JobStatus.COMPLETED, ["lr=1"], None)
+
+
+@pytest.mark.parametrize(("returned", "expected"), [(NoMore(), True), (None, False), (0.5, False)])
+def test_a_job_says_by_what_it_returns_that_no_other_need_start(returned: object, expected: bool) -> None:
+    result = JobReturn(status=JobStatus.COMPLETED, _return_value=returned)
+    assert says_no_more(Outcome(result)) is expected
+    assert not says_no_more(Outcome(error=RuntimeError("gone")))
 
 
 def test_errors_in_settings_are_both_ours_and_hydras() -> None:

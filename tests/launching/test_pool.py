@@ -46,6 +46,13 @@ def test_a_freed_slot_goes_on_while_another_job_still_runs(run: Run, tmp_path: P
     assert values(run(slow, *quick)) == ["last", "first", "second", "last"]
 
 
+def test_jobs_that_have_not_started_are_dropped_when_one_says_that_it_is_the_last(run: Run, tmp_path: Path) -> None:
+    calls = [(do.touch, tmp_path, name) for name in ("a", "last", "b", "c")]
+    outcomes = run(*calls, num_slots=1, is_last=lambda outcome: outcome.value == "last")
+    assert outcomes == [Outcome("a"), Outcome("last"), Outcome(dropped=True), Outcome(dropped=True)]
+    assert not (tmp_path / "b").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_a_killed_job_costs_itself_only(run: Run, tmp_path: Path, number: signal.Signals) -> None:
     calls = [(do.touch, tmp_path, "a"), (do.kill_self, number), (do.touch, tmp_path, "b"), (do.touch, tmp_path, "c")]

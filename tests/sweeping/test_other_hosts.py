@@ -57,7 +57,7 @@ def test_a_trial_of_another_host_is_run_again_only_when_its_signs_of_life_have_c
 
 def test_of_two_hosts_that_claim_the_last_trial_at_once_the_later_withdraws(plan, monkeypatch):
     monkeypatch.setattr("lightsweep.sweeping.claim.local_file", lambda _: None)  # a server: no lock is shared
-    monkeypatch.setattr("lightsweep.sweeping.claim._may_start", lambda *_: True)  # each looked before the other claimed
+    monkeypatch.setattr("lightsweep.sweeping.claim.may_start", lambda *_: True)  # each looked before the other claimed
     plan = replace(plan, n_trials=1)
 
     assert claim(plan).number == 0

@@ -76,13 +76,13 @@ class LocalLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run all jobs; see `lightsweep.launching.hydra_launch.launch`."""
         from lightsweep.launching import Pool, plan_slots
-        from lightsweep.launching.hydra_jobs import devices_per_job
+        from lightsweep.launching.hydra_jobs import devices_per_job, says_no_more
         from lightsweep.launching.hydra_launch import launch
 
         def run(_folder: Path, jobs: "list[Job]") -> "list[Outcome]":
             slots = plan_slots(self.settings, self.machine, len(jobs))
             log.info(f"Launching {len(jobs)} jobs in {len(slots)} slots, {slots[0].num_threads} threads each")
-            return Pool(slots, self.preload, self.grace_s, self._see).run(jobs)
+            return Pool(slots, self.preload, self.grace_s, self._see, says_no_more).run(jobs)
 
         devices_per_job(self.settings.devices_per_job, self.config, job_overrides)
         return launch(self.hydra_context, self.task_function, self.config, job_overrides, initial_job_idx, run)

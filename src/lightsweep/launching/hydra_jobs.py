@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from lightsweep.errors import ConfigError
 from lightsweep.launching.job import Job
 from lightsweep.launching.outcome import JobDied, JobStopped, Outcome, PackedError, pack_error, unpack_error
-from lightsweep.launching.run_job import BARE, run_job
+from lightsweep.launching.run_job import BARE, NoMore, run_job
 
 log = logging.getLogger(__name__)
 
@@ -131,16 +131,21 @@ def _count(devices: Any) -> int:
 
 
 def job_return(outcome: Outcome, overrides: Sequence[str]) -> JobReturn:
-    """What Hydra's sweepers expect; a job that could not answer has no more than its overrides and its error."""
-    if outcome.error is not None:
+    """What Hydra's sweepers expect; a job that could not answer, or was dropped, has little more than overrides."""
+    if outcome.error is not None or outcome.dropped:
         result = JobReturn(overrides=list(overrides), task_name=JobRuntime.instance().get("name"))
-        result.status = JobStatus.FAILED
+        result.status = JobStatus.COMPLETED if outcome.dropped else JobStatus.FAILED
         result.return_value = outcome.error
         return result
     result = outcome.value
     if isinstance(result._return_value, PackedError):
         result.return_value = unpack_error(result._return_value)
     return result
+
+
+def says_no_more(outcome: Outcome) -> bool:
+    """Whether the job's task function has returned a `NoMore`."""
+    return outcome.error is None and isinstance(outcome.value._return_value, NoMore)
 
 
 def log_failure(job: Job, outcome: Outcome | None) -> None:

@@ -75,10 +75,11 @@ class PackedError:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of one job: either `value`, or `error` if that is not None."""
+    """The end of one job: either `value`, or `error` if that is not None; of one that was dropped, neither."""
 
     value: Any = None
     error: Exception | None = None
+    dropped: bool = False
 
 
 def pack_error(error: BaseException) -> PackedError:

@@ -20,6 +20,7 @@ class Pool:
         preload: modules for the warm server to import.
         grace_s: how long jobs may take to end after Ctrl-C or SIGTERM, in seconds, before they are killed.
         on_event: called in the launching thread for every start and end.
+        is_last: whether an outcome says that the jobs that have not started are needless; they are dropped then.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class Pool:
         preload: Sequence[str] = (),
         grace_s: float = 10.0,
         on_event: Callable[[JobEvent], None] | None = None,
+        is_last: Callable[[Outcome], bool] | None = None,
     ) -> None:
         self.slots = list(slots)
         self.preload = tuple(preload)
         self.grace_s = grace_s
         self.on_event = on_event
+        self.is_last = is_last
 
     def run(self, jobs: Iterable[Job]) -> list[Outcome]:
         """Run all jobs and give their outcomes in the order of the jobs; a job's failure is an outcome, not an error.
@@ -44,7 +47,7 @@ class Pool:
         """
         jobs = list(jobs)
         with StopSignals() as stop:
-            shift = Shift(jobs, self.slots, self.preload, stop, self.grace_s, self.on_event)
+            shift = Shift(jobs, self.slots, self.preload, stop, self.grace_s, self.on_event, self.is_last)
             try:
                 shift.work()
             finally:

@@ -7,6 +7,7 @@ composed for this job, in the job's own process or for one trial.
 import os
 from contextlib import chdir, nullcontext
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 from typing import cast
@@ -20,6 +21,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 BARE = "runs_bare"
 """Attribute of a task function that does not look at its configuration, and whose JobReturn nobody looks at for one."""
+
+
+@dataclass(frozen=True)
+class NoMore:
+    """What a task function returns that had nothing to do: jobs that have not started would find nothing either.
+
+    A launcher may drop them; one that does not know it starts them for nothing.
+    """
 
 
 def run_job(task_function: TaskFunction, config: DictConfig, callbacks: Callbacks) -> JobReturn:

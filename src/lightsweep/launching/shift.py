@@ -57,6 +57,7 @@ class Shift:
         stop: StopSignals,
         grace_s: float,
         on_event: Callable[[JobEvent], None] | None,
+        is_last: Callable[[Outcome], bool] | None,
     ) -> None:
         self.queue = deque(jobs)
         self.free = deque(slots)
@@ -64,6 +65,7 @@ class Shift:
         self.stop = stop
         self.grace_s = grace_s
         self.on_event = on_event
+        self.is_last = is_last
         self.server = shared_server(preload)
         self.running: dict[int, _Running] = {}
         self.outcomes: dict[int, Outcome] = {}
@@ -75,7 +77,8 @@ class Shift:
         while self.running or (self.queue and self.stopped_by is None):
             while self.queue and self.free and self.server.ready and self.stopped_by is None:
                 self._start(self.queue.popleft(), self.free.popleft())
-            self._listen()
+            if self.running or self.queue:  # the queue may have been dropped
+                self._listen()
 
     def kill(self) -> None:
         """Kill what still runs, and wait for its end."""
@@ -157,6 +160,10 @@ class Shift:
         if isinstance(outcome.error, JobDied):
             log.error(str(outcome.error))
         self._tell("ended", run, outcome)
+        if self.queue and self.is_last is not None and self.is_last(outcome):
+            log.info(f"{len(self.queue)} jobs are not started: there is nothing left to do")
+            self.outcomes.update({job.number: Outcome(dropped=True) for job in self.queue})
+            self.queue.clear()
 
     def _tell(self, kind: str, run: _Running, outcome: Outcome | None = None) -> None:
         if self.on_event is not None:

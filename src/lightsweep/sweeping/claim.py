@@ -38,7 +38,7 @@ def claim(plan: Plan) -> Trial | None:
         release_orphans(plan)
         storage, study_id = study_storage(plan)
         counts = marks.count(storage.get_all_trials(study_id, deepcopy=False))
-        if not _may_start(plan, counts, storage, study_id):
+        if not may_start(plan, counts, storage, study_id):
             return None
         study = load_study(plan, trial_index=counts.created)
         trial = study.ask()
@@ -50,7 +50,8 @@ def claim(plan: Plan) -> Trial | None:
         return trial
 
 
-def _may_start(plan: Plan, counts: marks.TrialCounts, storage: BaseStorage, study_id: int) -> bool:
+def may_start(plan: Plan, counts: marks.TrialCounts, storage: BaseStorage, study_id: int) -> bool:
+    """Whether the sweep has time, need and settings for a further trial."""
     if plan.deadline is not None and time.time() >= plan.deadline:
         return False
     if counts.counted + counts.running >= plan.n_trials or is_hopeless(plan, counts):

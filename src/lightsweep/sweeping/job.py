@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
+from lightsweep.launching.run_job import NoMore
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import KILLED, claim, give_up, run_again
 from lightsweep.sweeping.custom_space import draw_custom
@@ -40,13 +41,14 @@ class TrialJob:
     def __init__(self, plan: Plan, task: TaskRun, max_trials: int | None = 1) -> None:
         self.plan, self.task, self.max_trials = plan, task, max_trials
 
-    def __call__(self, _config: DictConfig) -> None:
-        """Run trials until the job has had its share or the sweep needs no more."""
+    def __call__(self, _config: DictConfig) -> NoMore | None:
+        """Run trials until the job has had its share or the sweep needs no more, and say which it was."""
         for _ in count() if self.max_trials is None else range(self.max_trials):
             trial = claim(self.plan)
             if trial is None:
-                return
+                return NoMore()
             self._run(trial)
+        return None
 
     def _run(self, trial: Trial) -> None:
         before = children()

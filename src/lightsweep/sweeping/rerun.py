@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from optuna.study import Study
 from optuna.trial import TrialState
 
+from lightsweep.launching.run_job import NoMore
 from lightsweep.paths import RunPaths, SweepPaths
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_gone
@@ -143,13 +144,14 @@ class RerunJob:
     def __init__(self, plan: Plan, task: TaskRun, reruns: Sequence[Rerun], max_runs: int | None = 1) -> None:
         self.plan, self.task, self.reruns, self.max_runs = plan, task, tuple(reruns), max_runs
 
-    def __call__(self, _config: DictConfig) -> None:
-        """Make re-runs until the job has had its share or none is left."""
+    def __call__(self, _config: DictConfig) -> NoMore | None:
+        """Make re-runs until the job has had its share or none is left, and say which it was."""
         for _ in count() if self.max_runs is None else range(self.max_runs):
             rerun = self._claim()
             if rerun is None:
-                return
+                return NoMore()
             self._run(rerun)
+        return None
 
     def _claim(self) -> Rerun | None:
         """The first re-run that nobody has finished or is at, marked as this process's."""

@@ -27,7 +27,7 @@ from lightsweep.files import write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.screen import draws
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.claim import is_hopeless, release_orphans
+from lightsweep.sweeping.claim import is_hopeless, may_start, release_orphans
 from lightsweep.sweeping.composer import Composer
 from lightsweep.sweeping.config_keys import hydra_overrides
 from lightsweep.sweeping.custom_space import check_custom
@@ -42,7 +42,7 @@ from lightsweep.sweeping.rerun_report import write_rerun_tables
 from lightsweep.sweeping.results import write_results
 from lightsweep.sweeping.settings import enqueued, job_shares, make_plan
 from lightsweep.sweeping.storage import local_file, lock_path, open_storage
-from lightsweep.sweeping.study import enqueue, open_study, queued_parameters
+from lightsweep.sweeping.study import enqueue, open_study, queued_parameters, study_storage
 from lightsweep.sweeping.summary import failure_table, print_summary
 from lightsweep.sweeping.task_run import TaskRun, mask_storage
 
@@ -206,7 +206,7 @@ def _run_trials(study: optuna.Study, plan: Plan, crew: _Crew, job: TrialJob) -> 
             index += len(returns)
             if _counts(study).created == before.created:
                 _raise_first_error(returns)
-                return  # jobs found nothing to do: the time is up, or the space is exhausted
+                return  # jobs found nothing to do
 
 
 def _shown(study: optuna.Study, plan: Plan, launcher: Launcher) -> Progress:
@@ -268,7 +268,7 @@ def _wanted(study: optuna.Study, plan: Plan) -> int:
     with exclusive(lock_path(plan.storage, plan.folder)):
         release_orphans(plan, jobs_ended=True)
     counts = _counts(study)
-    if is_hopeless(plan, counts):
+    if not may_start(plan, counts, *study_storage(plan)):
         return 0
     return plan.n_trials - counts.counted - counts.running
 

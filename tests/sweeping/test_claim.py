@@ -1,0 +1,36 @@
+"""When a sweep starts a further trial, and what its draws are seeded by."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lightsweep.launching.run_job import NoMore
+from lightsweep.sweeping import marks
+from lightsweep.sweeping.job import TrialJob
+from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.space import build_space
+from lightsweep.sweeping.storage import storage_spec
+from lightsweep.sweeping.study import open_study
+from lightsweep.sweeping.sweep import _wanted
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    space = build_space({"x": "interval(0,1)"}, None, [])
+    node = {"_target_": "optuna.samplers.RandomSampler", "seed": 0}
+    return Plan("s", storage_spec(None, tmp_path), tmp_path, ("minimize",), node, None, space, 9)
+
+
+@pytest.mark.parametrize(
+    ("changes", "exhausted", "wanted"),
+    [({}, False, 9), ({"deadline": 1.0}, False, 0), ({"n_trials": 0}, False, 0), ({}, True, 0)],
+)
+def test_a_sweep_that_may_start_no_trial_hands_out_no_jobs_and_a_job_that_is_out_says_so(
+    plan, changes, exhausted, wanted
+):
+    study, plan = open_study(plan), replace(plan, **changes)
+    study.set_user_attr(marks.STUDY_EXHAUSTED, exhausted)
+    assert _wanted(study, plan) == wanted
+    if not wanted:
+        assert TrialJob(plan, task=None)(None) == NoMore()
