@@ -4,15 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from optuna.trial import TrialState
 
 from lightsweep.launching.run_job import NoMore
 from lightsweep.sweeping import marks
+from lightsweep.sweeping.claim import claim
 from lightsweep.sweeping.job import TrialJob
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.storage import storage_spec
 from lightsweep.sweeping.study import open_study
 from lightsweep.sweeping.sweep import _wanted
+from lightsweep.sweeping.trial_outcome import TrialOutcome
 
 
 @pytest.fixture
@@ -34,3 +37,16 @@ def test_a_sweep_that_may_start_no_trial_hands_out_no_jobs_and_a_job_that_is_out
     assert _wanted(study, plan) == wanted
     if not wanted:
         assert TrialJob(plan, task=None)(None) == NoMore()
+
+
+def test_a_trial_that_lost_a_rank_is_run_again_until_its_settings_have_lost_one_too_often(plan):
+    study, plan = open_study(plan), replace(plan, max_kills=2)
+    died = TrialOutcome(TrialState.FAIL, reason="rank 1 was killed by signal 9 (SIGKILL)", lost=True)
+    for _ in range(2):
+        trial = claim(plan)
+        plan.space.suggest(trial, {}.get)
+        TrialJob(plan, task=None)._tell(trial, died)
+    first, second = study.trials
+    assert [marks.condition(trial) for trial in (first, second)] == ["not_counted", "failed"]
+    assert second.params == first.params
+    assert second.user_attrs[marks.REASON] == f"{died.reason}, as 1 before it with these settings"

@@ -5,6 +5,7 @@ import json
 import statistics
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,10 +15,12 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from optuna.distributions import FloatDistribution
 
+from lightsweep.errors import RankDied
 from lightsweep.statistics import t_quantile
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.plan import Plan, RerunSettings
-from lightsweep.sweeping.rerun import RerunResult, note_seed, wanted_reruns
+from lightsweep.sweeping.rerun import RerunJob, RerunResult, note_seed, results_of, wanted_reruns
+from lightsweep.sweeping.rerun_report import rerun_lines
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.storage import lock_path, storage_spec
 from lightsweep.sweeping.study import open_study
@@ -189,6 +192,30 @@ def tuned(plan):
         optuna.trial.create_trial(params={"x": 0.5}, distributions={"x": FloatDistribution(0, 1)}, value=3.0)
     )
     return study
+
+
+@pytest.mark.parametrize(("max_kills", "kills"), [(5, 2), (2, 2)])
+def test_rerun_that_loses_a_rank_is_made_again_unless_it_loses_one_each_time(
+    tuned, plan, monkeypatch, max_kills, kills
+):
+    ends = [*[JobReturn(status=JobStatus.FAILED, _return_value=RankDied(1, -9, None))] * kills]
+    ends += [JobReturn(status=JobStatus.COMPLETED, _return_value=2.0)] * 2
+    monkeypatch.setattr("lightsweep.sweeping.rerun.logging_restored", nullcontext)
+    task = SimpleNamespace(compose=lambda *_: (None, plan.folder), run=lambda *_: ends.pop(0))
+    reruns = wanted_reruns(tuned, plan)
+    RerunJob(replace(plan, max_kills=max_kills), task, reruns, None)(None)
+    first, second = results_of(reruns, plan)
+    assert (first.state, first.kills, second.state) == ("complete" if max_kills == 5 else "failed", kills, "complete")
+    reason = "rank 1 was killed by signal 9 (SIGKILL), as 1 before it with these settings"
+    assert first.reason == ("" if max_kills == 5 else reason)
+
+
+def test_rerun_that_did_not_end_is_told_from_one_that_never_began(tuned, plan):
+    reruns = wanted_reruns(tuned, plan)
+    tuned.set_user_attr(reruns[0].mark, asdict(RerunResult("running")))
+    _, lost, not_run, *_ = rerun_lines(reruns, tuned, plan)
+    assert lost == "  seed 0 lost: its process ended before the task did; start the sweep again to run it again"
+    assert not_run == "  seed 1 not run: start the sweep again to run it"
 
 
 def test_jobs_that_fail_before_they_claim_a_rerun_are_the_sweeps_error(tuned, plan):

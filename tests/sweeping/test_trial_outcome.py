@@ -6,6 +6,7 @@ import torch
 from hydra.core.utils import JobReturn, JobStatus
 from optuna.trial import TrialState
 
+from lightsweep.errors import RankDied
 from lightsweep.sweeping.task_run import write_error
 from lightsweep.sweeping.trial_outcome import TrialOutcome, outcome_of_return
 
@@ -44,6 +45,13 @@ def test_odd_object_fails_its_trial_with_a_reason_that_any_file_takes(value, rea
     assert outcome.reason == reason
     write_error(tmp_path, JobReturn(status=JobStatus.FAILED, _return_value=value))
     assert (tmp_path / "error.txt").exists() == isinstance(value, Exception)
+
+
+@pytest.mark.parametrize(("code", "lost"), [(-9, True), (-11, True), (1, False)])
+def test_a_killed_rank_is_a_lost_process_and_one_that_ended_by_itself_a_failure(code, lost):
+    outcome = returned(RankDied(1, code, None))
+    assert (outcome.state, outcome.lost) == (TrialState.FAIL, lost)
+    assert "rank 1 " in outcome.reason
 
 
 @pytest.mark.parametrize("value", [[1.5, 2], (1.5, 2), np.array([1.5, 2]), torch.tensor([1.5, 2])])

@@ -89,14 +89,17 @@ def release_orphans(plan: Plan, jobs_ended: bool = False) -> int:
     if orphans:
         study = load_study(plan)
         for trial in orphans:
-            _release(storage, study, trial, plan.max_kills)
+            owner = trial.user_attrs.get(marks.OWNER)
+            who = f"process {owner['pid']} on {owner['host'].partition(' ')[0]}" if owner else "its process"
+            lose(study, storage, trial, f"{who} is gone", plan.max_kills)
     return len(orphans)
 
 
-def _release(storage: BaseStorage, study: Study, trial: FrozenTrial, max_kills: int) -> None:
-    """Run an orphan's settings again, unless they lose every process that tries them: then they are what kills it."""
-    owner = trial.user_attrs.get(marks.OWNER)
-    who = f"process {owner['pid']} on {owner['host'].partition(' ')[0]}" if owner else "its process"
+def lose(study: Study, storage: BaseStorage, trial: FrozenTrial, reason: str, max_kills: int) -> None:
+    """Run the settings of a trial again that has lost a process.
+
+    Unless they lose one each time that they are tried: then they are what kills it.
+    """
     kills = trial.user_attrs.get(marks.KILLS, 0) + 1
     storage_id = trial._trial_id
     try:
@@ -104,9 +107,9 @@ def _release(storage: BaseStorage, study: Study, trial: FrozenTrial, max_kills: 
     except UpdateFinishedTrialError:
         return
     if kills >= max_kills:
-        finish(storage, storage_id, f"{who} is gone, as {kills - 1} before it with these settings")
+        finish(storage, storage_id, f"{reason}, as {kills - 1} before it with these settings")
     else:
-        give_up(study, storage, storage_id, f"{who} is gone")
+        give_up(study, storage, storage_id, reason)
 
 
 def _is_orphan(trial: FrozenTrial, plan: Plan, jobs_ended: bool) -> bool:

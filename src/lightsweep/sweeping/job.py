@@ -13,7 +13,7 @@ from optuna.trial import Trial, TrialState
 
 from lightsweep.launching.run_job import NoMore
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.claim import KILLED, claim, give_up, run_again
+from lightsweep.sweeping.claim import KILLED, claim, give_up, lose, run_again
 from lightsweep.sweeping.custom_space import draw_custom
 from lightsweep.sweeping.heartbeat import beating
 from lightsweep.sweeping.isolation import children, end_children
@@ -104,6 +104,10 @@ class TrialJob:
         storage, study_id = study_storage(self.plan)
         if outcome.from_outside:
             give_up(trial.study, storage, trial._trial_id, outcome.reason)
+            return
+        if outcome.lost:
+            killed = storage.get_trial(trial._trial_id)
+            lose(trial.study, storage, killed, outcome.reason, self.plan.max_kills)
             return
         attempt = trial.user_attrs.get(marks.ATTEMPT, 0)
         try:

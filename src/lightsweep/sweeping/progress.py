@@ -74,7 +74,7 @@ def finished_reruns(reruns: Sequence[Rerun], plan: Plan) -> Finished:
         return {
             rerun.mark: partial(_rerun_line, rerun, result)
             for rerun, result in zip(reruns, results_of(reruns, plan), strict=True)
-            if result is not None and result.state != "running"
+            if result is not None and result.is_final
         }
 
     return look

@@ -7,7 +7,7 @@ serves, two sweeps on one study share the work, and what is finished is not run 
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -61,13 +61,14 @@ class RerunResult:
     """What is kept of a re-run in the study.
 
     Args:
-        state: running, complete or failed.
+        state: running, lost, complete or failed.
         owner: the process that runs it, as a mapping.
         started: `time.time()` of its start.
         alive: `time.time()` of its last sign of life.
         value: what the task returned.
         test: the metrics `test/…` of the run's result.json, where it has one.
-        reason: why it failed.
+        reason: why it failed or was lost.
+        kills: how often it has lost a process.
     """
 
     state: str
@@ -78,6 +79,12 @@ class RerunResult:
     value: float | None = None
     test: dict[str, float] = field(default_factory=dict)
     reason: str = ""
+    kills: int = 0
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the task has ended, well or not."""
+        return self.state in ("complete", "failed")
 
 
 def wanted_reruns(study: Study, plan: Plan) -> list[Rerun]:
@@ -124,9 +131,9 @@ def results_of(reruns: Sequence[Rerun], plan: Plan) -> list[RerunResult | None]:
 
 
 def unfinished(reruns: Sequence[Rerun], plan: Plan) -> list[Rerun]:
-    """Those without a result: never started, or started by a process that is gone or still at it."""
+    """Those without a result: never started, lost, or started by a process that is gone or still at it."""
     results = results_of(reruns, plan)
-    return [rerun for rerun, result in zip(reruns, results, strict=True) if result is None or result.state == "running"]
+    return [rerun for rerun, result in zip(reruns, results, strict=True) if result is None or not result.is_final]
 
 
 class RerunJob:
@@ -147,43 +154,53 @@ class RerunJob:
     def __call__(self, _config: DictConfig) -> NoMore | None:
         """Make re-runs until the job has had its share or none is left, and say which it was."""
         for _ in count() if self.max_runs is None else range(self.max_runs):
-            rerun = self._claim()
-            if rerun is None:
+            claimed = self._claim()
+            if claimed is None:
                 return NoMore()
-            self._run(rerun)
+            self._run(*claimed)
         return None
 
-    def _claim(self) -> Rerun | None:
+    def _claim(self) -> tuple[Rerun, RerunResult] | None:
         """The first re-run that nobody has finished or is at, marked as this process's."""
         with exclusive(lock_path(self.plan.storage, self.plan.folder)):
             for rerun, result in zip(self.reruns, results_of(self.reruns, self.plan), strict=True):
-                if result is None or (result.state == "running" and self._is_abandoned(result)):
-                    self._keep(rerun, self._running(time.time()))
-                    return rerun
+                if result is not None and result.state == "running" and self._is_abandoned(result):
+                    result = self._lose(rerun, result, "its process is gone")
+                if result is None or result.state == "lost":
+                    kills = 0 if result is None else result.kills
+                    owner = Owner.here(self.plan.sweep).to_attribute()
+                    running = RerunResult("running", owner, time.time(), time.time(), kills=kills)
+                    self._keep(rerun, running)
+                    return rerun, running
         return None
 
-    def _running(self, started: float) -> RerunResult:
-        return RerunResult("running", Owner.here(self.plan.sweep).to_attribute(), started, time.time())
+    def _lose(self, rerun: Rerun, running: RerunResult, reason: str) -> RerunResult:
+        """Leave a re-run that has lost a process to the next job, unless it loses one each time that it is made."""
+        kills = running.kills + 1
+        is_last = kills >= self.plan.max_kills
+        reason = f"{reason}, as {kills - 1} before it with these settings" if is_last else reason
+        lost = replace(running, state="failed" if is_last else "lost", reason=reason, kills=kills)
+        self._keep(rerun, lost)
+        return lost
 
     def _is_abandoned(self, result: RerunResult) -> bool:
         return is_gone(Owner.from_attribute(result.owner), result.alive, self.plan)
 
-    def _run(self, rerun: Rerun) -> None:
-        started, before = time.time(), children()
+    def _run(self, rerun: Rerun, running: RerunResult) -> None:
+        before = children()
         with logging_restored():
             try:
-                with beating(self.plan, lambda: self._keep(rerun, self._running(started))):
+                with beating(self.plan, lambda: self._keep(rerun, replace(running, alive=time.time()))):
                     outcome, test = self._outcome(rerun)
             except SystemExit as error:
                 outcome, test = outcome_of_error(error), {}
                 if outcome.from_outside:
                     raise
-        state = "complete" if outcome.state is TrialState.COMPLETE else "failed"
-        value = outcome.values[0] if outcome.values else None
-        seconds = round(time.time() - started, 3)
-        owner = Owner.here().to_attribute()
-        self._keep(rerun, RerunResult(state, owner, started, time.time(), seconds, value, test, outcome.reason))
-        if state == "failed":
+        if outcome.lost:
+            self._lose(rerun, running, outcome.reason)
+        else:
+            self._keep(rerun, _ended(running, outcome, test))
+        if outcome.state is not TrialState.COMPLETE:
             end_children(before)
 
     def _outcome(self, rerun: Rerun) -> tuple[TrialOutcome, dict[str, float]]:
@@ -202,6 +219,14 @@ class RerunJob:
     def _keep(self, rerun: Rerun, result: RerunResult) -> None:
         storage, study_id = study_storage(self.plan)
         storage.set_study_user_attr(study_id, rerun.mark, asdict(result))
+
+
+def _ended(running: RerunResult, outcome: TrialOutcome, test: dict[str, float]) -> RerunResult:
+    state = "complete" if outcome.state is TrialState.COMPLETE else "failed"
+    value = outcome.values[0] if outcome.values else None
+    now = time.time()
+    seconds = round(now - running.started, 3)
+    return replace(running, state=state, alive=now, seconds=seconds, value=value, test=test, reason=outcome.reason)
 
 
 def _test_metrics(folder: Path) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """What the re-runs came to: for each setting its tuned value beside the mean on fresh seeds, and the test metrics."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna.study import Study
@@ -13,7 +13,8 @@ from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.rerun import Rerun, RerunResult, results_of
 from lightsweep.sweeping.results import parameters_of
 
-_LOST = RerunResult("lost", reason="its process ended before the task did; start the sweep again to run it again")
+_LATER = "start the sweep again to run it"
+_NOT_RUN = RerunResult("not run", reason=_LATER)
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,23 @@ def repeated(reruns: Sequence[Rerun], study: Study, plan: Plan) -> list[Repeated
     results = results_of(reruns, plan) if reruns else []
     if not any(results):
         return []
-    runs = [
-        (rerun, _LOST if result is None or result.state == "running" else result)
-        for rerun, result in zip(reruns, results, strict=True)
-    ]
+    runs = list(zip(reruns, map(_as_left, results), strict=True))
     tuned = {trial.number: trial.value for trial in study.get_trials(deepcopy=False)}
     trials = list(dict.fromkeys(rerun.trial for rerun in reruns))
     return [
         Repeated(rank, number, tuned[number] or 0.0, tuple(run for run in runs if run[0].trial == number))
         for rank, number in enumerate(trials, 1)
     ]
+
+
+def _as_left(result: RerunResult | None) -> RerunResult:
+    """A re-run as it is when no job of the sweep runs any more."""
+    if result is None:
+        return _NOT_RUN
+    if result.is_final:
+        return result
+    reason = result.reason or "its process ended before the task did"
+    return replace(result, state="lost", reason=f"{reason}; {_LATER} again")
 
 
 def rerun_lines(reruns: Sequence[Rerun], study: Study, plan: Plan) -> list[str]:

@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from optuna import TrialPruned
 from optuna.trial import TrialState
 
-from lightsweep.errors import signal_of
+from lightsweep.errors import RankDied, signal_of
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class TrialOutcome:
         values: one finite number a direction when complete, else empty.
         reason: why it failed or was pruned, one line.
         from_outside: the trial was stopped by someone else, and does not count.
+        lost: one of its processes was killed; it does not count either, unless its settings lose one each time.
     """
 
     state: TrialState
     values: tuple[float, ...] = ()
     reason: str = ""
     from_outside: bool = False
+    lost: bool = False
 
 
 def outcome_of_return(returned: JobReturn, num_directions: int, pruned_at: int | None) -> TrialOutcome:
@@ -58,6 +60,8 @@ def outcome_of_error(error: BaseException) -> TrialOutcome:
         return TrialOutcome(TrialState.PRUNED, reason=text_of(error) or "pruned")
     if (number := signal_of(error)) is not None:  # by hand, or by SLURM
         return TrialOutcome(TrialState.FAIL, reason=f"interrupted by signal {number}", from_outside=True)
+    if isinstance(error, RankDied) and error.code < 0:  # as where the trial's first process is killed
+        return TrialOutcome(TrialState.FAIL, reason=text_of(error), lost=True)
     if isinstance(error, SystemExit):
         return failure(f"exited with code {text_of(error.code)}")
     return failure(f"{type(error).__name__}: {text_of(error)}")
