@@ -16,6 +16,7 @@ from tensorboard.util.tensor_util import make_ndarray
 from lightsweep.config.saved import read_result
 from lightsweep.errors import Interrupted, RunFolderError
 from lightsweep.paths import RunPaths
+from lightsweep.sweeping.isolation import Command, isolated_task
 from lightsweep.training import train
 from lightsweep.training.checkpoints import Checkpoints
 from lightsweep.training.stepper import Stepper
@@ -84,6 +85,13 @@ def assert_same_end(one, other):
         for key in ("seconds", "samples_per_second", "seconds_by_part"):
             result.pop(key)
     assert results[0] == results[1]
+
+
+def test_a_run_of_a_sweep_leaves_it_to_the_sweep_how_to_go_on(run, tmp_path, stop_after):
+    stop_after(7)
+    with isolated_task(Command("train.py", None, ()), [], None), pytest.raises(Interrupted, match=r"by signal 15$"):
+        run(*CASES["epochs"], folder=tmp_path)
+    assert RunPaths(tmp_path).last.is_file()
 
 
 @pytest.mark.parametrize("steps", [1, 6, 7, 8, 13])

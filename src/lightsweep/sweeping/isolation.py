@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from lightsweep.launching.hydra_jobs import config_flags
-from lightsweep.sweeping.trial import TRIAL_VARIABLE
+from lightsweep.sweeping.trial import SWEEP_VARIABLE, TRIAL_VARIABLE
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ def isolated_task(command: Command, overrides: Sequence[str], trial_number: int 
     spec, argv, environment = getattr(main, "__spec__", None), sys.argv, dict(os.environ)
     sys.argv = command.argv(overrides)
     main.__spec__ = SimpleNamespace(name=command.module) if command.module else None  # type: ignore[assignment]
+    os.environ[SWEEP_VARIABLE] = "1"
     os.environ.pop(TRIAL_VARIABLE, None)
     if trial_number is not None:
         os.environ[TRIAL_VARIABLE] = str(trial_number)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 TRIAL_VARIABLE = "LIGHTSWEEP_TRIAL"
 """Set to the trial's number for the time of a trial; processes that the trial starts inherit it."""
+SWEEP_VARIABLE = "LIGHTSWEEP_SWEEP"
+"""Set for the time of a trial or a re-run; processes that the task starts inherit it."""
 
 _killed: "ContextVar[KilledTrial | None]" = ContextVar("killed", default=None)
 _again: ContextVar[bool] = ContextVar("running_again", default=False)
@@ -53,6 +55,11 @@ def within_trial() -> bool:
 def within_sweep() -> bool:
     """Whether a sweep runs this task, as a trial or as a re-run of its best: then the sweep speaks, not the task."""
     return current_trial() is not None or _again.get()
+
+
+def is_part_of_sweep() -> bool:
+    """Whether a sweep runs this process's task, or that of the process that started it: then the sweep goes on."""
+    return SWEEP_VARIABLE in os.environ
 
 
 @contextmanager

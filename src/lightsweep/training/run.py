@@ -28,6 +28,7 @@ from lightsweep.errors import (
 )
 from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.paths import RunPaths
+from lightsweep.sweeping.trial import is_part_of_sweep
 from lightsweep.training import precision
 from lightsweep.training.build import Parts, build
 from lightsweep.training.callbacks import refuse_unserved
@@ -145,9 +146,8 @@ def _raise_if_storage_failed(error: BaseException, cfg: DictConfig, paths: RunPa
     cause = storage_error(error, paths.folder)
     if cause is not None:
         kept = f"; what it holds is whole: once that is mended, {resume_command(Path(result.folder), cfg.trust)}"
-        failure = StorageFailed(
-            f"{paths.folder} can no longer be written: {cause.strerror}{kept if paths.last.is_file() else ''}"
-        )
+        told = kept if _can_be_resumed(paths) else ""
+        failure = StorageFailed(f"{paths.folder} can no longer be written: {cause.strerror}{told}")
         result.reason = str(failure)
         raise failure from error
 
@@ -294,8 +294,13 @@ def _bury(cfg: DictConfig, paths: RunPaths, result: Result, death: RankDied) -> 
 
 
 def _offer_resume(error: RunStopped, cfg: DictConfig, paths: RunPaths, result: Result) -> None:
-    if paths.last.is_file():
+    if _can_be_resumed(paths):
         error.hint = f"; to go on: {resume_command(Path(result.folder), cfg.trust)}"
+
+
+def _can_be_resumed(paths: RunPaths) -> bool:
+    """Whether there is a checkpoint, and no sweep, which goes on itself and would not know of what was resumed."""
+    return paths.last.is_file() and not is_part_of_sweep()
 
 
 def _leave_group() -> None:
