@@ -80,6 +80,18 @@ def test_comparison_that_was_stopped_goes_on(comparing, count):
     assert made(comparing) == ["sgd trial 4"] * 3 + ["adam trial 4"] * 3 + again
 
 
+def test_all_choices_are_run_again_on_seeds_that_none_of_them_used(comparing):
+    comparing.sweep(*COMPARE, "seed=range(0,1000)")
+    lines = [line.split() for line in made(comparing)]
+    greatest = max(int(seed) for _, kind, seed in lines if kind == "trial")
+    again = {
+        name: [int(seed) for choice, kind, seed in lines if (choice, kind) == (name, "again")]
+        for name in ("sgd", "adam")
+    }
+    assert again["sgd"] == again["adam"]
+    assert min(again["sgd"]) > greatest
+
+
 def test_each_sweep_of_a_comparison_leaves_interpolations_to_its_trials(tmp_path, monkeypatch):
     monkeypatch.setenv("STUDY", "mysql://me:s3cret@h/x")
     lines = ["hydra.sweeper.storage=${oc.env:STUDY}", "hydra.sweep.subdir=n${hydra.job.num}"]

@@ -19,6 +19,7 @@ from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.config_keys import hydra_overrides, task_part
 from lightsweep.sweeping.grammar import bare
 from lightsweep.sweeping.parameter import Parameter
+from lightsweep.sweeping.rerun import first_fresh_seed
 from lightsweep.sweeping.rerun_report import rerun_lines
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.sweep import SweepRun, without_password, write_multirun
@@ -60,9 +61,10 @@ def run_comparison(
         print(f"\n{number} of {len(sweeps)}: {line}", flush=True)
         sweep.tune()
         sweep.end()
+    first_seed = max(first_fresh_seed(sweep.study, sweep.plan) for sweep in sweeps.values())
     for line, sweep in sweeps.items():
         print(f"\n{line}", flush=True)
-        sweep.run_again()
+        sweep.run_again(first_seed)
         print("\n".join(rerun_lines(sweep.reruns, sweep.study, sweep.plan)), flush=True)
 
 

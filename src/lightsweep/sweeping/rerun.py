@@ -87,8 +87,14 @@ class RerunResult:
         return self.state in ("complete", "failed")
 
 
-def wanted_reruns(study: Study, plan: Plan) -> list[Rerun]:
-    """The re-runs of the finished sweep, best settings first; settings that several trials share count once."""
+def wanted_reruns(study: Study, plan: Plan, first_seed: int | None = None) -> list[Rerun]:
+    """The re-runs of the finished sweep, best settings first; settings that several trials share count once.
+
+    Args:
+        study: the sweep's.
+        plan: the sweep.
+        first_seed: of the fresh ones, at least the study's own `first_fresh_seed`, which None stands for.
+    """
     if plan.rerun.seeds == 0:
         return []
     key = plan.rerun.seed_key
@@ -98,21 +104,20 @@ def wanted_reruns(study: Study, plan: Plan) -> list[Rerun]:
         kept = tuple(line for line in lines if bare(line.partition("=")[0]) != key)
         if kept not in settings and len(settings) < plan.rerun.top:
             settings[kept] = trial.number
-    seeds = fresh_seeds(study, plan)
+    first_seed = first_fresh_seed(study, plan) if first_seed is None else first_seed
     return [
         Rerun(rank, number, seed, (*lines, f"++{key}={seed}"))
         for rank, (lines, number) in enumerate(settings.items(), 1)
-        for seed in seeds
+        for seed in range(first_seed, first_seed + plan.rerun.seeds)
     ]
 
 
-def fresh_seeds(study: Study, plan: Plan) -> list[int]:
-    """The seeds after the greatest that any trial of the study used."""
+def first_fresh_seed(study: Study, plan: Plan) -> int:
+    """The seed after the greatest that any trial of the study used."""
     used = set(study.user_attrs.get(marks.STUDY_SEEDS, ()))
     for trial in study.get_trials(deepcopy=False):
         used |= {value for name, value in trial.params.items() if bare(name.partition("[")[0]) == plan.rerun.seed_key}
-    first = max((seed for seed in used if isinstance(seed, int)), default=-1) + 1
-    return list(range(first, first + plan.rerun.seeds))
+    return max((seed for seed in used if isinstance(seed, int)), default=-1) + 1
 
 
 def note_seed(study: Study, plan: Plan) -> None:

@@ -135,9 +135,15 @@ class SweepRun:
                 release_orphans(self.plan)
         write_results(self.study, self.plan, self._config, self._loader)
 
-    def run_again(self) -> None:
-        """Run the best settings on fresh seeds, when all trials are done and not too many of them failed."""
-        self.reruns = wanted_reruns(self.study, self.plan)  # once: a sweep that joins changes what is wanted
+    def run_again(self, first_seed: int | None = None) -> None:
+        """Run the best settings on fresh seeds, when all trials are done and not too many of them failed.
+
+        Args:
+            first_seed: see `wanted_reruns`.
+        """
+        self.reruns = wanted_reruns(
+            self.study, self.plan, first_seed
+        )  # once: a sweep that joins changes what is wanted
         counts = _counts(self.study)
         if not is_hopeless(self.plan, counts) and counts.running == 0:
             _run_again(self.reruns, self.study, self.plan, self._crew, self._task)
