@@ -122,6 +122,15 @@ def test_conditional_space_is_drawn_group_by_group():
     assert not make_sampler({"_target_": "optuna.samplers.TPESampler"}, SPACE)._group
 
 
+@pytest.mark.parametrize("num_directions", [1, 2])
+def test_conditional_space_is_drawn_without_a_warning_for_any_number_of_objectives(num_directions):
+    space = build_space({"x": "interval(0,1)", "when": {"x=1": {"y": "interval(0,1)"}}}, None, [])
+    sampler = make_sampler({"_target_": "optuna.samplers.TPESampler", "n_startup_trials": 1}, space)
+    study = optuna.create_study(sampler=sampler, directions=["minimize"] * num_directions)
+    for _ in range(2):
+        study.tell(study.ask({"x": optuna.distributions.FloatDistribution(0, 1)}), [0.0] * num_directions)
+
+
 def test_seed_is_spread_over_trials():
     random = {"_target_": "optuna.samplers.RandomSampler", "seed": 5}
 

@@ -60,7 +60,8 @@ def make_sampler(node: Mapping[str, Any], space: Space, trial_index: int | None 
     if target == "optuna.samplers.GridSampler":
         arguments["search_space"] = grid_of(space)
     elif target == "optuna.samplers.TPESampler" and space.branches and arguments.get("multivariate") is not False:
-        arguments.setdefault("group", True)
+        if arguments.setdefault("group", True):
+            arguments.setdefault("multivariate", True)  # or Optuna warns, where there are several objectives
     elif target == "optuna.samplers.QMCSampler":
         arguments.setdefault("independent_sampler", optuna.samplers.RandomSampler(seed=trial_seed))
         arguments.setdefault("warn_asynchronous_seeding", False)
