@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 PROGRAM = """
-import json, os, signal, sys
+import json, os, pathlib, signal, sys, time
 import hydra
 
 @hydra.main(version_base="1.3", config_path=None)
@@ -23,6 +24,10 @@ def main(cfg):
         raise ValueError("thirteen")
     if cfg.number == 14:
         os.kill(os.getpid(), signal.SIGKILL)
+    if cfg.number == 15:
+        server = pathlib.Path(f"/proc/{os.getppid()}/stat").read_text()
+        os.kill(int(server.rpartition(")")[2].split()[1]), signal.SIGINT)
+        time.sleep(60)
     return cfg.number
 
 if __name__ == "__main__":
@@ -90,6 +95,13 @@ def test_a_killed_job_is_named_after_the_others_have_run(program: Program) -> No
     assert "job 0 was killed by signal 9 (SIGKILL), by hand or because memory ran out" in ended.stdout
     assert "JobDied: job 0 was killed by signal 9" in ended.stderr
     assert [job["number"] for job in program.seen()] == [1, 2, 14]
+
+
+def test_an_interrupted_grid_says_what_has_not_run_and_that_it_would_start_anew(program: Program) -> None:
+    ended = program.run("+number=1,15,2", "hydra.launcher.num_workers=1")
+    assert ended.returncode == -signal.SIGINT
+    told = "2 of these 3 jobs have not run to their end; the same command starts again with the first"
+    assert ended.stdout.splitlines()[-1].endswith(told)
 
 
 @pytest.mark.parametrize(

@@ -79,17 +79,16 @@ class LocalLauncher(Launcher):
         from lightsweep.launching.hydra_jobs import devices_per_job, says_no_more
         from lightsweep.launching.hydra_launch import launch
 
-        def run(_folder: Path, jobs: "list[Job]") -> "list[Outcome]":
+        def run(_folder: Path, jobs: "list[Job]", tell: "Callable[[Job, Outcome], None]") -> "list[Outcome]":
+            def see(event: "JobEvent") -> None:
+                if event.outcome is not None:
+                    tell(event.job, event.outcome)
+                if self.on_event is not None:
+                    self.on_event(event)
+
             slots = plan_slots(self.settings, self.machine, len(jobs))
             log.info(f"Launching {len(jobs)} jobs in {len(slots)} slots, {slots[0].num_threads} threads each")
-            return Pool(slots, self.preload, self.grace_s, self._see, says_no_more).run(jobs)
+            return Pool(slots, self.preload, self.grace_s, see, says_no_more).run(jobs)
 
         devices_per_job(self.settings.devices_per_job, self.config, job_overrides)
         return launch(self.hydra_context, self.task_function, self.config, job_overrides, initial_job_idx, run)
-
-    def _see(self, event: "JobEvent") -> None:
-        from lightsweep.launching.hydra_jobs import log_failure
-
-        log_failure(event.job, event.outcome)
-        if self.on_event is not None:
-            self.on_event(event)

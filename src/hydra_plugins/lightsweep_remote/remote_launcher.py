@@ -4,7 +4,7 @@ It lies here and not in `lightsweep.launching`, which would be imported whenever
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -57,12 +57,11 @@ class RemoteLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run all jobs; see `lightsweep.launching.hydra_launch.launch`."""
-        from lightsweep.launching.hydra_jobs import log_failure
         from lightsweep.launching.hydra_launch import launch
         from lightsweep.launching.remote import run_remotely
 
-        def run(folder: Path, jobs: "list[Job]") -> "list[Outcome]":
-            return run_remotely(jobs, self.carrier(folder), self.max_retries, self.grace_s, log_failure)
+        def run(folder: Path, jobs: "list[Job]", tell: "Callable[[Job, Outcome], None]") -> "list[Outcome]":
+            return run_remotely(jobs, self.carrier(folder), self.max_retries, self.grace_s, tell)
 
         return launch(self.context, self.task_function, self.config, job_overrides, initial_job_idx, run)
 

@@ -148,9 +148,9 @@ def says_no_more(outcome: Outcome) -> bool:
     return outcome.error is None and isinstance(outcome.value._return_value, NoMore)
 
 
-def log_failure(job: Job, outcome: Outcome | None) -> None:
+def log_failure(job: Job, outcome: Outcome) -> None:
     """Say at once, in one line, that a job has raised; Hydra itself tells at the end, and of the first only."""
-    if outcome is None or isinstance(outcome.error, JobDied | JobStopped):  # who noticed a death has told of it
+    if isinstance(outcome.error, JobDied | JobStopped):  # who noticed a death has told of it
         return
     error = outcome.value._return_value if outcome.error is None else pack_error(outcome.error)
     if isinstance(error, PackedError):

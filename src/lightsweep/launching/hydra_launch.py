@@ -1,6 +1,7 @@
 """What Hydra's launchers share: a launch's frame, and for Ray and SLURM the check that their package is installed."""
 
 import importlib.util
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,9 +10,19 @@ from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from lightsweep.launching.hydra_jobs import HydraApp, LauncherConfigError, hydra_errors, hydra_jobs, job_return
+from lightsweep.launching.hydra_jobs import (
+    HydraApp,
+    LauncherConfigError,
+    hydra_errors,
+    hydra_jobs,
+    job_return,
+    log_failure,
+)
 from lightsweep.launching.job import Job
-from lightsweep.launching.outcome import Outcome
+from lightsweep.launching.outcome import JobDied, JobStopped, Outcome
+from lightsweep.launching.run_job import BARE
+
+log = logging.getLogger(__name__)
 
 
 def launch(
@@ -20,13 +31,13 @@ def launch(
     config: DictConfig,
     overrides: Sequence[Sequence[str]],
     first: int,
-    run: Callable[[Path, list[Job]], list[Outcome]],
+    run: Callable[[Path, list[Job], Callable[[Job, Outcome], None]], list[Outcome]],
 ) -> list[JobReturn]:
     """Run Hydra's jobs; a job that fails or dies is a JobReturn of status FAILED, in its place.
 
     Args:
         first: number of the first job.
-        run: runs the jobs, given the sweep's absolute folder.
+        run: runs the jobs, given the sweep's absolute folder, the jobs and what to call for each that has ended.
 
     Raises:
         KeyboardInterrupt, SystemExit: a signal asked for an end; the jobs that ran have ended.
@@ -36,9 +47,21 @@ def launch(
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     app = HydraApp(context, task_function, config, Singleton.get_state())
-    jobs = hydra_jobs(app, overrides, first)
-    with hydra_errors():
-        outcomes = run(folder, jobs)
+    jobs, ended = hydra_jobs(app, overrides, first), set()
+
+    def tell(job: Job, outcome: Outcome) -> None:
+        log_failure(job, outcome)
+        if not isinstance(outcome.error, JobDied | JobStopped):
+            ended.add(job.number)
+
+    try:
+        with hydra_errors():
+            outcomes = run(folder, jobs, tell)
+    except (KeyboardInterrupt, SystemExit):
+        if not getattr(task_function, BARE, False):  # a sweeper's own function: it tells how its sweep goes on
+            left = f"{len(jobs) - len(ended)} of these {len(jobs)} jobs have not run to their end"
+            log.warning(f"{left}; the same command starts again with the first")
+        raise
     return [job_return(outcome, given) for outcome, given in zip(outcomes, overrides, strict=True)]
 
 
