@@ -75,7 +75,9 @@ def test_comparison_that_was_stopped_goes_on(comparing, count):
     comparing.sweep(*COMPARE, code=130)
     assert len(made(comparing)) == count
     (comparing.folder / "stop").unlink()
-    comparing.sweep(*COMPARE)
+    done = comparing.sweep(*COMPARE)
+    assert "lost" not in done.stdout
+    assert "not run" not in done.stdout
     again = [f"{name} again {seed}" for name in ("sgd", "adam") for seed in (5, 6)]
     assert made(comparing) == ["sgd trial 4"] * 3 + ["adam trial 4"] * 3 + again
 
