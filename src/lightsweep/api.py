@@ -29,7 +29,7 @@ from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.override_text import override_text, texts
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError, RunFolderError
-from lightsweep.guest import alone, environment_kept, logging_kept
+from lightsweep.process_state import alone, environment_kept, logging_kept
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.runs import find_runs

@@ -15,7 +15,7 @@ from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.override_text import texts
 from lightsweep.errors import ConfigError
-from lightsweep.guest import ProcessLock
+from lightsweep.process_state import ProcessLock
 
 HYDRA = ProcessLock()
 """Held by whoever uses Hydra's state, of which there is one in a process; another thread waits."""

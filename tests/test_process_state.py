@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lightsweep.errors import ConfigError
-from lightsweep.guest import ProcessLock, alone, environment_kept, logging_kept
+from lightsweep.process_state import ProcessLock, alone, environment_kept, logging_kept
 
 
 def _train():
