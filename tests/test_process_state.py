@@ -44,7 +44,7 @@ def test_the_environment_is_put_back(monkeypatch):
 
 
 def test_logging_is_put_back(tmp_path):
-    root, mine = logging.getLogger(), logging.getLogger("lightsweep.test_guest")
+    root, mine = logging.getLogger(), logging.getLogger("lightsweep.test_process_state")
     file = logging.FileHandler(tmp_path / "own.log", "w")
     file.set_name("own")
     root.addHandler(file)
