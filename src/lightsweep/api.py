@@ -34,7 +34,7 @@ from lightsweep.reporting.comparing import Difference, differences, metrics_of
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.runs import find_runs
 from lightsweep.statistics import Estimate
-from lightsweep.training import Result
+from lightsweep.training import Result, evaluate
 from lightsweep.training.clock import Clock, seconds_since_process_start
 
 __all__ = ["Comparison", "Difference", "Estimate", "Result", "Sweep", "Trial", "compare", "evaluate", "sweep", "train"]
@@ -90,26 +90,6 @@ def _composed(overrides: Sequence[str]) -> DictConfig:
             f"`{idle}` has no effect on train(), which has `folder` for the run's folder; sweep() heeds it"
         )
     return compose(overrides)
-
-
-def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] = ()) -> dict[str, float]:
-    """A finished run's checkpoint on the test set.
-
-    Args:
-        folder: the run's folder.
-        checkpoint: `best` or `last`.
-        trust: import prefixes whose targets may be built, as in a configuration; the folder has no say in it.
-
-    Returns:
-        `test/loss` and, for classes, `test/acc` in [0, 1].
-
-    Raises:
-        RunFolderError: a folder or a checkpoint that is none, or is damaged, or a run without a test set.
-        ConfigError: another checkpoint, a `trust` that is no list, or what the run is made of is not trusted; or
-            another thread trains.
-    """
-    with alone():
-        return training.evaluate(folder, checkpoint, trust)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from lightsweep.errors import (
 )
 from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.paths import RunPaths
+from lightsweep.process_state import alone
 from lightsweep.sweeping.trial import is_part_of_sweep
 from lightsweep.training import precision
 from lightsweep.training.build import Parts, build
@@ -152,6 +153,7 @@ def _raise_if_storage_failed(error: BaseException, cfg: DictConfig, paths: RunPa
         raise failure from error
 
 
+@alone()
 def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] = ()) -> dict[str, float]:
     """A finished run's checkpoint on the test set.
 
@@ -165,7 +167,8 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
 
     Raises:
         RunFolderError: a folder or a checkpoint that is none, or is damaged, or a run without a test set.
-        ConfigError: another checkpoint, a `trust` that is no list, or what the run is made of is not trusted.
+        ConfigError: another checkpoint, a `trust` that is no list, or what the run is made of is not trusted; or
+            another thread trains.
     """
     paths = RunPaths(Path(folder))
     found, cfg = paths.checkpoint(checkpoint), read_finished(paths, trust)
