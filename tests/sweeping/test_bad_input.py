@@ -82,6 +82,11 @@ CASES = {
         (*SPACE, "--config-name=no_key"),
         "`params.when` has 'optimizer.momentun=0.9', but the configuration has no `optimizer.momentun`; nearest: opt",
     ),
+    "key in a branch of a value": (
+        (*SPACE, "--config-name=of_a_value"),
+        "the configuration has no `optimizer.momentun` when n=2; nearest: optimizer.momentum\n",
+    ),
+    "group in a branch": ((*SPACE, "--config-name=nested"), "no `optimizer.momentum` when n=2, optimizer=adam"),
     "folder": ((*SPACE, "hydra.sweep.dir=app.py/out"), "app.py/out cannot be written: Not a directory"),
     "folder beside a storage": (
         (*SPACE, "hydra.sweep.dir=app.py/out", f"{S}.storage=journal:study", f"{S}.study_name=s"),
@@ -91,12 +96,20 @@ CASES = {
 }
 
 
+FILES = {
+    "no_option": "{when: {optimizer=adamm: {n: 2}}}",
+    "no_key": "{when: {optimizer.momentun=0.9: {n: 2}}}",
+    "of_a_value": "{n: 'range(1,3)', when: {n=2: {optimizer.momentun: 'interval(0,1)'}}}",
+    "nested": "{n: 'choice(1,2)', when: {n=2: {optimizer: 'choice(sgd,adam)', optimizer.momentum: 'interval(0,1)'}}}",
+}
+"""What configurations search, by their names."""
+
+
 @pytest.fixture(scope="module")
 def answers(make_app, tmp_path_factory):
     """All cases in one process that runs the application for each, since starting Python is what takes time."""
     app = make_app(tmp_path_factory.mktemp("bad"))
-    for name, condition in (("no_option", "optimizer=adamm"), ("no_key", "optimizer.momentun=0.9")):
-        params = f"{{when: {{'{condition}': {{n: 2}}}}}}"
+    for name, params in FILES.items():
         text = f"defaults: [config, override hydra/sweeper: optuna, _self_]\nhydra: {{sweeper: {{params: {params}}}}}\n"
         (app.folder / "conf" / f"{name}.yaml").write_text(text)
     driver = (

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -16,7 +17,8 @@ from optuna.trial import FixedTrial
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.config_keys import is_group, keys_of, options_of
-from lightsweep.sweeping.grammar import bare, value_of
+from lightsweep.sweeping.grammar import bare, same_value, value_of
+from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.space import Branch, Space
 
 
@@ -83,9 +85,10 @@ def check_composition(
     conditions: Mapping[str, str | None],
     judge: Callable[[DictConfig], None] | None = None,
 ) -> DictConfig:
-    """Compose one trial for each choice of each config group, every other parameter at its first value.
+    """Compose one trial for each choice of each config group and for each branch.
 
-    What the judge takes at the first value it must also take at the others, each tried by itself.
+    Every other parameter has its first value, but for those that must have another for the branch to hold. What the
+    judge takes at the first value it must also take at the others, each tried by itself.
 
     Args:
         space: what is searched.
@@ -170,12 +173,53 @@ def group_choices(space: Space, config: DictConfig, loader: ConfigLoader) -> lis
 
 
 def _choices_to_try(space: Space, config: DictConfig, loader: ConfigLoader) -> list[dict[str, Any]]:
-    return [
-        {parameter.name: choice}
-        for parameter in space.every_parameter()
-        if is_group(parameter.key, config, loader)
-        for choice in parameter.grid()[1:]
-    ]
+    """For each trial to compose what it has, by names, where that is not the first value; none of them twice."""
+    first = {parameter.name: parameter.first() for parameter in space.every_parameter()}
+    drawn: dict[str, list[tuple[Parameter, dict[str, Any]]]] = {}
+    tried: list[dict[str, Any]] = [{}]
+
+    def note(chosen: dict[str, Any]) -> None:
+        other = {name: value for name, value in chosen.items() if value != first[name]}
+        if other not in tried:
+            tried.append(other)
+
+    def visit(space: Space, above: dict[str, Any]) -> None:
+        note(above)
+        for parameter in space.parameters:
+            drawn.setdefault(bare(parameter.key), []).append((parameter, above))
+            for choice in parameter.grid() if is_group(parameter.key, config, loader) else ():
+                note({**above, parameter.name: choice})
+        for branch in space.branches:
+            visit(branch.space, _holding(branch, above, drawn.get(branch.key, [])))
+
+    visit(space, {})
+    return tried[1:]
+
+
+def _holding(branch: Branch, above: dict[str, Any], drawn: list[tuple[Parameter, dict[str, Any]]]) -> dict[str, Any]:
+    """What makes a branch hold.
+
+    Args:
+        branch: a branch.
+        above: what makes the space hold that it stands in; all that there is to choose where no parameter decides.
+        drawn: the parameters of the branch's key, each with what makes its own space hold.
+    """
+    for parameter, its_above in drawn:
+        for choice in filter(None, map(partial(_drawn_as, parameter), branch.values)):
+            chosen = {**its_above, parameter.name: choice[0]}
+            if all(above.get(name, value) == value for name, value in chosen.items()):
+                return {**above, **chosen}
+    return above
+
+
+def _drawn_as(parameter: Parameter, text: str) -> tuple[Any] | None:
+    """The value of a parameter that a condition's text means, in a tuple, as the value may be None itself."""
+    distribution = parameter.distribution
+    if isinstance(distribution, CategoricalDistribution):
+        return next(((each,) for each in distribution.choices if same_value(text, parameter.text(each))), None)
+    value = value_of(text)
+    is_there = isinstance(value, int | float) and distribution._contains(distribution.to_internal_repr(value))
+    return (value,) if is_there else None
 
 
 def _explained(
@@ -196,9 +240,10 @@ def _explained(
         except (HydraException, OmegaConfBaseException):
             continue
         key = bare(line.partition("=")[0])
-        where = "".join(f" when {name}={value}" for name, value in chosen.items())
+        where = f" when {', '.join(f'{name}={value}' for name, value in chosen.items())}" if chosen else ""
         if key.partition("@")[0] not in keys_of(composed) and not is_group(key, config, loader):
-            branch = " (search it under `params.when`)" if chosen else ""
+            is_outside = any(bare(parameter.key) == key for parameter in space.parameters)
+            branch = " (search it under `params.when`)" if chosen and is_outside else ""
             return f"the configuration has no `{key}`{where}{_nearest(key, keys_of(composed))}{branch}"
         return _unfit(line, error, where)
     return f"the configuration does not compose: {' '.join(str(error).split())}"
