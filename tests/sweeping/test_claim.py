@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from hydra.errors import HydraException
 from optuna.trial import TrialState
 
 from lightsweep.launching.run_job import NoMore
@@ -50,3 +52,17 @@ def test_a_trial_that_lost_a_rank_is_run_again_until_its_settings_have_lost_one_
     assert [marks.condition(trial) for trial in (first, second)] == ["not_counted", "failed"]
     assert second.params == first.params
     assert second.user_attrs[marks.REASON] == f"{died.reason}, as 1 before it with these settings"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(HydraException("no such key"), ["failed"]), (OSError("no more files"), ["not_counted", "waiting"])],
+)
+def test_settings_that_do_not_compose_are_not_tried_again_as_they_never_will(plan, error, words):
+    def compose(*_):
+        raise error
+
+    study, plan = open_study(plan), replace(plan, retry_failed=1)
+    trial, job = claim(plan), TrialJob(plan, task=SimpleNamespace(compose=compose))
+    job._tell(trial, job._outcome(trial))
+    assert [marks.condition(trial) for trial in study.trials] == words

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -71,7 +72,7 @@ class TrialJob:
             overrides = self._draw(trial)
             config, folder = self.task.compose(overrides, trial.number)
         except Exception as error:
-            return outcome_of_error(error)
+            return replace(outcome_of_error(error), recurs=not isinstance(error, OSError))
         trial.set_user_attr(marks.FOLDER, str(folder))
         with running_trial(trial, _killed(trial, self.plan)), beating(self.plan, partial(_sign_of_life, trial)):
             returned = self.task.run(config, overrides, trial.number)
@@ -110,10 +111,11 @@ class TrialJob:
             lose(trial.study, storage, killed, outcome.reason, self.plan.max_kills)
             return
         attempt = trial.user_attrs.get(marks.ATTEMPT, 0)
+        tries_again = outcome.state is TrialState.FAIL and attempt < self.plan.retry_failed and not outcome.recurs
         try:
             if outcome.reason:
                 trial.set_user_attr(marks.REASON, outcome.reason)
-            if outcome.state is TrialState.FAIL and attempt < self.plan.retry_failed:
+            if tries_again:
                 trial.set_user_attr(marks.NOT_COUNTED, "tried again")
             trial.study.tell(trial, list(outcome.values) or None, outcome.state)
         except UpdateFinishedTrialError:
@@ -124,7 +126,7 @@ class TrialJob:
             if not storage.get_trial(trial._trial_id).state.is_finished():
                 raise
             storage.set_study_user_attr(study_id, marks.STUDY_EXHAUSTED, True)
-        if outcome.state is TrialState.FAIL and attempt < self.plan.retry_failed:
+        if tries_again:
             run_again(trial.study, storage.get_trial(trial._trial_id), attempt + 1)
 
 

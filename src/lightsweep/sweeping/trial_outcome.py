@@ -25,6 +25,7 @@ class TrialOutcome:
         reason: why it failed or was pruned, one line.
         from_outside: the trial was stopped by someone else, and does not count.
         lost: one of its processes was killed; it does not count either, unless its settings lose one each time.
+        recurs: the same settings would fail again.
     """
 
     state: TrialState
@@ -32,6 +33,7 @@ class TrialOutcome:
     reason: str = ""
     from_outside: bool = False
     lost: bool = False
+    recurs: bool = False
 
 
 def outcome_of_return(returned: JobReturn, num_directions: int, pruned_at: int | None) -> TrialOutcome:
