@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from lightsweep.launching.run_job import NoMore
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.claim import claim
+from lightsweep.sweeping.claim import claim, give_up
 from lightsweep.sweeping.job import TrialJob
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.space import build_space
@@ -66,3 +66,29 @@ def test_settings_that_do_not_compose_are_not_tried_again_as_they_never_will(pla
     trial, job = claim(plan), TrialJob(plan, task=SimpleNamespace(compose=compose))
     job._tell(trial, job._outcome(trial))
     assert [marks.condition(trial) for trial in study.trials] == words
+
+
+def drawn(trial, plan):
+    plan.space.suggest(trial, {}.get)
+    return trial.params["x"]
+
+
+@pytest.mark.parametrize("has_drawn", [True, False])
+def test_a_seeded_sweep_that_lost_a_trial_draws_as_one_that_did_not(plan, has_drawn):
+    undisturbed = replace(plan, study_name="undisturbed")
+    study, _ = open_study(plan), open_study(undisturbed)
+    first = drawn(claim(plan), plan)
+    lost = claim(plan)
+    values = [first, drawn(lost, plan)] if has_drawn else [first]
+    give_up(study, lost.storage, lost._trial_id, "its process is gone")
+    values += [drawn(claim(plan), plan) for _ in range(3)][has_drawn:]  # the first is a copy, if there is one
+    assert values == [drawn(claim(undisturbed), plan) for _ in range(len(values))]
+
+
+def test_no_two_trials_of_a_seeded_sweep_draw_alike_though_one_is_lost_before_it_drew(plan):
+    study = open_study(plan)
+    lost, other = claim(plan), claim(plan)
+    values = [drawn(other, plan)]
+    give_up(study, lost.storage, lost._trial_id, "its process is gone")
+    values += [drawn(claim(plan), plan) for _ in range(3)]
+    assert len(set(values)) == 4

@@ -9,6 +9,7 @@ one of them from the queue, neither may withdraw, and the study gets one trial m
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import count
 from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -37,17 +38,46 @@ def claim(plan: Plan) -> Trial | None:
     with exclusive(lock_path(plan.storage, plan.folder)):
         release_orphans(plan)
         storage, study_id = study_storage(plan)
-        counts = marks.count(storage.get_all_trials(study_id, deepcopy=False))
+        trials = storage.get_all_trials(study_id, deepcopy=False)
+        counts = marks.count(trials)
         if not may_start(plan, counts, storage, study_id):
             return None
-        study = load_study(plan, trial_index=counts.created)
+        draw = None if plan.sampler.get("seed") is None else next_draw(trials)
+        study = load_study(plan, trial_index=draw)
         trial = study.ask()
         shares_lock = local_file(plan.storage) is not None  # then nobody can have claimed one meanwhile
         if not shares_lock and _is_surplus(plan, trial.number, storage.get_all_trials(study_id, deepcopy=False)):
             finish(storage, trial._trial_id, "another process had claimed the last trial", not_counted="withdrawn")
             return None
+        if draw is not None:
+            trial.set_user_attr(marks.DRAW, draw)
         trial.set_user_attr(marks.OWNER, Owner.here(plan.sweep).to_attribute())
         return trial
+
+
+def next_draw(trials: Sequence[FrozenTrial]) -> int:
+    """Which of a seeded sweep's draws the next trial has: the first that none has had or may yet have.
+
+    So a sweep that was interrupted draws as one that was not: a copy has the draw of the trial whose settings it runs
+    again, and the draw of a trial that was killed before it drew is free.
+
+    Args:
+        trials: all of the study; Optuna starts the first of those that wait, or else a new one.
+    """
+    copied = next((_origin(trial) for trial in trials if trial.state is TrialState.WAITING), None)
+    if copied is not None:
+        return _draw(trials[copied])
+    had = {_draw(trial) for trial in trials if trial.params or trial.state is TrialState.RUNNING}
+    return next(draw for draw in count() if draw not in had)
+
+
+def _origin(trial: FrozenTrial) -> int | None:
+    return trial.user_attrs.get(marks.RUN_AGAIN_OF)
+
+
+def _draw(trial: FrozenTrial) -> int:
+    """A trial's draw; one of a sweep that had no seed has its number."""
+    return trial.user_attrs.get(marks.DRAW, trial.number)
 
 
 def may_start(plan: Plan, counts: marks.TrialCounts, storage: BaseStorage, study_id: int) -> bool:

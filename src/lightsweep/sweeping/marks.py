@@ -16,6 +16,7 @@ NOT_COUNTED = "lightsweep:not_counted"  # why the trial is outside n_trials: kil
 RUN_AGAIN_OF = "lightsweep:run_again_of"
 ATTEMPT = "lightsweep:attempt"  # 0 for the first, counted up by retry_failed
 KILLS = "lightsweep:kills"  # how often these settings have lost their process
+DRAW = "lightsweep:draw"  # in a seeded sweep, which of its draws the trial has
 PRUNED_AT = "lightsweep:pruned_at"
 FOLDER = "lightsweep:folder"
 
@@ -44,7 +45,7 @@ class TrialCounts:
 
     @property
     def created(self) -> int:
-        """Trials that have started at some time: the next seed's index."""
+        """Trials that have started at some time."""
         return self.counted + self.not_counted + self.running
 
 
