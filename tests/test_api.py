@@ -36,7 +36,9 @@ def long_ago(monkeypatch):
         monkeypatch.setattr(module, "seconds_since_process_start", lambda: next(seconds, 0.0))
 
 
-def test_what_the_process_did_before_is_not_a_runs_time(quick, long_ago):
+def test_what_the_process_did_before_is_not_a_runs_time(quick, long_ago, monkeypatch):
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)  # as a command's run leaves it
+
     assert 0 < train(quick).seconds < 1000
     assert "PL_GLOBAL_SEED" not in os.environ
 

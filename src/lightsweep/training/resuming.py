@@ -101,12 +101,13 @@ def _refuse_incomplete(path: Path, checkpoint: dict[str, Any], parts: Parts) -> 
 
 def _refuse_shorter(checkpoint: dict[str, Any], parts: Parts) -> None:
     """Lightning would end a run that has had more steps than it now may have as if it had had these."""
-    stepper = checkpoint["callbacks"][parts.conductor.state_key]["stepper"]
-    whole = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["completed"]
-    limits = {
-        "epochs": (whole + (stepper["batches"] > 0), parts.trainer.max_epochs or -1),
-        "steps": (stepper["steps"], parts.stepper.max_steps),
-    }
+    try:
+        stepper = checkpoint["callbacks"][parts.conductor.state_key]["stepper"]
+        whole = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["completed"]
+        epochs, steps = int(whole) + (stepper["batches"] > 0), int(stepper["steps"])
+    except (LookupError, TypeError, ValueError):  # of another shape, which is told when it is taken up
+        return
+    limits = {"epochs": (epochs, parts.trainer.max_epochs or -1), "steps": (steps, parts.stepper.max_steps)}
     for name, (begun, most) in limits.items():
         if begun > most > 0:
             raise ConfigError(
