@@ -38,6 +38,20 @@ def test_a_bug_keeps_its_traceback(command, data, monkeypatch):
     assert "ZeroDivisionError" in result["reason"]
 
 
+@pytest.mark.parametrize("sweep", ["lr_momentum", "architecture"])
+def test_the_winner_of_a_search_is_replayed(command, data, sweep):
+    searched = command(cli.train, *QUICK[1:], *data, "optimizer=sgd", "-m", f"sweeps={sweep}", "hydra/launcher=basic",
+                       "hydra.sweeper.n_trials=1", "hydra.sweep.dir=s")  # fmt: skip
+    assert searched.code == 0, searched.err
+
+    replayed = command(cli.train, "experiment=s/best.yaml", "hydra.run.dir=r")
+
+    assert (replayed.code, replayed.err) == (0, "")
+    found, wanted = (json.loads(RunPaths(Path(name)).result.read_text()) for name in ("r", "s/0"))
+    assert found["val/acc"] == wanted["val/acc"]
+    assert ("sweeps" in Path("s/best.yaml").read_text()) == (sweep == "architecture")  # which sets the objectives
+
+
 @pytest.mark.parametrize(
     ("script", "arguments", "code", "text"),
     [

@@ -7,7 +7,7 @@ code 2; a bug keeps its traceback.
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,12 @@ def train() -> None:
     prepare_hydra()
     failures: list[Exception] = []
     begun: list[bool] = []
+    words = sys.argv[1:]
 
     def task(cfg: DictConfig) -> Any:
         begun.append(True)
         try:
-            return run(cfg)
+            return run(cfg, words)
         except (LightsweepError, HydraException, OmegaConfBaseException) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 if isinstance(error, Interrupted):  # ends all runs, not this one alone
@@ -94,14 +95,19 @@ def _compose_for(task: Callable[[DictConfig], Any]) -> None:
     hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
 
 
-def run(cfg: DictConfig) -> Any:
-    """One run within Hydra: returns the monitored metric, for a sweeper."""
+def run(cfg: DictConfig, words: Sequence[str] = ()) -> Any:
+    """One run within Hydra: returns the monitored metric, for a sweeper.
+
+    Args:
+        cfg: what Hydra composed.
+        words: the command line as it was given.
+    """
     folder = Path(HydraConfig.get().runtime.output_dir)
     if within_sweep():  # which has a line for each trial; what the trial says goes into its folder
         with paths.RunPaths(folder).log.open("a", encoding="utf-8") as log, redirect_stdout(log):
             return _train_in(cfg, folder, _goes_on(folder))
     try:
-        _refuse_search()
+        _refuse_search(words)
         value = _train_in(cfg, folder, _goes_on(folder))
         from lightning.pytorch.utilities import rank_zero_only
 
@@ -113,12 +119,18 @@ def run(cfg: DictConfig) -> Any:
         raise
 
 
-def _refuse_search() -> None:
-    """Raise ConfigError where a search was chosen for a single run, in which it would have no part."""
+def _refuse_search(words: Sequence[str]) -> None:
+    """Raise ConfigError where a single run was asked for a search, which would have no part in it.
+
+    The file of a search's best trial may name the search too, for what that sets besides.
+    """
     hydra_config = HydraConfig.get()
     search = hydra_config.runtime.choices.get("sweeps")
-    is_rank_of_job = "LOCAL_RANK" in os.environ  # it repeats the words of its job
-    if search is not None and hydra_config.mode == RunMode.RUN and not is_rank_of_job:
+    repeats_words = "LOCAL_RANK" in os.environ  # a rank those of its job
+    if search is None or hydra_config.mode != RunMode.RUN or repeats_words:
+        return
+    by_name = hydra_config.runtime.choices.get("experiment") is not None
+    if by_name or any(word.lstrip("+").startswith("sweeps=") for word in words):
         raise ConfigError(f"a search takes -m: python train.py -m sweeps={search} …; without it there is a single run")
 
 

@@ -2,11 +2,12 @@
 sweeper's results, and the study itself where it is kept elsewhere.
 """
 
+import re
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 from optuna.study import Study, StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
@@ -14,7 +15,7 @@ from lightsweep.config.override_text import override_text
 from lightsweep.files import write_bytes, write_csv, write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.config_keys import is_group, keys_of, task_part
+from lightsweep.sweeping.config_keys import hydra_overrides, is_group, keys_of, task_part
 from lightsweep.sweeping.grammar import bare, parse
 from lightsweep.sweeping.journal import journal_of
 from lightsweep.sweeping.parameter import Parameter
@@ -188,7 +189,7 @@ def _needed(lines: list[str], whole: dict[str, Any], plan: Plan, config: DictCon
         whole: the task's configuration with all of them.
     """
     fixed = {line for _, line in plan.space.every_fixed()}
-    kept = list(lines)
+    kept, config = list(lines), _without_search(config)
     for override in parse(lines, loader):
         if (
             override.input_line in fixed
@@ -203,3 +204,12 @@ def _needed(lines: list[str], whole: dict[str, Any], plan: Plan, config: DictCon
             if same:
                 kept = without
     return kept
+
+
+def _without_search(config: DictConfig) -> DictConfig:
+    """A copy without what the command line sets of sweeper and launcher, which takes the groups that are left out."""
+    kept = [line for line in hydra_overrides(config) if not re.match(r"[+~]*hydra[./](sweeper|launcher)\b", line)]
+    copy = config.copy()
+    with read_write(copy.hydra):
+        copy.hydra.overrides.hydra = kept
+    return copy
