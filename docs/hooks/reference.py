@@ -4,8 +4,6 @@ Nothing here is kept by hand, so nothing can drift: types, ranges and meanings a
 Hydra composes.
 """
 
-import ast
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType, UnionType
@@ -19,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from lightsweep import paths
 from lightsweep.config.check import interval
+from lightsweep.config.commented import commented
 from lightsweep.config.schema import GROUPS, Config, Open
 
 _WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text", Any: "anything", NoneType: "null"}
@@ -79,7 +78,8 @@ def plugins() -> str:
         ("hydra.sweeper.rerun_best", "hydra.sweeper.rerun_best.", RerunBestConf),
         ("hydra/launcher=local", "hydra.launcher.", LocalLauncherConf),
     ):
-        rows = [[f"`{prefix}{name}`", kind, default, meaning] for name, kind, default, meaning in _commented(settings)]
+        rows = [[f"`{prefix}{setting.name}`", f"`{setting.type}`", _default(getattr(settings(), setting.name)),
+                 setting.meaning] for setting in commented(settings)]  # fmt: skip
         parts += [f"## {title}\n", _table([["key", "type", "default", "meaning"], *rows])]
     for title, members in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
         rows = [[f"`hydra/sweeper/{title}={member.split()[0]}`", f"`{member.split()[1]}`",
@@ -127,6 +127,9 @@ def _names(folder: Path) -> list[str]:
 
 def _member(group: str, name: str) -> list[str]:
     values = _composed(f"{group}={name}")[group] or {}
+    inner = next(iter(values.values()), None)
+    if len(values) == 1 and isinstance(inner, dict):
+        values = inner  # loggers, callbacks and metrics stand under a name of their own
     keys = [f"`{key}={_text(value)}`" for key, value in values.items() if key not in ("_target_", "_partial_")]
     return [f"`{values['_target_']}`" if values.get("_target_") else "", " ".join(keys)]
 
@@ -150,22 +153,8 @@ def _leaves(values: Any, above: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{above}{key}", value
 
 
-def _commented(settings: type) -> Iterator[tuple[str, str, str, str]]:
-    """Name, type, default and meaning of a dataclass's fields; the meaning is the comment above."""
-    lines, body = inspect.getsource(settings).splitlines(), ast.parse(inspect.getsource(settings)).body[0]
-    instance = settings()
-    for node in body.body:  # type: ignore[attr-defined]
-        if not isinstance(node, ast.AnnAssign) or ast.unparse(node.target) in ("_target_", "_recursive_", "defaults"):
-            continue
-        comment: list[str] = []
-        for line in reversed(lines[: node.lineno - 1]):
-            if not line.strip().startswith("#"):
-                break
-            comment.insert(0, line.strip().removeprefix("# "))
-        name = ast.unparse(node.target)
-        value = getattr(instance, name)
-        default = "" if hasattr(value, "__dataclass_fields__") else f"`{_text(value)}`"
-        yield name, f"`{ast.unparse(node.annotation)}`", default, " ".join(comment)
+def _default(value: Any) -> str:
+    return "" if hasattr(value, "__dataclass_fields__") else f"`{_text(value)}`"
 
 
 def _text(value: Any) -> str:

@@ -35,7 +35,7 @@ def test_a_signature_read_from_source_is_the_one_that_python_sees(group):
 def test_every_yaml_of_a_group_is_there_with_meanings(group):
     found = {member.name: member for member in members(group)}
 
-    assert set(found) == {path.stem for path in (conf_dir() / group).glob("*.yaml")}
+    assert set(found) == {path.stem for path in (conf_dir() / group).glob("*.yaml")} - {"base"}
     for member in found.values():
         for key in member.keys:
             assert not key.name.startswith("_")
@@ -52,6 +52,32 @@ def test_a_key_has_type_range_default_and_meaning():
     assert adam["amsgrad"].added, "the YAML does not name it"
     assert not adam["lr"].added
     assert "params" not in adam
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "key", "meaning"),
+    [
+        ("data", "csv", "target", "name of the target column"),
+        (
+            "hydra/sweeper",
+            "optuna",
+            "timeout_s",
+            "Seconds after which no trial is started; those that run are finished.",
+        ),
+        ("hydra/launcher", "local", "slots_per_gpu", "jobs at a time on each GPU"),
+    ],
+)
+def test_a_key_is_told_by_what_it_is_for(group, name, key, meaning):
+    (member,) = (member for member in members(group) if member.name == name)
+
+    assert {each.name: each.meaning for each in member.keys}[key] == meaning
+    assert "defaults" not in [each.name for each in member.keys]
+
+
+def test_an_optimizer_is_told_by_the_first_sentence_of_its_documentation():
+    (sgd,) = (member for member in members("optimizer") if member.name == "sgd")
+
+    assert sgd.summary == "Implements stochastic gradient descent (optionally with momentum)."
 
 
 @pytest.mark.parametrize(

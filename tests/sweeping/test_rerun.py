@@ -113,7 +113,7 @@ def test_rerun_that_a_signal_ends_ends_the_sweep_and_is_made_again(seeded):
     itself = "from lightsweep.errors import Interrupted; raise Interrupted(15)"
     (seeded.folder / "app.py").write_text(TASK.replace('raise RuntimeError("this seed is bad")', itself))
     seeded.sweep(*SPACE, AGAIN, "bad_seed=6", code=143)
-    assert [row["state"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["complete", "lost", "lost"]
+    assert [row["state"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["complete", "lost", "not run"]
     (seeded.folder / "app.py").write_text(TASK.replace("cfg.bad_seed", "-1"))
     seeded.sweep(*SPACE, AGAIN, "bad_seed=6")
     assert [row["state"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["complete"] * 3

@@ -2,7 +2,7 @@
 
 import ast
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from hydra import compose as hydra_compose
@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from lightsweep.config import signature
 from lightsweep.config.check import interval, nearest
+from lightsweep.config.commented import commented
 from lightsweep.config.compose import composing
 from lightsweep.config.dotted import dotted
 from lightsweep.config.schema import GROUPS, Config
@@ -23,6 +24,7 @@ TOPICS = {
     "optimizers": "optimizer",
     "schedulers": "scheduler",
     "trainers": "trainer",
+    "early_stopping": "early_stopping",
     "loggers": "logger",
     "callbacks": "callbacks",
     "metrics": "metrics",
@@ -106,11 +108,12 @@ def members(group: str) -> list[Member]:
         if not names:
             raise ConfigError(f"`info` knows no {group!r}{nearest(group, TOPICS)}; it knows: {', '.join(TOPICS)}, run")
         if group in ("experiment", "sweeps"):
-            return [_whole(group, name, loader) for name in names]
+            return [_whole(group, name, loader) for name in names if name != "base"]
         if group.startswith("hydra/"):
             nodes = [loader.repository.load_config(f"{group}/{name}").config for name in names]  # type: ignore[attr-defined]
-        else:
-            nodes = [hydra_compose(f"{group}/{name}").get(group) for name in names]
+            return [_plugin(name, node) for name, node in zip(names, nodes, strict=True)]
+        nodes = [hydra_compose(f"{group}/{name}").get(group) for name in names if name != "base"]
+        names = [name for name in names if name != "base"]  # what the others have in common
         return [_member(group, name, _unresolved(node)) for name, node in zip(names, nodes, strict=True)]
 
 
@@ -157,15 +160,30 @@ def _member(group: str, name: str, node: dict[str, Any]) -> Member:
     callee = signature.read(target) if target is not None else None
     arguments = {argument.name: argument for argument in callee.arguments} if callee is not None else {}
     keys = [_key(group, key, _spelt(node[key]), arguments.get(key)) for key in node if not key.startswith("_")]
-    if not group.startswith("hydra/"):
-        absent = [name for name in arguments if name not in node and name not in _GIVEN_BY_US]
-        keys += [_key(group, name, _plain(arguments[name].default), arguments[name], added=True) for name in absent]
+    absent = [name for name in arguments if name not in node and name not in _GIVEN_BY_US]
+    keys += [_key(group, name, _plain(arguments[name].default), arguments[name], added=True) for name in absent]
     return Member(name, target, callee.summary if callee is not None else "", tuple(keys))
+
+
+def _plugin(name: str, node: DictConfig) -> Member:
+    """A choice of Hydra's own groups; of settings that have a class, what its comments say."""
+    settings = OmegaConf.get_type(node)
+    told = {each.name: each for each in commented(settings)} if is_dataclass(settings) else {}
+    member = _member("hydra", name, _unresolved(node))
+    keys = [
+        Key(key.name, told[key.name].type.replace(" | None", " or null"), key.default, told[key.name].meaning)
+        if key.name in told
+        else key
+        for key in member.keys
+        if key.name != "defaults" and not key.added
+    ]
+    return Member(name, member.target, member.summary, tuple(keys))
 
 
 def _key(group: str, name: str, default: str, argument: signature.Argument | None, added: bool = False) -> Key:
     """A key as the schema tells it, else as its argument does."""
-    field = GROUPS[group].model_fields.get(name) if group in GROUPS else None
+    fields = GROUPS[group].model_fields if group in GROUPS else {}
+    field = next((found for own, found in fields.items() if (found.alias or own) == name), None)
     if field is not None:
         return Key(name, described(field), default, field.description or "", added)
     if argument is not None:

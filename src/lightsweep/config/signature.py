@@ -158,7 +158,8 @@ def _documentation(node: Definition, path: Path) -> tuple[str, dict[str, str]]:
         texts.append((init and ast.get_docstring(init)) or "")
     for part in tree.body if tree is not None else []:  # torch writes `Adam.__doc__ = r"…"` below the class
         if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == f"{node.name}.__doc__":
-            strings = (leaf for leaf in ast.walk(part.value) if isinstance(leaf, ast.Constant))
+            strings = [leaf for leaf in ast.walk(part.value) if isinstance(leaf, ast.Constant)]
+            strings.sort(key=lambda leaf: (leaf.lineno, leaf.col_offset))  # the parts of a sum, in their order
             texts += [leaf.value for leaf in strings if isinstance(leaf.value, str)]
     summary = next((line.strip() for text in texts for line in text.splitlines() if line.strip()), "")
     meanings: dict[str, str] = {}
