@@ -68,15 +68,19 @@ def choices() -> str:
 
 
 def plugins() -> str:
-    """The settings of the sweeper and the launcher, with the comments that stand above them in the source."""
+    """The settings of the sweeper and the launchers, with the comments that stand above them in the source."""
     from hydra_plugins.lightsweep_local.config import LocalLauncherConf
     from hydra_plugins.lightsweep_optuna.config import PRUNERS, SAMPLERS, OptunaSweeperConf, RerunBestConf
+    from hydra_plugins.lightsweep_ray.config import RayLauncherConf
+    from hydra_plugins.lightsweep_slurm.config import SlurmLauncherConf
 
-    parts = ["# Sweeper and launcher"]
+    parts = ["# Sweeper and launchers"]
     for title, prefix, settings in (
         ("hydra/sweeper=optuna", "hydra.sweeper.", OptunaSweeperConf),
         ("hydra.sweeper.rerun_best", "hydra.sweeper.rerun_best.", RerunBestConf),
         ("hydra/launcher=local", "hydra.launcher.", LocalLauncherConf),
+        ("hydra/launcher=ray", "ray.", RayLauncherConf),
+        ("hydra/launcher=slurm", "slurm.", SlurmLauncherConf),
     ):
         rows = [[f"`{prefix}{setting.name}`", f"`{setting.type}`", _default(getattr(settings(), setting.name)),
                  setting.meaning] for setting in commented(settings)]  # fmt: skip

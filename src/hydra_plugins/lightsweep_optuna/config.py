@@ -30,17 +30,17 @@ class OptunaSweeperConf:
     _recursive_: bool = False  # samplers are made in the jobs, not here
     defaults: list[Any] = field(default_factory=lambda: [{"sampler": "tpe"}, {"pruner": "none"}])
 
-    # A _target_ with its arguments; groups: tpe, random, grid, cmaes, gp, nsgaii, nsgaiii, qmc, brute_force.
+    # A `_target_` with its arguments; groups: tpe, random, grid, cmaes, gp, nsgaii, nsgaiii, qmc, brute_force.
     sampler: Any = MISSING
-    # minimize or maximize; a list for several objectives. None: as lightsweep's `objectives` want; elsewhere minimize.
+    # minimize or maximize; a list for several objectives. null: as lightsweep's `objectives` want; elsewhere minimize.
     direction: Any = None
-    # Optuna URL, journal:FILE, or a _target_; None keeps a journal in the sweep's folder.
+    # Optuna URL, journal:FILE, or a `_target_`; null keeps a journal in the sweep's folder.
     storage: Any = None
-    # A study that exists is gone on with; None is "sweep" in the folder's journal, and a new study elsewhere.
+    # A study that exists is gone on with; null is "sweep" in the folder's journal, and a new study elsewhere.
     study_name: str | None = None
     # Trials to finish in the study, over all runs: complete, pruned, or failed by themselves.
     n_trials: int = 20
-    # At most so many jobs, each running trials until the sweep is done; None: one job a trial, as the launcher can.
+    # At most so many jobs, each running trials until the sweep is done; null: one job a trial, as the launcher can.
     n_jobs: int | None = None
     # Share of failed trials, 0 to 1, above which the sweep ends; 0 allows none, 1 allows all.
     max_failure_rate: float = 0.5
@@ -51,7 +51,7 @@ class OptunaSweeperConf:
     # Dotted path of a callable (config, trial) that draws more with trial.suggest_….
     custom_search_space: str | None = None
 
-    # A _target_ with its arguments; groups: none, median, percentile, hyperband, successive_halving, patient,
+    # A `_target_` with its arguments; groups: none, median, percentile, hyperband, successive_halving, patient,
     # threshold, wilcoxon.
     pruner: Any = MISSING
     # Seconds after which no trial is started; those that run are finished.
@@ -72,7 +72,7 @@ class OptunaSweeperConf:
     # again.
     compare: str | None = None
     rerun_best: RerunBestConf = field(default_factory=RerunBestConf)
-    # A trial on another host counts as dead so many seconds after its last sign of life; None: never.
+    # A trial on another host counts as dead so many seconds after its last sign of life; null: never.
     remote_timeout_s: float | None = 120.0
 
 
