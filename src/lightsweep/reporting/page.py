@@ -31,7 +31,7 @@ thead th { color: var(--quiet); font-weight: 500; }
 tbody tr:hover { background: var(--soft); }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1rem;
   margin-top: 1rem; }
-figure { margin: 0; min-width: 0; overflow-x: auto; }
+figure { margin: 0; min-width: 0; overflow-x: auto; padding-bottom: .8rem; }
 figure svg { display: block; width: 100%; height: auto; min-width: 28rem; max-width: 36rem; }
 figcaption { position: sticky; left: 0; overflow-wrap: anywhere; }
 details { margin: .75rem 0; }
