@@ -131,7 +131,7 @@ def test_a_sweeps_launcher_goes_by_the_short_name_of_the_command_line(quick):
     "word", ["hydra.run.dir=mine", "hydra/launcher=basic", "slurm.partition=gpu", "sweeps=lr_momentum"]
 )
 def test_a_word_that_would_have_no_effect_on_a_run_is_refused(quick, tmp_path, word):
-    with pytest.raises(ConfigError, match=rf"^`{word.partition('=')[0]}` has no effect on train\(\), .* `folder`"):
+    with pytest.raises(ConfigError, match=rf"^`{word.partition('=')[0]}` .* train\(\)"):
         train([*quick, word])
 
     assert not list(tmp_path.iterdir())

@@ -73,6 +73,13 @@ def test_a_grid_is_checked_whole_before_its_first_job(command, tmp_path, launche
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"multirun.yaml"}
 
 
+def test_a_value_that_only_its_job_knows_hinders_no_grid(command):
+    ended = command(cli.train, *QUICK, "-m", "optimizer.lr=0.1,-0.2", "seed=${hydra:job.num}")
+
+    assert "HydraConfig" not in ended.err
+    assert ended.err.endswith("`optimizer.lr` must be in (0, inf) but got -0.2\n"), "the second job said it"
+
+
 def test_what_config_alone_shows_needs_no_torch(process, tmp_path):
     code = """
 import contextlib, io, json, sys

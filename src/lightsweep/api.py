@@ -53,7 +53,7 @@ def train(
 
     Args:
         cfg: what `compose` gives, or overrides for it, such as `["model=mlp", "optimizer.lr=0.1"]`, but none of what is
-            Hydra's own: `folder` stands for `hydra.run.dir`.
+            Hydra's own: `folder` stands for `hydra.run.dir`, and a search (`sweeps=…`) is for `sweep`.
         folder: the run's folder; None for a new one under `outputs/`, named by the time.
         resume: go on from the newest checkpoint of the run in the folder; from the start if it has none yet.
         callbacks: further Lightning callbacks; not those that `docs/extending.md` says a run cannot serve.
@@ -85,6 +85,8 @@ def _folder_of(folder: Path | str | None, resume: bool) -> Path:
 
 def _composed(overrides: Sequence[str]) -> DictConfig:
     idle = first_of_hydra(texts(overrides))
+    if idle == "sweeps":
+        raise ConfigError("`sweeps` chooses a search, which train() does not make: give it to sweep()")
     if idle is not None:
         raise ConfigError(
             f"`{idle}` has no effect on train(), which has `folder` for the run's folder; sweep() heeds it"

@@ -22,7 +22,7 @@ def exported_file(format: str | None, out: str | None, folder: Path) -> tuple[st
     path = None if out is None else Path(out)
     if format is None and path is not None:
         refuse_folder(path)
-        format = next((name for name, suffix in FORMATS.items() if suffix == path.suffix), None)
+        format = next((name for name, suffix in FORMATS.items() if suffix == path.suffix.lower()), None)
         if format is None:
             raise ConfigError(
                 f"`out` must end in {' or '.join(FORMATS.values())}, or name `format` too, but got {path}"
@@ -38,7 +38,7 @@ def refuse_file(format: str, path: Path) -> None:
     if format not in FORMATS:
         raise ConfigError(f"`format` must be one of {', '.join(FORMATS)} but got {format!r}")
     refuse_folder(path)
-    if path.suffix != FORMATS[format] and path.suffix in FORMATS.values():
+    if path.suffix.lower() != FORMATS[format] and path.suffix.lower() in FORMATS.values():
         raise ConfigError(f"`out` must end in {FORMATS[format]} for format={format} but got {path}")
 
 

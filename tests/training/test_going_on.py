@@ -53,6 +53,14 @@ def test_what_a_checkpoint_holds_cannot_change_and_a_refusal_leaves_the_run_as_i
     assert texts_of(tmp_path / "run") == before
 
 
+def test_an_equal_number_of_another_type_is_no_change(compose, run, tmp_path):
+    run(*SMALL, "optimizer.lr=1", folder=tmp_path / "run")
+    cfg = compose(*SMALL[:-1], "optimizer.lr=1", "trainer.max_epochs=3")
+    cfg.optimizer.lr = 1.0
+
+    assert train(cfg, tmp_path / "run", resume=True).epochs == 3
+
+
 @pytest.mark.parametrize("failing", ["data", "first step"])
 def test_a_run_that_fails_before_it_has_gone_on_is_left_as_it_was(compose, run, tmp_path, monkeypatch, failing):
     run(*SMALL, folder=tmp_path / "run")

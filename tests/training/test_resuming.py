@@ -247,7 +247,7 @@ class Witness(Callback):
 
 
 @pytest.mark.parametrize("validated", [True, False])
-@pytest.mark.parametrize("steps", [5, 6, 11, 13, 14, 18, "validation"])  # 11 an epoch, two a chunk; 18 in all
+@pytest.mark.parametrize("steps", [5, 6, 11, 12, 13, 14, 18, "validation"])  # 11 an epoch, two a chunk; 18 in all
 def test_a_callback_is_told_of_each_chunk_once(compose, tmp_path, monkeypatch, stop_after, steps, validated):
     from lightsweep.training.conductor import Conductor
 
@@ -274,6 +274,32 @@ def test_a_callback_is_told_of_each_chunk_once(compose, tmp_path, monkeypatch, s
     one, other = (state_of(tmp_path / name)["callbacks"]["Witness"] for name in ("whole", "stopped"))
     assert other == one
     assert [told[:4] for told in one["chunks"]][5:7] == [[0, 5, True, 11], [1, 0, False, 13]]
+    assert_same_end(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")  # a new process has made none
+@pytest.mark.parametrize("steps", [4, 11])  # of 11 an epoch, two a chunk
+def test_a_chunk_that_no_callback_was_told_of_is_made_up_for(compose, tmp_path, monkeypatch, stop_after, steps):
+    from lightsweep.training.conductor import Conductor
+
+    cfg = compose("model=softmax_regression", "trainer.max_epochs=3", "trainer.inner_steps=2", "scheduler=step",
+                  "scheduler.step_size=1", "trainer.log_every_n_steps=4", "test=false")  # fmt: skip
+    train(cfg, tmp_path / "whole")
+    original = Conductor.on_train_batch_end
+
+    def told(self, *arguments):
+        if not self.stepper.stop.requested:  # earlier versions stopped before it
+            original(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Conductor, "on_train_batch_end", told)
+        stop_after(steps)
+        with pytest.raises(Interrupted, match="signal 15"):
+            train(cfg, tmp_path / "stopped")
+
+    found = train(cfg, tmp_path / "stopped", resume=True)
+
+    assert found.epochs == 3
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")
 
 

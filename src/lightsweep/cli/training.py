@@ -129,8 +129,8 @@ def _refuse_search(words: Sequence[str]) -> None:
     repeats_words = "LOCAL_RANK" in os.environ  # a rank those of its job
     if search is None or hydra_config.mode != RunMode.RUN or repeats_words:
         return
-    by_name = hydra_config.runtime.choices.get("experiment") is not None
-    if by_name or any(word.lstrip("+").startswith("sweeps=") for word in words):
+    given = [word.lstrip("+").rstrip("'\"") for word in words]
+    if any(word.startswith(("sweeps=", "experiment=")) and not word.endswith((".yaml", ".yml")) for word in given):
         raise ConfigError(f"a search takes -m: python train.py -m sweeps={search} …; without it there is a single run")
 
 

@@ -9,10 +9,12 @@ from typing import Any
 from hydra._internal.config_repository import IConfigRepository
 from hydra._internal.defaults_list import Overrides
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException
 from hydra.plugins.sweeper import Sweeper
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep.config.check import check
 from lightsweep.config.own import is_own
@@ -71,7 +73,21 @@ def _check_grids() -> None:
         loader = self.hydra_context.config_loader
         for overrides in batch:
             composed = loader.load_sweep_config(self.config, list(overrides))
-            if is_own(loader):
-                check(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]))
+            task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+            if is_own(loader) and _resolves(task):
+                check(task)
 
     Sweeper.validate_batch_is_legal = validate  # type: ignore[method-assign]
+
+
+def _resolves(task: DictConfig) -> bool:
+    """Whether a job's values are known before it: its number, or a variable of its machine's, is known to it alone."""
+    hydra_config = HydraConfig.instance()
+    outer, hydra_config.cfg = hydra_config.cfg, None  # what `${hydra:…}` stands for is the job's own
+    try:
+        OmegaConf.to_container(task, resolve=True)
+    except OmegaConfBaseException:
+        return False
+    finally:
+        hydra_config.cfg = outer
+    return True

@@ -25,7 +25,7 @@ BARE = "runs_bare"
 
 @dataclass(frozen=True)
 class NoMore:
-    """What a task function returns that had nothing to do: jobs that have not started would find nothing either.
+    """What a task function returns of which nothing is wanted: of jobs that have not started there is nothing either.
 
     A launcher may drop them; one that does not know it starts them for nothing.
     """

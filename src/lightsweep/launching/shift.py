@@ -161,7 +161,7 @@ class Shift:
             log.error(str(outcome.error))
         self._tell("ended", run, outcome)
         if self.queue and self.is_last is not None and self.is_last(outcome):
-            log.info(f"{len(self.queue)} jobs are not started: there is nothing left to do")
+            log.info(f"{len(self.queue)} jobs are not started: nothing more is wanted of them")
             self.outcomes.update({job.number: Outcome(dropped=True) for job in self.queue})
             self.queue.clear()
 

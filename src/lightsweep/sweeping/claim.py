@@ -64,15 +64,11 @@ def next_draw(trials: Sequence[FrozenTrial]) -> int:
     Args:
         trials: all of the study; Optuna starts the first of those that wait, or else a new one.
     """
-    copied = next((_origin(trial) for trial in trials if trial.state is TrialState.WAITING), None)
-    if copied is not None:
-        return _draw(trials[copied])
+    waiting = next((trial for trial in trials if trial.state is TrialState.WAITING), None)
+    if waiting is not None and marks.RUN_AGAIN_OF in waiting.user_attrs:
+        return _draw(waiting if marks.DRAW in waiting.user_attrs else trials[waiting.user_attrs[marks.RUN_AGAIN_OF]])
     had = {_draw(trial) for trial in trials if trial.params or trial.state is TrialState.RUNNING}
     return next(draw for draw in count() if draw not in had)
-
-
-def _origin(trial: FrozenTrial) -> int | None:
-    return trial.user_attrs.get(marks.RUN_AGAIN_OF)
 
 
 def _draw(trial: FrozenTrial) -> int:
@@ -211,4 +207,6 @@ def run_again(study: Study, trial: FrozenTrial, attempt: int | None = None) -> N
         marks.KILLS: trial.user_attrs.get(marks.KILLS, 0),
         marks.ATTEMPT: trial.user_attrs.get(marks.ATTEMPT, 0) if attempt is None else attempt,
     }
+    if marks.DRAW in trial.user_attrs:
+        user[marks.DRAW] = trial.user_attrs[marks.DRAW]
     study.add_trial(create_trial(state=TrialState.WAITING, system_attrs=system, user_attrs=user))

@@ -197,9 +197,10 @@ class RerunJob:
             try:
                 with beating(self.plan, lambda: self._keep(rerun, replace(running, alive=time.time()))):
                     outcome, test = self._outcome(rerun)
-            except SystemExit as error:
+            except (KeyboardInterrupt, SystemExit) as error:
                 outcome, test = outcome_of_error(error), {}
-                if outcome.from_outside:
+                if outcome.from_outside:  # somebody's wish, and not what its settings do to a process
+                    self._keep(rerun, replace(running, state="lost", reason=outcome.reason))
                     raise
         if outcome.lost:
             self._lose(rerun, running, outcome.reason)

@@ -80,8 +80,11 @@ class Conductor(Callback):
         self.stepper.start_epoch()
         self._closed = False
         loader: Any = trainer.train_dataloader
+        batches, batches_of_epoch = self.stepper.batches, len(loader.order)
+        if batches % loader.chunk == 0 or batches == batches_of_epoch or self.stepper.is_at_end:
+            self._settle_chunk(trainer)  # which checkpoints of earlier versions were written before
         # a run that has its last step behind it has only the validation after it to come
-        skip = len(loader.order) if self.stepper.is_at_end else self.stepper.batches
+        skip = batches_of_epoch if self.stepper.is_at_end else batches
         loader.epoch, loader.skip = trainer.current_epoch, skip
         count_from(trainer.fit_loop.epoch_loop, trainer.current_epoch * len(loader), loader.behind, len(loader))
 
@@ -90,15 +93,12 @@ class Conductor(Callback):
     ) -> None:
         """Log when it is due; at the epoch's last batch, let the schedules know."""
         self.describe_once()
-        stepper = self.stepper
-        done = trainer.is_last_batch and stepper.batches >= trainer.datamodule.num_train_batches  # type: ignore[attr-defined]
-        if stepper.steps - self._logged_step >= self.log_every_n_steps or (done and stepper.interval.examples):
-            self._log_interval(trainer)
-        if done:
-            stepper.end_epoch()
+        self._settle_chunk(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the time as validation's."""
+        if trainer.state.fn == "fit":
+            self.describe_once()  # of a run that has only this before it
         self.clock.enter("validation")
         self._settle(trainer)
 
@@ -172,6 +172,16 @@ class Conductor(Callback):
         )
         checkpoint["files"] = self.recorder.state_dict()
 
+    def _settle_chunk(self, trainer: Trainer) -> None:
+        """Log what the steps so far add up to when it is due; after the epoch's last step, let the schedules know."""
+        stepper = self.stepper
+        done = stepper.batches >= trainer.datamodule.num_train_batches  # type: ignore[attr-defined]
+        is_due = stepper.steps - self._logged_step >= self.log_every_n_steps or done
+        if stepper.interval.examples and is_due:
+            self._log_interval(trainer)
+        if done:
+            stepper.end_epoch()
+
     def _settle(self, trainer: Trainer) -> None:
         """Make the network what is validated and saved, on all processes."""
         self.stepper.show_averages()
@@ -218,11 +228,11 @@ def count_from(loop: Any, before: int, behind: int, chunks: int) -> None:
     """
     # what Lightning's callbacks log by; it adds one as it restarts, and one after the validation
     loop._batches_that_stepped = before + behind - (behind > 0) - (behind == chunks)
-    if not behind:
-        return
     for counts, number in ((loop.batch_progress.total, before + behind), (loop.batch_progress.current, behind)):
         for name in vars(counts):
             setattr(counts, name, number)
+    if not behind:
+        return
     loop.restarting = True  # else it would begin at 0
     if behind == chunks:
         loop.val_loop._restart_stage = RestartStage.RESTARTED_MID_EVALUATION

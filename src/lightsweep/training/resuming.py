@@ -39,8 +39,7 @@ def refuse_changes(cfg: DictConfig, paths: RunPaths) -> None:
     if not paths.config.is_file():
         return
     before, now = dict(leaves(saved_values(paths))), dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
-    # by their text: as a limit on batches, 1 is one of them and 1.0 is all
-    changed = [key for key in now.keys() | before.keys() if repr(now.get(key)) != repr(before.get(key))]
+    changed = [key for key in now.keys() | before.keys() if _differ(key, before.get(key), now.get(key))]
     by_length = [key for key in ("T_max", "total_steps") if cfg.scheduler.get(key) == "auto" and cfg.scheduler._target_]
     for key in sorted(changed):
         told = f"`{key}` cannot change from {before.get(key)} to {now.get(key)} where a run goes on"
@@ -49,6 +48,11 @@ def refuse_changes(cfg: DictConfig, paths: RunPaths) -> None:
         if key in _LENGTH and by_length:
             schedule = f"`scheduler.{by_length[0]}=auto` made the schedule for the old length"
             raise ConfigError(f"{told}: {schedule}; start a run of its own")
+
+
+def _differ(key: str, before: Any, now: Any) -> bool:
+    """Whether two values of a key mean different things: of a limit on batches, 1 is one of them and 1.0 is all."""
+    return before != now or (key.startswith("trainer.limit_") and type(before) is not type(now))
 
 
 def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
