@@ -8,7 +8,7 @@ from lightsweep.errors import RunFolderError
 from lightsweep.paths import RunPaths
 from lightsweep.training.checkpoints import load
 from tests.faults.kills import SEED
-from tests.training.test_resuming import equal
+from tests.training.stopped_runs import equal
 
 CASE = ("model=softmax_regression", "optimizer=adam", "trainer.limit_train_batches=2", "test=false")
 

@@ -8,7 +8,7 @@ import pytest
 from lightsweep.paths import RunPaths
 from tests.faults.kills import BASE, CASES, SEED, Story, kill_until
 from tests.faults.nursery import Nursery
-from tests.training.test_resuming import assert_same_end, events_of
+from tests.training.stopped_runs import assert_same_end, events_of
 
 MOST = 4
 """Kills of one run."""

@@ -14,7 +14,7 @@ from lightsweep.config.saved import read_result
 from lightsweep.paths import RunPaths
 from tests.faults.kills import SEED, Story
 from tests.faults.test_kills import nursery, whole  # noqa: F401
-from tests.training.test_resuming import assert_same_end, events_of
+from tests.training.stopped_runs import assert_same_end, events_of
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)

@@ -14,7 +14,7 @@ from lightsweep.training import train
 from lightsweep.training.checkpoints import load
 from lightsweep.training.stepper import Stepper
 from tests.faults.conftest import DEADLINE_S, ENDLESS, until
-from tests.training.test_resuming import assert_same_end
+from tests.training.stopped_runs import assert_same_end
 
 CASE = (
     "model=mlp",

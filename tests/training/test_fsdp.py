@@ -16,8 +16,8 @@ from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths, home
 from lightsweep.training.sharding import blocks
 from tests.training.ddp_process import free_port, train_and_stop, train_together
+from tests.training.stopped_runs import equal
 from tests.training.test_ddp import assert_same_board, assert_same_run
-from tests.training.test_resuming import equal
 
 BASE = ("trainer.accelerator=cpu", "trainer.precision=64-true", "data.val_size=50", "data.eval_batch_size=20")
 CASES = {  # three validation batches: neither two nor four processes have as many as each other

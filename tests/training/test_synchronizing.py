@@ -13,7 +13,7 @@ from lightsweep.training.sharding import load_weights
 from lightsweep.training.signals import StopRequest
 from lightsweep.training.synchronizing import bring_together, running_statistics
 from tests.training.ddp_process import train_together
-from tests.training.test_resuming import equal
+from tests.training.stopped_runs import equal
 
 NORMED = ("model=mlp", "model.widths=[8]", "model.batch_norm=true", "optimizer.lr=0.1")
 CASES = {  # a process has 28 or 27 examples of a batch, and so draws more or fewer numbers for dropout

@@ -9,8 +9,8 @@ from schedulefree import SGDScheduleFree
 from lightsweep.errors import ConfigError, Interrupted
 from lightsweep.paths import RunPaths
 from lightsweep.training import train
+from tests.training.stopped_runs import assert_same_end
 from tests.training.test_plain_loop import BASE, CLOSE, Plain
-from tests.training.test_resuming import assert_same_end, stop_after  # noqa: F401  (a fixture)
 
 YAML = {
     "free_sgd": "schedulefree.SGDScheduleFree\nlr: 0.5\nweight_decay: 0.001\nwarmup_steps: 3",
@@ -76,7 +76,7 @@ def test_the_averages_are_validated_and_saved(run, initial, tmp_path):
 @pytest.mark.parametrize("validation", ["data.val_size=50", "data.val_size=0"])
 @pytest.mark.parametrize("steps", [1, 6, 11, 12])
 @pytest.mark.parametrize("optimizer", ["free_sgd", "their_free_adamw"])
-def test_a_run_that_was_stopped_ends_the_same(compose, run, tmp_path, stop_after, optimizer, steps, validation):  # noqa: F811
+def test_a_run_that_was_stopped_ends_the_same(compose, run, tmp_path, stop_after, optimizer, steps, validation):
     overrides = ("model=softmax_regression", f"optimizer={optimizer}", "trainer.max_epochs=2", validation, TRUST)
     run(*overrides, folder=tmp_path / "whole")
     stop_after(steps)

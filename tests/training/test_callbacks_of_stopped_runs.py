@@ -1,0 +1,89 @@
+"""What own callbacks are told by a run that goes on, and what is made up for that they were not told."""
+
+import signal
+
+import pytest
+from lightning.pytorch import Callback
+
+from lightsweep.errors import Interrupted
+from lightsweep.training import train
+from tests.training.stopped_runs import assert_same_end
+from tests.training.test_determinism import state_of
+
+
+class Witness(Callback):
+    """Remembers each chunk that it was told of, and what its hooks do to the state that is saved."""
+
+    def __init__(self):
+        self.chunks, self.epochs = [], 0
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        loop = trainer.fit_loop.epoch_loop
+        logged = [loop._batches_that_stepped, loop.total_batch_idx]
+        self.chunks.append([trainer.current_epoch, batch_idx, trainer.is_last_batch, trainer.global_step, *logged])
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self.epochs += 1
+
+    def state_dict(self):
+        return {"chunks": self.chunks, "epochs": self.epochs}
+
+    def load_state_dict(self, state_dict):
+        self.chunks, self.epochs = state_dict["chunks"], state_dict["epochs"]
+
+
+@pytest.mark.parametrize("validated", [True, False])
+@pytest.mark.parametrize("steps", [5, 6, 11, 12, 13, 14, 18, "validation"])  # 11 an epoch, two a chunk; 18 in all
+def test_a_callback_is_told_of_each_chunk_once(compose, tmp_path, monkeypatch, stop_after, steps, validated):
+    from lightsweep.training.conductor import Conductor
+
+    cfg = compose("model=softmax_regression", "trainer.max_epochs=5", "trainer.inner_steps=2", "trainer.max_steps=18",
+                  "test=false", *([] if validated else ["trainer.check_val_every_n_epoch=5"]))  # fmt: skip
+    train(cfg, tmp_path / "whole", callbacks=[Witness()])
+    original = Conductor.on_validation_start
+
+    def start(self, *arguments):
+        original(self, *arguments)
+        if validated or self.stepper.is_at_end:
+            self.stepper.stop.request(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        if steps == "validation":
+            patched.setattr(Conductor, "on_validation_start", start)
+        else:
+            stop_after(steps)
+        with pytest.raises(Interrupted, match="signal 15"):
+            train(cfg, tmp_path / "stopped", callbacks=[Witness()])
+
+    train(cfg, tmp_path / "stopped", resume=True, callbacks=[Witness()])
+
+    one, other = (state_of(tmp_path / name)["callbacks"]["Witness"] for name in ("whole", "stopped"))
+    assert other == one
+    assert [told[:4] for told in one["chunks"]][5:7] == [[0, 5, True, 11], [1, 0, False, 13]]
+    assert_same_end(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")  # a new process has made none
+@pytest.mark.parametrize("steps", [4, 11])  # of 11 an epoch, two a chunk
+def test_a_chunk_that_no_callback_was_told_of_is_made_up_for(compose, tmp_path, monkeypatch, stop_after, steps):
+    from lightsweep.training.conductor import Conductor
+
+    cfg = compose("model=softmax_regression", "trainer.max_epochs=3", "trainer.inner_steps=2", "scheduler=step",
+                  "scheduler.step_size=1", "trainer.log_every_n_steps=4", "test=false")  # fmt: skip
+    train(cfg, tmp_path / "whole")
+    original = Conductor.on_train_batch_end
+
+    def told(self, *arguments):
+        if not self.stepper.stop.requested:  # earlier versions stopped before it
+            original(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Conductor, "on_train_batch_end", told)
+        stop_after(steps)
+        with pytest.raises(Interrupted, match="signal 15"):
+            train(cfg, tmp_path / "stopped")
+
+    found = train(cfg, tmp_path / "stopped", resume=True)
+
+    assert found.epochs == 3
+    assert_same_end(tmp_path / "whole", tmp_path / "stopped")
