@@ -42,13 +42,17 @@ def overrides_of(case, mnist_root):
 
 
 @pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.slow)])
-def group(request, tmp_path_factory, mnist_root):
+def group(request, made_once, mnist_root):
     """The folder with one run for each case, trained by two or four processes."""
-    folder, size = tmp_path_factory.mktemp("ddp"), request.param
+    size = request.param
     ddp = ["trainer.strategy=ddp", f"trainer.devices={size}"]
-    cases = [{"overrides": [*overrides_of(case, mnist_root), *ddp], "folder": str(folder / case)} for case in CASES]
-    train_together(cases, size, folder)
-    return folder
+
+    def fill(folder):
+        words = {case: [*overrides_of(case, mnist_root), *ddp] for case in CASES}
+        cases = [{"overrides": overrides, "folder": str(folder / case)} for case, overrides in words.items()]
+        train_together(cases, size, folder)
+
+    return made_once(f"ddp{size}", fill)
 
 
 def test_a_run_goes_on_with_what_each_process_had_of_its_own(mnist_root, tmp_path):

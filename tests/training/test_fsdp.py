@@ -53,24 +53,27 @@ def overrides_of(case, mnist_root, *more):
 
 
 @pytest.fixture(scope="module", params=[2, 4])
-def group(request, tmp_path_factory, mnist_root):
+def group(request, made_once, mnist_root):
     """The folder of all runs, trained by two or four processes."""
-    folder, size = tmp_path_factory.mktemp("fsdp"), request.param
+    size = request.param
     fsdp = ["trainer.strategy=fsdp", f"trainer.devices={size}"]
-    todo = []
 
-    def add(case, name, **how):
-        todo.append({"overrides": overrides_of(case, mnist_root, *fsdp), "folder": str(folder / name), **how})
+    def fill(folder):
+        todo = []
 
-    for case in CASES:
-        add(case, case)
-    for case in STOPPED:
-        add(case, f"{case}_resumed", stop_after=STEPS, goes_on=True)
-        add(case, f"{case}_stopped", stop_after=STEPS, goes_on=False)
-        train_and_stop(compose(overrides_of(case, mnist_root)), folder / f"{case}_begun_alone", STEPS)
-        add(case, f"{case}_begun_alone", resume=True)
-    train_together(todo, size, folder)
-    return folder
+        def add(case, name, **how):
+            todo.append({"overrides": overrides_of(case, mnist_root, *fsdp), "folder": str(folder / name), **how})
+
+        for case in CASES:
+            add(case, case)
+        for case in STOPPED:
+            add(case, f"{case}_resumed", stop_after=STEPS, goes_on=True)
+            add(case, f"{case}_stopped", stop_after=STEPS, goes_on=False)
+            train_and_stop(compose(overrides_of(case, mnist_root)), folder / f"{case}_begun_alone", STEPS)
+            add(case, f"{case}_begun_alone", resume=True)
+        train_together(todo, size, folder)
+
+    return made_once(f"fsdp{size}", fill)
 
 
 @pytest.fixture(scope="module")
