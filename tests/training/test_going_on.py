@@ -159,6 +159,18 @@ def test_a_run_that_goes_on_for_longer_says_so(compose, run, tmp_path):
     assert read_result(RunPaths(tmp_path / "run"))["epochs"] == 3
 
 
+def test_lightnings_own_table_keeps_what_it_was_told_before_a_run_goes_on(compose, run, tmp_path):
+    run(*SMALL, "logger=csv", folder=tmp_path / "run")
+    first = tmp_path / "run" / "csv" / "version_0" / "metrics.csv"
+    before = first.read_bytes()
+    assert before
+
+    train(compose(*SMALL[:-1], "logger=csv", "trainer.max_epochs=3"), tmp_path / "run", resume=True)
+
+    assert first.read_bytes() == before
+    assert "test/acc" in (first.parent.parent / "version_1" / "metrics.csv").read_text()
+
+
 def test_a_run_that_stopped_early_stays_stopped(compose, run, tmp_path):
     overrides = (*SMALL[:-1], "optimizer.lr=3.0", "early_stopping.patience=1", "trainer.max_epochs=30")
     first = run(*overrides, folder=tmp_path / "run")
