@@ -82,6 +82,10 @@ CASES = {
         (*SPACE, "--config-name=no_key"),
         "`params.when` has 'optimizer.momentun=0.9', but the configuration has no `optimizer.momentun`; nearest: opt",
     ),
+    "conditions that hold together": (
+        (*SPACE, "--config-name=together", "optimizer=adam"),
+        "`params.when` sets `n` under 'optimizer=adam' and under 'm=1,2', which can hold together",
+    ),
     "key in a branch of a value": (
         (*SPACE, "--config-name=of_a_value"),
         "the configuration has no `optimizer.momentun` when n=2; nearest: optimizer.momentum\n",
@@ -99,6 +103,7 @@ CASES = {
 FILES = {
     "no_option": "{when: {optimizer=adamm: {n: 2}}}",
     "no_key": "{when: {optimizer.momentun=0.9: {n: 2}}}",
+    "together": "{m: 'range(0,3)', when: {optimizer=adam: {n: 'choice(3,4)'}, 'm=1,2': {n: 5}}}",
     "of_a_value": "{n: 'range(1,3)', when: {n=2: {optimizer.momentun: 'interval(0,1)'}}}",
     "nested": "{n: 'choice(1,2)', when: {n=2: {optimizer: 'choice(sgd,adam)', optimizer.momentum: 'interval(0,1)'}}}",
 }

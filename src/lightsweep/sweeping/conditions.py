@@ -1,7 +1,7 @@
 """Do the conditions of `params.when` mean something? What can be seen in the space itself is told here."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def check_conditions(space: "Space", outer: Iterable[Parameter] = ()) -> None:
-    """Check the branches of a space, and theirs.
+    """Check that each branch of a space can hold, and theirs.
 
     Args:
         space: what a file searches, without what the command line puts in its place.
         outer: the parameters of the spaces around it.
 
     Raises:
-        ConfigError: none of a condition's values can be drawn, or two conditions that can hold together set one key.
+        ConfigError: none of a condition's values can be drawn.
     """
     drawn = {bare(parameter.key): parameter for parameter in (*outer, *space.parameters)}
     for branch in space.branches:
@@ -32,12 +32,28 @@ def check_conditions(space: "Space", outer: Iterable[Parameter] = ()) -> None:
                 f"`params.when` has {branch.condition!r}, which never holds: {branch.key} is {_shown(parameter)}"
             )
         check_conditions(branch.space, drawn.values())
+
+
+def refuse_overlaps(space: "Space", configured: Mapping[str, str | None], outer: Iterable[Parameter] = ()) -> None:
+    """Check that no two conditions which can hold together set one key, in the branches of a space and in theirs.
+
+    Args:
+        space: what is searched.
+        configured: what the configuration says of the keys that conditions ask for, as far as that is known.
+        outer: the parameters of the spaces around it.
+
+    Raises:
+        ConfigError: two do.
+    """
+    drawn = {bare(parameter.key): parameter for parameter in (*outer, *space.parameters)}
     for one, other in itertools.combinations(space.branches, 2):
-        if (both := _own_keys(one) & _own_keys(other)) and _hold_together(one, other, set(drawn)):
+        if (both := _own_keys(one) & _own_keys(other)) and _hold_together(one, other, set(drawn), configured):
             raise ConfigError(
                 f"`params.when` sets `{sorted(both)[0]}` under {one.condition!r} and under {other.condition!r}, "
                 "which can hold together"
             )
+    for branch in space.branches:
+        refuse_overlaps(branch.space, configured, drawn.values())
 
 
 def _can_be(parameter: Parameter, text: str) -> bool:
@@ -61,8 +77,8 @@ def _own_keys(branch: "Branch") -> set[str]:
     return {bare(parameter.key) for parameter in branch.space.parameters} | {key for key, _ in branch.space.fixed}
 
 
-def _hold_together(one: "Branch", other: "Branch", drawn: set[str]) -> bool:
-    """Seen where both ask for one key, or for two that are drawn independently."""
+def _hold_together(one: "Branch", other: "Branch", drawn: set[str], configured: Mapping[str, str | None]) -> bool:
+    """Seen where both ask for one key, or each for one that is drawn independently or that the configuration says."""
     if one.key != other.key:
-        return {one.key, other.key} <= drawn
+        return all(branch.key in drawn or branch.holds({}, configured.get) for branch in (one, other))
     return any(same_value(value, text) for value in one.values for text in other.values)

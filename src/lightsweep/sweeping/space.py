@@ -24,7 +24,7 @@ from optuna.distributions import distribution_to_json
 from optuna.trial import Trial
 
 from lightsweep.errors import ConfigError
-from lightsweep.sweeping.conditions import check_conditions
+from lightsweep.sweeping.conditions import check_conditions, refuse_overlaps
 from lightsweep.sweeping.grammar import bare, parameter_from_mapping, parameter_of, parse, same_value
 from lightsweep.sweeping.parameter import Parameter
 
@@ -140,7 +140,8 @@ def build_space(
         config_loader: for `glob` over a config group.
 
     Raises:
-        ConfigError: a line cannot be read, or describes an empty or contradictory space; or see `check_conditions`.
+        ConfigError: a line cannot be read, or describes an empty or contradictory space; or see `check_conditions`
+            and `refuse_overlaps`.
     """
     if params:
         written = _from_mapping(params, config_loader)
@@ -151,6 +152,7 @@ def build_space(
     over = {bare(parameter.key) for parameter in line_space.parameters} | {key for key, _ in line_space.fixed}
     written = written.without(over)
     check_conditions(written)
+    refuse_overlaps(written, {})
     fixed = written.fixed + line_space.fixed  # a later one wins: `optimizer.lr=…` over the file's `optimizer={lr: …}`
     whole = Space(written.parameters + line_space.parameters, fixed, written.branches)
     return _with_conditions_in_names(whole)

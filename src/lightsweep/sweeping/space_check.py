@@ -16,6 +16,7 @@ from optuna.trial import FixedTrial
 
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
+from lightsweep.sweeping.conditions import refuse_overlaps
 from lightsweep.sweeping.config_keys import is_group, keys_of, options_of
 from lightsweep.sweeping.grammar import bare, same_value, value_of
 from lightsweep.sweeping.parameter import Parameter
@@ -26,7 +27,8 @@ def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) ->
     """What the configuration itself says of the keys that conditions ask for: a group's choice or a value's text.
 
     Raises:
-        ConfigError: there is no such key, or it is a config group without an option that a condition asks for.
+        ConfigError: there is no such key, it is a config group without an option that a condition asks for, or two
+            conditions that can hold together set one key.
     """
     keys = {branch.key for branch in _branches(space)}
     if not keys:
@@ -40,6 +42,7 @@ def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) ->
     for key in keys:
         choice = composed.hydra.runtime.choices.get(key)
         values[key] = override_text(OmegaConf.select(composed, key)) if choice is None else str(choice)
+    refuse_overlaps(space, values)
     return values
 
 
