@@ -1,7 +1,7 @@
 """Runs of one setting together, whatever their seed; and a short name for each setting by what tells it from others."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,7 +80,7 @@ def group_runs(runs: Sequence[Run], trials: bool = False) -> list[Group]:
         if trials or run.kind != "trial":
             members.setdefault((run.kind == "trial", *_identity(run)), []).append(run)
     first = [found[0] for found in members.values()]
-    settings = [_settings(run) for run in first]
+    settings = [setting_of(run.settings or {}) for run in first]
     differing = _differing([known for run, known in zip(first, settings, strict=True) if run.settings is not None])
     named = distinct(_named(first, settings, differing))
     return [
@@ -94,8 +94,8 @@ def _agreed(said: Iterable[bool | None]) -> bool | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _settings(run: Run) -> dict[str, Any]:
-    settings = run.settings or {}
+def setting_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells a run's setting from another's, of its configuration by dotted keys."""
     package, _, kind = str(settings.get("data._target_", "")).rpartition(".")
     anywhere = package.startswith("lightsweep.data") and kind in _NAMED_DATA
     ignored = (*_NOT_A_SETTING, *(["data.root"] if anywhere else []))
@@ -114,7 +114,7 @@ def _metric(key: str) -> str | None:
 def _identity(run: Run) -> tuple[Any, ...]:
     if run.settings is None:
         return ("unknown", str(run.folder))
-    return tuple(sorted((key, repr(value)) for key, value in _settings(run).items()))
+    return tuple(sorted((key, repr(value)) for key, value in setting_of(run.settings).items()))
 
 
 def _differing(known: Sequence[dict[str, Any]]) -> list[str]:

@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -120,7 +120,7 @@ def is_sweep(folder: Path) -> bool:
 
 def read_run(folder: Path) -> Run:
     """A run's folder; what is missing or damaged becomes its status and reason."""
-    paths, kind = RunPaths(folder), _kind(folder)
+    paths, kind = RunPaths(folder), kind_of(folder)
     settings, choices = _settings(paths), _choices(paths)
     hardware = read_mapping(paths.environment)
     seed = (settings or {}).get("seed")
@@ -165,7 +165,8 @@ def _by_number(name: str) -> tuple[bool, int, str]:
     return (False, int(name), "") if name.isdecimal() else (True, 0, name)
 
 
-def _kind(folder: Path) -> str:
+def kind_of(folder: Path) -> str:
+    """`trial` of a sweep, `rerun` of a sweep's best, or `run`, as the folders above tell."""
     folder = folder.resolve()
     if is_sweep(folder.parent):
         return "trial"
@@ -175,7 +176,12 @@ def _kind(folder: Path) -> str:
 
 def _settings(paths: RunPaths) -> dict[str, Any] | None:
     tree = read_mapping(paths.config)
-    return {key: _one_spelling(value) for key, value in dotted(tree)} if tree else None
+    return flat(tree) if tree else None
+
+
+def flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration by dotted keys, each value in one spelling."""
+    return {key: _one_spelling(value) for key, value in dotted(tree)}
 
 
 def _one_spelling(value: Any) -> Any:

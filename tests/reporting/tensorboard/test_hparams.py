@@ -108,8 +108,17 @@ def test_settings_are_flat_named_by_class_and_without_null():
 def test_a_groups_name_is_readable_and_differs_where_any_setting_does():
     settings = {"model": "Net", "optimizer": "SGD", "optimizer.lr": 0.1, "data.batch_size": 100.0}
 
-    name = group_name(settings)
+    name = group_name(settings, settings)
 
     assert name.startswith("Net SGD lr=0.1 #")
-    assert group_name(dict(reversed(settings.items()))) == name
-    assert group_name({**settings, "data.batch_size": 50.0}) != name
+    assert group_name(settings, dict(reversed(settings.items()))) == name
+    assert group_name(settings, {**settings, "monitor": "val/loss"}) != name
+
+
+def test_settings_are_told_apart_as_in_a_report(run, hparams_tab, tmp_path):
+    for name, changed in (("a", "seed=1"), ("b", "trainer.log_every_n_steps=3"), ("c", "monitor=val/loss")):
+        run(*BASE[:2], changed, folder=tmp_path / "out" / name)
+
+    groups = sorted(sorted(group.sessions) for group in hparams_tab(tmp_path / "out").groups)
+
+    assert groups == [["a/tensorboard/hparams", "b/tensorboard/hparams"], ["c/tensorboard/hparams"]]

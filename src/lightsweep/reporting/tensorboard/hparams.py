@@ -2,7 +2,7 @@
 
 The tab would take the last value of every curve for a metric. So the metrics lie in an event file of their own below
 the run's, with the values of `result.json`. The seed is no hyperparameter: runs that differ in it alone form one
-session group, whose metrics the tab averages.
+session group, whose metrics the tab averages; settings are told apart as in a report.
 """
 
 import csv
@@ -20,6 +20,8 @@ from tensorboard.plugins.hparams.api_pb2 import Status
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 
 from lightsweep.paths import RunPaths
+from lightsweep.reporting.grouping import setting_of
+from lightsweep.reporting.runs import flat
 from lightsweep.reporting.tensorboard.events import Value, scalars, write_events
 
 Setting = bool | float | str
@@ -60,13 +62,13 @@ def _flatten(name: str, value: Any, found: dict[str, Setting]) -> None:
         found[name] = json.dumps(value)
 
 
-def group_name(settings: Mapping[str, Setting]) -> str:
-    """A name that equal settings share, and only they: readable, with a digest of all of them."""
+def group_name(settings: Mapping[str, Setting], told_apart: Mapping[str, Any]) -> str:
+    """A name that equal settings share, and only they: readable, with a digest of all that tells them apart."""
     shown = [f"{settings.get('model')}", f"{settings.get('optimizer')}"]
     shown += [
         f"{key}={settings[f'optimizer.{key}']:.4g}" for key in ("lr", "momentum") if f"optimizer.{key}" in settings
     ]
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:6]
+    digest = hashlib.sha256(json.dumps(told_apart, sort_keys=True).encode()).hexdigest()[:6]
     return f"{' '.join(shown)} #{digest}"
 
 
@@ -92,7 +94,9 @@ def write_session(paths: RunPaths, cfg: DictConfig, result: Mapping[str, Any], t
     """
     settings: dict[str, Setting] = {**settings_of(cfg), "status": result["status"]}
     now = time.time()
-    start = SessionStartInfo(group_name=group_name(settings), start_time_secs=now - (result.get("seconds") or 0.0))
+    tree: Any = OmegaConf.to_container(cfg, resolve=True)
+    name = group_name(settings, {**setting_of(flat(tree)), "status": result["status"]})
+    start = SessionStartInfo(group_name=name, start_time_secs=now - (result.get("seconds") or 0.0))
     for name, value in settings.items():
         kind = "bool_value" if isinstance(value, bool) else "string_value" if isinstance(value, str) else "number_value"
         setattr(start.hparams[name], kind, value)
