@@ -201,6 +201,8 @@ def test_last_is_the_newest_run_that_can_go_on(tmp_path):
     for status in ("completed", "pruned", "diverged", "failed"):
         add(status, f'{{"status": "{status}"}}')
     add("damaged", "")
+    add("sweep/0", '{"status": "interrupted"}')
+    (tmp_path / "sweep" / "study.journal").touch()
 
     with FileLock(held.lock):
         assert newest_unfinished(tmp_path) == tmp_path / "died"

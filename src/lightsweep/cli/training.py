@@ -189,7 +189,7 @@ def _resume() -> None:
 def newest_unfinished(outputs: Path) -> Path:
     """The run below a folder that was written to last, of those that ended early and can go on.
 
-    Passed over are runs that another process writes, and what is damaged.
+    Passed over are runs that another process writes, those of a search, which goes on itself, and what is damaged.
 
     Raises:
         RunFolderError: there is none.
@@ -202,12 +202,14 @@ def newest_unfinished(outputs: Path) -> Path:
 
 
 def _can_go_on(run: paths.RunPaths) -> bool:
+    from lightsweep.reporting.runs import kind_of
+
     try:
         status = read_result(run).get("status")
     except RunFolderError:
         return False
     stopped = status in ("running", "interrupted") or (status == "failed" and run.last.is_file())
-    return stopped and run.config.is_file() and not _is_held(run)
+    return stopped and run.config.is_file() and kind_of(run.folder) == "run" and not _is_held(run)
 
 
 def _is_held(run: paths.RunPaths) -> bool:
