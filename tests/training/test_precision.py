@@ -19,6 +19,7 @@ from lightsweep.models import base
 from lightsweep.models.tasks import Multiclass, precise
 from lightsweep.training import precision as precisions
 from lightsweep.training.build import build_model
+from lightsweep.training.stepper import Stepper
 from lightsweep.training.tally import Tally
 from lightsweep.training.trained import Trained
 
@@ -153,6 +154,21 @@ def test_float64_is_refused_on_a_device_that_has_none():
 
     assert precisions.resolve("64-true", built(Waves), torch.device("cpu")) == "64-true"
     assert precisions.resolve("auto", built(Waves), torch.device("mps")) == "32-true"
+
+
+@pytest.mark.parametrize(("units", "during", "found"), [(True, "high", "tf32"), (False, "highest", "32-true")])
+def test_tf32_is_for_the_run_alone_and_where_there_are_no_units_is_told_as_float32(
+    run, monkeypatch, capsys, units, during, found
+):
+    seen = []
+    monkeypatch.setattr(precisions, "_is_ampere", lambda device: units)
+    monkeypatch.setattr(Stepper, "end_epoch", lambda self: seen.append(torch.get_float32_matmul_precision()))
+
+    result = run("model=softmax_regression", "trainer.precision=tf32")
+
+    assert (result.precision, seen) == (found, [during])
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert ("32-true (there are no units for tf32)" in capsys.readouterr().out) == (not units)
 
 
 def test_losses_of_one_process_are_read_without_float64():

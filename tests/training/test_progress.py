@@ -1,9 +1,17 @@
-"""What is printed of an epoch."""
+"""What is printed of a run's start and of an epoch."""
 
 from types import SimpleNamespace
 
+import pytest
+from torch import nn
+
+from lightsweep.data import DataSpec
+from lightsweep.models import MLP, Wrapped
 from lightsweep.training import progress
 from lightsweep.training.progress import Bar
+from lightsweep.training.result import Result
+
+TABLE = DataSpec((4,), 3)
 
 
 def test_a_resumed_epoch_counts_what_was_trained_since(monkeypatch, capsys):
@@ -19,3 +27,18 @@ def test_a_resumed_epoch_counts_what_was_trained_since(monkeypatch, capsys):
     bar.on_train_epoch_end(trainer, None)
 
     assert capsys.readouterr().out == "epoch 1/1   50 samples/s   2.0 s\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "processes", "told"),
+    [
+        (lambda: MLP(TABLE, widths=[5]), 1, "MLP, 1,234 parameters   cpu (such)   32-true\n"),
+        (lambda: Wrapped(TABLE, nn.Linear(4, 3)), 2, "Linear, 1,234 parameters   2 × cpu (such)   32-true\n"),
+    ],
+)
+def test_a_run_begins_with_what_is_trained_where_and_how_exactly(capsys, model, processes, told):
+    result = Result("running", 0, device="cpu (such)", precision="32-true", parameters=1234)
+
+    Bar(SimpleNamespace(model=model()), print_loss=False).introduce(result, "auto", processes)
+
+    assert capsys.readouterr().out == told

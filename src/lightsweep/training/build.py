@@ -128,6 +128,7 @@ class Parts:
     watchers: list[Watcher]
     bar: Bar
     directions: dict[str, str | None]
+    precision: str
 
 
 def build(
@@ -161,7 +162,10 @@ def build(
     if not datamodule.validates:
         trainer.limit_val_batches = 0  # Lightning warns about an empty loader
     device = trainer.strategy.root_device
-    model.autocast_dtype = precision.autocast_dtype(precision.resolve(cfg.trainer.precision, model, device))
+    resolved = precision.resolve(cfg.trainer.precision, model, device)
+    model.autocast_dtype = precision.autocast_dtype(resolved)
+    if resolved == "tf32":
+        torch.set_float32_matmul_precision("high")
     stepper = build_stepper(cfg, datamodule, model, mode, clock, stop)
     model.stepper = stepper
     if isinstance(trainer.strategy, Sharded):
@@ -179,7 +183,9 @@ def build(
     added = [Metrics(metrics)] if metrics else []
     own: list[Callback] = [conductor, *added, *watchers, bar, *trainer_callbacks(cfg, monitor, mode), *callbacks]
     trainer.callbacks = [*own, *trainer.callbacks]  # type: ignore[attr-defined]
-    return Parts(datamodule, model, trainer, stepper, checkpoints, conductor, recorder, watchers, bar, directions)
+    return Parts(
+        datamodule, model, trainer, stepper, checkpoints, conductor, recorder, watchers, bar, directions, resolved
+    )
 
 
 def monitored(

@@ -1,4 +1,7 @@
-"""Resolves `trainer.precision=auto`, and turns a precision into the types of weights and arithmetic."""
+"""Resolves `trainer.precision`, and turns a precision into the types of weights and arithmetic."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -11,7 +14,7 @@ from lightsweep.models.tasks import precise
 def resolve(precision: str, model: Model, device: torch.device) -> str:
     """`bf16-mixed` where the model has convolutions and the device native bf16 units, else `32-true`.
 
-    A precision other than `auto` is given back as it is.
+    `tf32` is `32-true` on a device that has no such units. Any other precision is given back as it is.
 
     Raises:
         ConfigError: float64 on a device that has none.
@@ -21,6 +24,8 @@ def resolve(precision: str, model: Model, device: torch.device) -> str:
             f"`trainer.precision` must not be 64-true on {device.type}, which has no float64: set it to 32-true, or "
             "trainer.accelerator=cpu"
         )
+    if precision == "tf32" and not _is_ampere(device):
+        return "32-true"
     if precision != "auto":
         return precision
     return "bf16-mixed" if model.has_convolutions and has_native_bf16(device) else "32-true"
@@ -28,11 +33,27 @@ def resolve(precision: str, model: Model, device: torch.device) -> str:
 
 def has_native_bf16(device: torch.device) -> bool:
     """Whether a device multiplies bf16 matrices in hardware: AMX or AVX512-BF16 on a CPU, Ampere or newer on CUDA."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device)[0] >= 8
     if device.type == "cpu":
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return False
+    return _is_ampere(device)
+
+
+def _is_ampere(device: torch.device) -> bool:
+    """Whether a device is an Ampere GPU or newer, with units for bf16 and TF32."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
+
+
+@contextmanager
+def matrix_products_kept(precision: str) -> Iterator[None]:
+    """Put torch's precision of float32 matrix products back as it was, where a run's `tf32` may have changed it."""
+    if precision != "tf32":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def weight_dtype(precision: str) -> torch.dtype:

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar in a terminal, and a line for each epoch everywhere."""
+"""What a person sees while a run goes on: a bar in a terminal; everywhere a line at its start and for each epoch."""
 
 import sys
 import time
@@ -9,7 +9,9 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from lightsweep.models import Wrapped
 from lightsweep.screen import decimals, draws
+from lightsweep.training.result import Result
 from lightsweep.training.stepper import Stepper
 from lightsweep.training.tally import Sums
 
@@ -40,6 +42,22 @@ class Bar(ProgressBar):
     def enable(self) -> None:
         """Say what happens."""
         self.console.quiet = False
+
+    def introduce(self, result: Result, asked: str, processes: int) -> None:
+        """Say what is trained, where and in which precision.
+
+        Args:
+            result: what is known of the run before it starts.
+            asked: `trainer.precision`.
+            processes: that train together, a device each.
+        """
+        model = self.stepper.model
+        name = type(model.net if isinstance(model, Wrapped) else model).__name__
+        precision = result.precision
+        if asked not in ("auto", precision):
+            precision += f" (there are no units for {asked})"
+        device = result.device if processes == 1 else f"{processes} × {result.device}"
+        self.console.print(f"{name}, {result.parameters:,} parameters   {device}   {precision}")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the bar."""

@@ -77,7 +77,7 @@ def train(
     make_folder(paths.folder)
     silence_lightning()
     result, parts = Result("running", cfg.seed, folder=str(folder)), None
-    with stop.listening(), held(paths):
+    with stop.listening(), held(paths), precision.matrix_products_kept(cfg.trainer.precision):
         going_on, used = resume and has_checkpoint(paths), paths.result.is_file()
         try:
             if going_on:
@@ -85,7 +85,7 @@ def train(
             seed_everything(cfg.seed, workers=True, verbose=False)
             parts = build(cfg, paths, clock, stop, callbacks)
             parts.conductor.earlier = Earlier.read(paths) if going_on else None
-            _note(cfg, parts, result)
+            _note(parts, result)
             parts.conductor.describe = partial(_describe, cfg, parts, paths, result)
             if not going_on:
                 if not resume:
@@ -177,7 +177,8 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
     silence_lightning()
     state = load(found)
     try:
-        return _metrics_of(build(cfg, paths, Clock(), StopRequest()), state)
+        with precision.matrix_products_kept(cfg.trainer.precision):
+            return _metrics_of(build(cfg, paths, Clock(), StopRequest()), state)
     except NoTestSet:
         raise RunFolderError(
             "the run has no test set, to be evaluated on: its data.test_size is 0, or its data have no load_test"
@@ -188,10 +189,9 @@ def _pruned(callbacks: Sequence[Callback]) -> bool:
     return any(getattr(callback, "pruned", False) for callback in callbacks)
 
 
-def _note(cfg: DictConfig, parts: Parts, result: Result) -> None:
-    device = parts.trainer.strategy.root_device
-    result.precision = precision.resolve(cfg.trainer.precision, parts.model, device)
-    result.device = device_name(device)
+def _note(parts: Parts, result: Result) -> None:
+    result.precision = parts.precision
+    result.device = device_name(parts.trainer.strategy.root_device)
     result.parameters = sum(p.numel() for p in parts.model.net.parameters())
     result.monitor = parts.checkpoints.monitor
     result.directions = parts.directions
@@ -203,6 +203,7 @@ def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) ->
         parts.datamodule.describe().save(paths)
         write_json(paths.environment, environment(parts.trainer.strategy.root_device))
         result.save(paths)
+        parts.bar.introduce(result, cfg.trainer.precision, parts.trainer.world_size)
 
 
 def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None) -> None:
