@@ -27,7 +27,7 @@ def descent() -> None:
 
 
 def digits() -> None:
-    """What logistic regression looks for: a weight for each pixel."""
+    """What softmax regression looks for: a weight for each pixel."""
     run = made(
         "python train.py model=softmax_regression optimizer=sgd optimizer.lr=0.1 data.mean=0 data.std=1 "
         "optimizer.weight_decay=0.001 trainer.max_epochs=2 logger=none hydra.run.dir=outputs/article/softmax"
