@@ -119,6 +119,12 @@ def test_settings_are_told_apart_as_in_a_report(run, hparams_tab, tmp_path):
     for name, changed in (("a", "seed=1"), ("b", "trainer.log_every_n_steps=3"), ("c", "monitor=val/loss")):
         run(*BASE[:2], changed, folder=tmp_path / "out" / name)
 
+    (tmp_path / "out" / "sweep").mkdir()
+    (tmp_path / "out" / "sweep" / "study.journal").touch()
+    for name in ("0", "rerun/0-1"):
+        run(*BASE[:2], folder=tmp_path / "out" / "sweep" / name)
+
     groups = sorted(sorted(group.sessions) for group in hparams_tab(tmp_path / "out").groups)
 
-    assert groups == [["a/tensorboard/hparams", "b/tensorboard/hparams"], ["c/tensorboard/hparams"]]
+    place = "tensorboard/hparams"
+    assert groups == [[f"a/{place}", f"b/{place}"], [f"c/{place}"], [f"sweep/0/{place}"], [f"sweep/rerun/0-1/{place}"]]

@@ -125,13 +125,14 @@ def test_metrics_that_are_cut_in_a_line_count_as_far_as_they_are_whole(copied, c
 def test_a_run_that_was_killed_is_registered_as_such(copied, hparams_tab):
     paths = RunPaths(copied / "0")
     result = json.loads(paths.result.read_text())
-    paths.result.write_text(json.dumps({**result, "status": "running"}))
+    paths.result.write_text(json.dumps({**result, "status": "running", "seconds": 0.0}))
     paths.session.unlink()
 
     write_board(copied)
 
     (group,) = (group for group in hparams_tab(copied).groups if group.settings["status"] == "killed")
     assert (group.sessions, group.statuses) == (["0/tensorboard/hparams"], ["FAILURE"])
+    assert 0 < group.metrics["seconds"] <= result["seconds"], "that of its last row"
 
 
 def test_a_run_that_still_goes_on_is_left_alone(copied):

@@ -21,12 +21,12 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 
 from lightsweep.paths import RunPaths
 from lightsweep.reporting.grouping import setting_of
-from lightsweep.reporting.runs import flat
+from lightsweep.reporting.runs import flat, kind_of
 from lightsweep.reporting.tensorboard.events import Value, scalars, write_events
 
 Setting = bool | float | str
 
-GROUPS = ("model", "data", "optimizer", "scheduler", "trainer", "early_stopping")
+GROUPS = ("model", "data", "optimizer", "scheduler", "trainer", "early_stopping", "callbacks", "monitor", "mode")
 METRICS = ("test/acc", "val/acc", "val/loss", "seconds")
 """Metrics of a session, besides `seconds_to_target`. Together they are five, as many as the tab shows at first."""
 
@@ -92,10 +92,11 @@ def write_session(paths: RunPaths, cfg: DictConfig, result: Mapping[str, Any], t
         result: what its `result.json` holds. A metric that is None or not finite is left out.
         target_acc: see `TensorBoard`.
     """
-    settings: dict[str, Setting] = {**settings_of(cfg), "status": result["status"]}
+    outside: dict[str, str] = {"status": result["status"], "kind": kind_of(paths.folder)}
+    settings: dict[str, Setting] = {**settings_of(cfg), **outside}
     now = time.time()
     tree: Any = OmegaConf.to_container(cfg, resolve=True)
-    name = group_name(settings, {**setting_of(flat(tree)), "status": result["status"]})
+    name = group_name(settings, {**setting_of(flat(tree)), **outside})
     start = SessionStartInfo(group_name=name, start_time_secs=now - (result.get("seconds") or 0.0))
     for name, value in settings.items():
         kind = "bool_value" if isinstance(value, bool) else "string_value" if isinstance(value, str) else "number_value"

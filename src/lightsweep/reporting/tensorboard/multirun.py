@@ -94,6 +94,8 @@ def _register_killed(run: Run) -> None:
 
     try:
         with FileLock(paths.lock, timeout=0):
-            write_session(paths, read_config(paths), {**read_result(paths), "status": "killed"}, None)
+            seconds = run.history[-1].get("seconds") if run.history else None  # its result.json is of its start
+            ended = {**read_result(paths), "status": "killed", "seconds": seconds}
+            write_session(paths, read_config(paths), ended, None)
     except (RunFolderError, Timeout):
         return
