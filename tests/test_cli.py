@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from lightsweep import cli
-from lightsweep.paths import RunPaths
+from lightsweep.cli.ending import ended_by
+from lightsweep.errors import RemoteTraceback
+from lightsweep.paths import RunPaths, SweepPaths
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = ("model=softmax_regression", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "trainer.accelerator=cpu")
@@ -36,6 +38,27 @@ def test_a_bug_keeps_its_traceback(command, data, monkeypatch):
     result = json.loads(RunPaths(Path("mine")).result.read_text())
     assert result["status"] == "failed"
     assert "ZeroDivisionError" in result["reason"]
+
+
+def test_a_grid_of_which_a_run_fails_has_its_board_and_its_report(command, data):
+    grid = ("-m", *QUICK, *data, "logger=tensorboard", "optimizer.lr=0.1,1e38", "seed=0,1", "hydra.sweep.dir=grid")
+    report = "+hydra.callbacks.report._target_=lightsweep.reporting.after_multirun.ReportAfterMultirun"
+
+    ended = command(cli.train, *grid, report)
+
+    assert (ended.code, ended.err.splitlines()[-1][:30]) == (3, "error: the training loss becam")
+    assert [path.name for path in SweepPaths(Path("grid")).tensorboard.iterdir()] == ["lr=0.1, 2 seeds"]
+    assert "4 runs read: 2 completed, 2 diverged." in ended.out
+
+
+def test_a_bug_in_a_run_of_another_process_is_told_by_that_ones_traceback(command):
+    def read():
+        raise KeyError("k") from RemoteTraceback("Traceback of the run")
+
+    def program():
+        ended_by(read)
+
+    assert command(program).err == "Traceback of the run\nerror: a run failed: KeyError: 'k'\n"
 
 
 @pytest.mark.parametrize("words", ["sweeps=lr_momentum", "sweeps=architecture", "sweeps=grid_small experiment=fast99"])

@@ -134,6 +134,17 @@ class Interrupted(RunStopped):
         return Interrupted, (self.signal_number,), self.__dict__
 
 
+class RemoteTraceback(Exception):
+    """The cause that carries the traceback text of another process."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
 def signal_of(end: BaseException) -> int | None:
     """The number of the signal that an exception tells of; None where it tells of none."""
     if isinstance(end, Interrupted):

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
-from lightsweep.errors import INTERRUPTING, ConfigError, Interrupted, LightsweepError
+from lightsweep.errors import INTERRUPTING, ConfigError, Interrupted, LightsweepError, RemoteTraceback
 
 
 def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None) -> None:
@@ -42,6 +42,9 @@ def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None
             ended_by_error(error)
         if isinstance(error, KeyboardInterrupt):  # one of a sweep's runs was interrupted
             ended_by_error(Interrupted(signal.SIGINT))
+        if isinstance(error.__cause__, RemoteTraceback):  # of a run's process; that of this one tells who read it
+            print(error.__cause__.text, file=sys.stderr)
+            leave(f"a run failed: {type(error).__name__}: {error}", 1)
         raise
 
 

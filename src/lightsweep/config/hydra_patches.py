@@ -1,9 +1,11 @@
-"""What Hydra does otherwise in this process: it composes quicker, refuses choices that are no names in one line, and
-checks every job of a grid before the first.
+"""What Hydra does otherwise in this process: it composes quicker, refuses choices that are no names in one line, checks
+every job of a grid before the first, and ends a multirun of which a run has failed as any other.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_repository import IConfigRepository
@@ -11,13 +13,17 @@ from hydra._internal.defaults_list import Overrides
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
 from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep.config.check import check
 from lightsweep.config.own import is_own
+from lightsweep.errors import Interrupted
+from lightsweep.paths import RunPaths
 
 
 @cache
@@ -26,6 +32,7 @@ def prepare_hydra() -> None:
     _share_config_store()
     _refuse_odd_choices()
     _check_grids()
+    _end_multiruns()
 
 
 def _share_config_store() -> None:
@@ -91,3 +98,31 @@ def _resolves(task: DictConfig) -> bool:
     finally:
         hydra_config.cfg = outer
     return True
+
+
+def _end_multiruns() -> None:
+    """Let a multirun's callbacks see its end where a run of it has failed, too: Hydra leaves that out."""
+    original = Plugins.instantiate_sweeper
+
+    def instantiated(
+        self: Plugins, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> Sweeper:
+        sweeper = original(self, hydra_context=hydra_context, task_function=task_function, config=config)
+        sweep = sweeper.sweep
+
+        def ended(arguments: list[str]) -> Any:
+            try:
+                return sweep(arguments)
+            except Interrupted:
+                raise
+            except Exception:
+                folders = Path(str(config.hydra.sweep.dir)).glob("*")
+                if any(RunPaths(folder).result.is_file() for folder in folders):
+                    with suppress(SystemExit):  # by which a callback ends the process; the run's failure is to be told
+                        hydra_context.callbacks.on_multirun_end(config=config, config_name=config.hydra.job.config_name)
+                raise
+
+        sweeper.sweep = ended  # type: ignore[method-assign]
+        return sweeper
+
+    Plugins.instantiate_sweeper = instantiated  # type: ignore[method-assign]

@@ -13,7 +13,7 @@ from typing import Any
 
 import cloudpickle
 
-from lightsweep.errors import LightsweepError, end_of, signal_of
+from lightsweep.errors import LightsweepError, RemoteTraceback, end_of, signal_of
 
 _PICKLED = "<dynamic-code>"
 """What cloudpickle calls the file of the functions that it sends, which are those of the main program."""
@@ -43,17 +43,6 @@ class JobFailed(LightsweepError):
 
 class JobStopped(JobFailed):
     """The job's process ended early because a signal had asked it to."""
-
-
-class RemoteTraceback(Exception):
-    """The cause that carries the traceback text of another process."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-    def __str__(self) -> str:
-        return f'\n"""\n{self.text}"""'
 
 
 @dataclass(frozen=True)
