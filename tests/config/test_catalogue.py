@@ -19,7 +19,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("group", ["optimizer", "scheduler", "logger"])
+@pytest.mark.parametrize("group", ["optimizer", "scheduler", "logger", "metrics"])
 def test_a_signature_read_from_source_is_the_one_that_python_sees(group):
     for member in members(group):
         if member.target is None or member.name in ("wandb", "mlflow"):  # packages that are not installed here
@@ -65,6 +65,23 @@ def test_a_key_has_type_range_default_and_meaning():
             "Seconds after which no trial is started; those that run are finished.",
         ),
         ("hydra/launcher", "local", "slots_per_gpu", "jobs at a time on each GPU"),
+        ("optimizer", "adam", "maximize", "maximize the objective with respect to the params, instead of minimizing"),
+        ("optimizer", "adamw", "fused", "whether the fused implementation is used"),
+        ("metrics", "auroc", "average", "Defines the reduction that is applied over classes"),
+        (
+            "metrics",
+            "f1",
+            "top_k",
+            "Number of highest probability or logit score predictions considered to find the correct label",
+        ),
+        ("hydra/sweeper/sampler", "tpe", "seed", "Seed for random number generator"),
+        ("hydra/sweeper/sampler", "nsgaiii", "crossover", "Crossover to be applied when creating child individuals"),
+        (
+            "hydra/sweeper/pruner",
+            "wilcoxon",
+            "n_startup_steps",
+            "The number of steps before which no trials are pruned",
+        ),
     ],
 )
 def test_a_key_is_told_by_what_it_is_for(group, name, key, meaning):
@@ -72,6 +89,13 @@ def test_a_key_is_told_by_what_it_is_for(group, name, key, meaning):
 
     assert {each.name: each.meaning for each in member.keys}[key] == meaning
     assert "defaults" not in [each.name for each in member.keys]
+
+
+@pytest.mark.parametrize("group", TOPICS.values())
+def test_no_markup_is_shown(group):
+    told = [text for member in members(group) for text in (member.summary, *(key.meaning for key in member.keys))]
+
+    assert [text for text in told if "`" in text] == []
 
 
 def test_an_optimizer_is_told_by_the_first_sentence_of_its_documentation():

@@ -14,6 +14,7 @@ from lightsweep.config import signature
 from lightsweep.config.check import interval, nearest
 from lightsweep.config.commented import commented
 from lightsweep.config.compose import composing
+from lightsweep.config.docstring import plain
 from lightsweep.config.dotted import dotted
 from lightsweep.config.schema import GROUPS, Config
 from lightsweep.errors import ConfigError
@@ -171,7 +172,7 @@ def _plugin(name: str, node: DictConfig) -> Member:
     told = {each.name: each for each in commented(settings)} if is_dataclass(settings) else {}
     member = _member("hydra", name, _unresolved(node))
     keys = [
-        Key(key.name, told[key.name].type.replace(" | None", " or null"), key.default, told[key.name].meaning)
+        Key(key.name, told[key.name].type.replace(" | None", " or null"), key.default, plain(told[key.name].meaning))
         if key.name in told
         else key
         for key in member.keys

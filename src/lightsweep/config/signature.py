@@ -2,10 +2,13 @@
 
 import ast
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
+
+from lightsweep.config import docstring
 
 _DEPTH = 8
 """Re-exports and base classes that are followed."""
@@ -47,8 +50,10 @@ def read(target: str) -> Callee | None:
     if found is None:
         return None
     node, path = found
-    summary, meanings = _documentation(node, path)
-    return Callee(summary, tuple(_arguments(node, path, meanings)))
+    if not isinstance(node, Definition):
+        return None
+    texts = _documentation(node, path)
+    return Callee(docstring.summary("\n".join(texts)), tuple(_with_meanings(_arguments(node, path), node, path)))
 
 
 def _module_of(target: str) -> tuple[Path | None, str]:
@@ -86,13 +91,15 @@ def _parsed(path: Path) -> ast.Module | None:
 Definition = ast.ClassDef | ast.FunctionDef
 
 
-def _find(path: Path | None, name: str, depth: int = _DEPTH) -> tuple[Definition, Path] | None:
-    """The definition that a name stands for in a module, through its re-exports."""
+def _find(path: Path | None, name: str, depth: int = _DEPTH) -> tuple[Definition | ast.Assign, Path] | None:
+    """The definition or assignment that a name stands for in a module, through its re-exports."""
     tree = _parsed(path) if path is not None and depth else None
     if tree is None or path is None:
         return None
     for node in tree.body:
         if isinstance(node, Definition) and node.name == name:
+            return node, path
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return node, path
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
@@ -114,25 +121,25 @@ def _imported(path: Path, node: ast.ImportFrom, name: str) -> tuple[Path | None,
     return (_module_in(folder, parts[-1]) if parts else folder / "__init__.py"), name
 
 
-def _arguments(node: Definition, path: Path, meanings: dict[str, str], depth: int = _DEPTH) -> list[Argument]:
+def _arguments(node: Definition, path: Path, depth: int = _DEPTH) -> list[Argument]:
     init = node if isinstance(node, ast.FunctionDef) else _constructor(node)
-    found = [] if init is None else _own_arguments(init, meanings)
+    found = [] if init is None else _own_arguments(init)
     if isinstance(node, ast.ClassDef) and depth and (init is None or init.args.kwarg is not None):
         known = {argument.name for argument in found}
-        for base in node.bases:
-            if isinstance(base, ast.Name) and (above := _find(path, base.id)) is not None:
-                inherited = _arguments(*above, _documentation(*above)[1] | meanings, depth - 1)
-                found += [argument for argument in inherited if argument.name not in known]
-                break
+        above = next(_above(node, path), None)
+        if above is not None:
+            inherited = _with_meanings(_arguments(*above, depth - 1), *above)
+            found += [argument for argument in inherited if argument.name not in known]
     return found
 
 
 def _constructor(node: ast.ClassDef) -> ast.FunctionDef | None:
-    found = [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
-    return found[-1] if found else None
+    """Its `__init__`, else its `__new__`."""
+    named = {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
+    return named.get("__init__") or named.get("__new__")
 
 
-def _own_arguments(function: ast.FunctionDef, meanings: dict[str, str]) -> list[Argument]:
+def _own_arguments(function: ast.FunctionDef) -> list[Argument]:
     given = function.args
     positional = [*given.posonlyargs, *given.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(given.defaults)) + list(given.defaults)
@@ -142,15 +149,64 @@ def _own_arguments(function: ast.FunctionDef, meanings: dict[str, str]) -> list[
             arg.arg,
             "" if arg.annotation is None else ast.unparse(arg.annotation).strip("'\""),
             None if default is None else ast.unparse(default),
-            meanings.get(arg.arg, ""),
         )
         for arg, default in pairs
         if arg.arg not in ("self", "cls")
     ]
 
 
-def _documentation(node: Definition, path: Path) -> tuple[str, dict[str, str]]:
-    """A docstring's first line, and the first sentence on each argument."""
+def _with_meanings(arguments: list[Argument], node: Definition, path: Path) -> list[Argument]:
+    """Arguments with what is said of them: where they are taken, else where the call leads, else in a base class."""
+    for place in _places(node, path):
+        if all(argument.meaning for argument in arguments):
+            break  # base classes are large files
+        said: dict[str, str] = {}
+        for names, meaning in docstring.entries("\n".join(_documentation(*place))):
+            for name in names:
+                said.setdefault(name, meaning)
+        arguments = [
+            argument if argument.meaning else replace(argument, meaning=said.get(argument.name, ""))
+            for argument in arguments
+        ]
+    return arguments
+
+
+def _places(node: Definition, path: Path, depth: int = _DEPTH) -> Iterator[tuple[Definition, Path]]:
+    yield node, path
+    if isinstance(node, ast.ClassDef) and depth:
+        for place in [*_made(node, path), *_above(node, path), *_referred(node, path)]:
+            yield from _places(*place, depth - 1)
+
+
+def _made(node: ast.ClassDef, path: Path) -> Iterator[tuple[Definition, Path]]:
+    """The classes of which `__new__` returns one, as torchmetrics' `AUROC` does `MulticlassAUROC`."""
+    init = _constructor(node)
+    returned = [each.value for each in ast.walk(init) if isinstance(each, ast.Return)] if init is not None else []
+    yield from _defined([each.func for each in returned if isinstance(each, ast.Call)], path)
+
+
+def _above(node: ast.ClassDef, path: Path) -> Iterator[tuple[Definition, Path]]:
+    """Its base classes."""
+    yield from _defined(node.bases, path)
+
+
+def _referred(node: ast.ClassDef, path: Path) -> Iterator[tuple[Definition, Path]]:
+    """The classes of which a docstring says that the arguments are the same."""
+    for target in re.findall(r"the same as\s+:class:`~?([\w.]+)`", "\n".join(_documentation(node, path))):
+        found = _find(*_module_of(target))
+        if found is not None and isinstance(found[0], Definition):
+            yield found[0], found[1]
+
+
+def _defined(names: list[ast.expr], path: Path) -> Iterator[tuple[Definition, Path]]:
+    for name in names:
+        found = _find(path, name.id) if isinstance(name, ast.Name) else None
+        if found is not None and isinstance(found[0], Definition):
+            yield found[0], found[1]
+
+
+def _documentation(node: Definition, path: Path) -> list[str]:
+    """The docstrings of a definition: its own, its constructor's and one that is assigned."""
     tree = _parsed(path)
     texts = [ast.get_docstring(node) or ""]
     if isinstance(node, ast.ClassDef):
@@ -158,33 +214,20 @@ def _documentation(node: Definition, path: Path) -> tuple[str, dict[str, str]]:
         texts.append((init and ast.get_docstring(init)) or "")
     for part in tree.body if tree is not None else []:  # torch writes `Adam.__doc__ = r"…"` below the class
         if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == f"{node.name}.__doc__":
-            strings = [leaf for leaf in ast.walk(part.value) if isinstance(leaf, ast.Constant)]
-            strings.sort(key=lambda leaf: (leaf.lineno, leaf.col_offset))  # the parts of a sum, in their order
-            texts += [leaf.value for leaf in strings if isinstance(leaf.value, str)]
-    summary = next((line.strip() for text in texts for line in text.splitlines() if line.strip()), "")
-    meanings: dict[str, str] = {}
-    for text in texts:
-        for names, meaning in _described(text):
-            for name in names:
-                meanings.setdefault(name, meaning)
-    return summary, meanings
+            texts.append(_text(part.value, path))
+    return texts
 
 
-_ENTRY = re.compile(r"^(\s*)(\w+(?:, \w+)*)\s*(?:\([^)]*\))?:\s+(\S.*)$")
-
-
-def _described(text: str) -> list[tuple[list[str], str]]:
-    """The `name: meaning` entries of a docstring, each with its first sentence."""
-    lines, found = text.splitlines(), []
-    for index, line in enumerate(lines):
-        match = _ENTRY.match(line)
-        if match is None:
-            continue
-        indent, words = len(match[1]), [match[3]]
-        for following in lines[index + 1 :]:
-            if not following.strip() or len(following) - len(following.lstrip()) <= indent:
-                break
-            words.append(following.strip())
-        sentence = re.split(r"(?<=[a-z)`\]])[.;](?:\s|$)", " ".join(words))[0]
-        found.append((match[2].split(", "), re.sub(r"\s*\(default: [^)]*\)", "", sentence).strip()))
-    return found
+def _text(value: ast.expr, path: Path) -> str:
+    """A text put together from others, as torch does of what its optimizers share: `rf"… {_foreach_doc} …"`."""
+    if isinstance(value, ast.Constant):
+        return value.value if isinstance(value.value, str) else ""
+    if isinstance(value, ast.BinOp):
+        return _text(value.left, path) + _text(value.right, path)
+    if isinstance(value, ast.JoinedStr):
+        return "".join(_text(part, path) for part in value.values)
+    if isinstance(value, ast.FormattedValue) and isinstance(value.value, ast.Name):
+        found = _find(path, value.value.id)
+        if found is not None and isinstance(found[0], ast.Assign):
+            return _text(found[0].value, found[1])
+    return ""
