@@ -8,8 +8,7 @@ import pytest
 from hydra.utils import get_object
 
 from lightsweep.config import signature
-from lightsweep.config.catalogue import TOPICS, described, members, run_keys
-from lightsweep.config.schema import Data, Model, Scheduler, Trainer
+from lightsweep.config.catalogue import TOPICS, members, run_keys
 from lightsweep.errors import ConfigError
 from lightsweep.paths import conf_dir
 
@@ -102,20 +101,6 @@ def test_an_optimizer_is_told_by_the_first_sentence_of_its_documentation():
     (sgd,) = (member for member in members("optimizer") if member.name == "sgd")
 
     assert sgd.summary == "Implements stochastic gradient descent (optionally with momentum)."
-
-
-@pytest.mark.parametrize(
-    ("group", "name", "words"),
-    [
-        (Data, "transforms", "list of groups of keys"),
-        (Model, "filters", "list of whole numbers in [1, inf) or lists of whole numbers in [1, inf)"),
-        (Scheduler, "total_steps", "whole number in [1, inf) or auto or null"),
-        (Trainer, "limit_val_batches", "whole number in [1, inf) or number in (0, 1]"),
-        (Trainer, "grad_clip", "number in (0, inf) or null"),
-    ],
-)
-def test_a_type_is_told_in_english(group, name, words):
-    assert described(group.model_fields[name]) == words
 
 
 def test_a_base_class_gives_the_arguments_that_are_passed_on():

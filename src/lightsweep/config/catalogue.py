@@ -1,22 +1,21 @@
 """What can be chosen and set: every member of every group with its keys, from YAML, schema and source; no torch."""
 
 import ast
-import types
 from dataclasses import dataclass, is_dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
-from pydantic.fields import FieldInfo
 
 from lightsweep.config import signature
-from lightsweep.config.check import interval, nearest
+from lightsweep.config.check import nearest
 from lightsweep.config.commented import commented
 from lightsweep.config.compose import composing
 from lightsweep.config.docstring import plain
 from lightsweep.config.dotted import dotted
 from lightsweep.config.schema import GROUPS, Config
+from lightsweep.config.type_words import described, in_words
 from lightsweep.errors import ConfigError
 
 TOPICS = {
@@ -51,14 +50,6 @@ _GIVEN_BY_US = {
     "options",
     "num_classes",
 }
-_WORDS: dict[Any, tuple[str, str]] = {
-    float: ("number", "numbers"),
-    int: ("whole number", "whole numbers"),
-    bool: ("true or false", "true or false"),
-    str: ("text", "texts"),
-    Any: ("anything", "anything"),
-}
-"""A type in words: of one, and of several."""
 
 
 @dataclass(frozen=True)
@@ -129,30 +120,6 @@ def run_keys() -> list[Key]:
     ]
 
 
-def described(field: FieldInfo, many: bool = False) -> str:
-    """A field's type and range in words; each part of a union has its own.
-
-    Args:
-        field: of the schema.
-        many: in the plural.
-    """
-    annotation, origin = field.annotation, get_origin(field.annotation)
-    if origin is Literal:
-        choices = [str(choice) for choice in get_args(annotation)]
-        return "one of " * (len(choices) > 1) + ", ".join(choices)
-    if origin is dict:
-        return "groups of keys" if many else "group of keys"
-    inside = [FieldInfo.from_annotation(part) for part in get_args(annotation)]
-    if origin is list:
-        return f"{'lists' if many else 'list'} of {described(inside[0], many=True)}"
-    if inside:
-        named = [described(part, many) for part in inside if part.annotation is not types.NoneType]
-        return " or ".join(dict.fromkeys(named)) + (" or null" if types.NoneType in get_args(annotation) else "")
-    one, several = _WORDS.get(annotation) or (getattr(annotation, "__name__", str(annotation)),) * 2
-    bounds = interval(field)
-    return (several if many else one) + (f" in {bounds}" if bounds else "")
-
-
 def _member(group: str, name: str, node: dict[str, Any]) -> Member:
     inner = next(iter(node.values()), None)
     if len(node) == 1 and isinstance(inner, dict):
@@ -172,7 +139,7 @@ def _plugin(name: str, node: DictConfig) -> Member:
     told = {each.name: each for each in commented(settings)} if is_dataclass(settings) else {}
     member = _member("hydra", name, _unresolved(node))
     keys = [
-        Key(key.name, told[key.name].type.replace(" | None", " or null"), key.default, plain(told[key.name].meaning))
+        Key(key.name, in_words(told[key.name].type), key.default, plain(told[key.name].meaning))
         if key.name in told
         else key
         for key in member.keys
@@ -188,7 +155,7 @@ def _key(group: str, name: str, default: str, argument: signature.Argument | Non
     if field is not None:
         return Key(name, described(field), default, field.description or "", added)
     if argument is not None:
-        return Key(name, argument.annotation, default, argument.meaning, added)
+        return Key(name, in_words(argument.annotation), default, argument.meaning, added)
     return Key(name, "", default, "", added)
 
 

@@ -176,7 +176,7 @@ def _parts(field: FieldInfo) -> dict[str, str]:
 def interval(field: FieldInfo) -> str:
     """The range of a field in interval notation, such as `[0, 1)`, or an empty text.
 
-    Of one that may be several numbers, that is what all of them lie in; see `described` of the catalogue.
+    Of one that may be several numbers, that is what all of them lie in; see `type_words.described`.
     """
     low, high = "(-inf", "inf)"
     for bound in _bounds(field):
