@@ -4,8 +4,7 @@ Nothing here is kept by hand, so nothing can drift: types, ranges and meanings a
 Hydra composes.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
+import re
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -16,9 +15,9 @@ from omegaconf import OmegaConf
 from pydantic.fields import FieldInfo
 
 from lightsweep import paths
+from lightsweep.config import catalogue
 from lightsweep.config.check import interval
-from lightsweep.config.commented import commented
-from lightsweep.config.schema import GROUPS, Config, Open
+from lightsweep.config.schema import GROUPS, Config, Logger, Open
 
 _WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text", Any: "anything", NoneType: "null"}
 
@@ -50,46 +49,77 @@ def configuration() -> str:
                 f"Shared by the members of `{group}`; a member takes those that it lists in [choices](choices.md)."
             )
         parts.append(_table(_rows(model, values[group] or {}, f"{group}.")))
+    loggers = values["logger"] or {}
+    parts += ["## logger\n", "Of a logger by its name, as `logger.tensorboard.norms`; all else is its constructor's.",
+              _table(_rows(Logger, next(iter(loggers.values()), {}), "logger.<name>."))]  # fmt: skip
     return "\n\n".join(parts)
 
 
 def choices() -> str:
-    """Every member of every group, with its target and defaults."""
-    parts = ["# Choices", "What each group offers: `python train.py group=choice`. Each is a file of `conf/`."]
+    """Every member of every group, with its target, its defaults, and what its own keys mean."""
+    parts = [
+        "# Choices",
+        "What each group offers: `python train.py group=choice`. Each is a file of `conf/`, or of `sweeps/`. "
+        "`python train.py info=group` tells of all keys, with those that no file names.",
+    ]
     others = sorted(path.name for path in paths.conf_dir().iterdir() if path.is_dir() and path.name not in GROUPS)
-    for group in [*GROUPS, *others]:
-        folder = paths.conf_dir() / group
-        if group == "experiment":
-            parts += ["## experiment\n", "Whole settings by name.", _table(_experiments(folder))]
-        else:
-            rows = [[f"`{group}={name}`", *_member(group, name)] for name in _names(folder)]
-            parts += [f"## {group}\n", _table([["choice", "builds", "its keys and their defaults"], *rows])]
-    return "\n\n".join(parts)
+    for group in [*GROUPS, *others, "sweeps"]:
+        about = {
+            "experiment": "Whole settings by name.",
+            "sweeps": "Searches by name: `python train.py -m sweeps=choice`.",
+        }
+        told = "sets" if group in about else "its keys and their defaults"
+        found = catalogue.members(group)
+        rows = [[f"`{group}={each.name}`", f"`{each.target}`" if each.target else "", _given(each)] for each in found]
+        table = [["choice", "builds", told], *rows]
+        parts += [
+            f"## {group}\n",
+            about.get(group, ""),
+            _table([[row[0], row[2]] if group in about else row for row in table]),
+        ]
+        parts += _own_keys(group, found)
+    return "\n\n".join(part for part in parts if part)
 
 
 def plugins() -> str:
     """The settings of the sweeper and the launchers, with the comments that stand above them in the source."""
-    from hydra_plugins.lightsweep_local.config import LocalLauncherConf
-    from hydra_plugins.lightsweep_optuna.config import PRUNERS, SAMPLERS, OptunaSweeperConf, RerunBestConf
-    from hydra_plugins.lightsweep_ray.config import RayLauncherConf
-    from hydra_plugins.lightsweep_slurm.config import SlurmLauncherConf
-
     parts = ["# Sweeper and launchers"]
-    for title, prefix, settings in (
-        ("hydra/sweeper=optuna", "hydra.sweeper.", OptunaSweeperConf),
-        ("hydra.sweeper.rerun_best", "hydra.sweeper.rerun_best.", RerunBestConf),
-        ("hydra/launcher=local", "hydra.launcher.", LocalLauncherConf),
-        ("hydra/launcher=ray", "ray.", RayLauncherConf),
-        ("hydra/launcher=slurm", "slurm.", SlurmLauncherConf),
+    for group, choice, prefix in (
+        ("hydra/sweeper", "optuna", "hydra.sweeper."),
+        ("hydra/launcher", "local", "hydra.launcher."),
+        ("hydra/launcher", "ray", "ray."),
+        ("hydra/launcher", "slurm", "slurm."),
     ):
-        rows = [[f"`{prefix}{setting.name}`", f"`{setting.type}`", _default(getattr(settings(), setting.name)),
-                 setting.meaning] for setting in commented(settings)]  # fmt: skip
-        parts += [f"## {title}\n", _table([["key", "type", "default", "meaning"], *rows])]
-    for title, members in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
-        rows = [[f"`hydra/sweeper/{title}={member.split()[0]}`", f"`{member.split()[1]}`",
-                 ", ".join(f"`{key}`" for key in arguments)] for member, arguments in members.items()]  # fmt: skip
-        parts += [f"## hydra/sweeper/{title}\n", _table([["choice", "class of Optuna", "its arguments"], *rows])]
+        (member,) = (each for each in catalogue.members(group) if each.name == choice)
+        rows = [[f"`{prefix}{key.name}`", key.type, _code(key.default), _escaped(key.meaning)] for key in member.keys]
+        parts += [f"## {group}={choice}\n", _table([["key", "type", "default", "meaning"], *rows])]
+    for group in ("hydra/sweeper/sampler", "hydra/sweeper/pruner"):
+        rows = [[f"`{group}={each.name}`", f"`{str(each.target).rpartition('.')[2]}`",
+                 ", ".join(f"`{key.name}`" for key in each.keys)] for each in catalogue.members(group)]  # fmt: skip
+        parts += [f"## {group}\n", _table([["choice", "class of Optuna", "its arguments"], *rows])]
     return "\n\n".join(parts)
+
+
+def _given(member: catalogue.Member) -> str:
+    """What its file gives."""
+    return " ".join(f"`{key.name}={_required(key.default)}`" for key in member.keys if not key.added)
+
+
+def _own_keys(group: str, found: list[catalogue.Member]) -> list[str]:
+    """What the members' own keys mean, which are not among those of the page of every key."""
+    if group in ("experiment", "sweeps"):
+        return []
+    schema = (GROUPS | {"logger": Logger}).get(group)
+    shared = {field.alias or name for name, field in schema.model_fields.items()} if schema is not None else set()
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for member in found:
+        for key in member.keys:
+            if not key.added and key.name not in shared:
+                rows.setdefault((key.name, key.type, key.meaning), []).append(f"`{member.name}`")
+    if not rows:
+        return []
+    lines = [[f"`{name}`", ", ".join(names), kind, _escaped(meaning)] for (name, kind, meaning), names in rows.items()]
+    return [f"Keys of single members of `{group}`:", _table([["key", "of", "type", "meaning"], *lines])]
 
 
 def _rows(model: Any, values: dict[str, Any], prefix: str, skip: set[str] = frozenset()) -> list[list[str]]:  # type: ignore[assignment]
@@ -125,49 +155,25 @@ def _composed(*overrides: str) -> dict[str, Any]:
         return OmegaConf.to_container(hydra.compose("train", list(overrides)))  # type: ignore[return-value]
 
 
-def _names(folder: Path) -> list[str]:
-    return [path.stem for path in sorted(folder.glob("*.yaml")) if path.stem != "base"]
-
-
-def _member(group: str, name: str) -> list[str]:
-    values = _composed(f"{group}={name}")[group] or {}
-    inner = next(iter(values.values()), None)
-    if len(values) == 1 and isinstance(inner, dict):
-        values = inner  # loggers, callbacks and metrics stand under a name of their own
-    keys = [f"`{key}={_text(value)}`" for key, value in values.items() if key not in ("_target_", "_partial_")]
-    return [f"`{values['_target_']}`" if values.get("_target_") else "", " ".join(keys)]
-
-
-def _experiments(folder: Path) -> list[list[str]]:
-    rows = [["choice", "sets"]]
-    for name in _names(folder):
-        content = OmegaConf.to_container(OmegaConf.load(folder / f"{name}.yaml"))
-        rows.append([f"`experiment={name}`", " ".join(f"`{key}={_text(value)}`" for key, value in _leaves(content))])
-    return rows
-
-
-def _leaves(values: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    for item in values.pop("defaults", []):
-        if isinstance(item, dict):
-            yield from ((key.removeprefix("override /"), value) for key, value in item.items())
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
-
-
-def _default(value: Any) -> str:
-    return "" if hasattr(value, "__dataclass_fields__") else f"`{_text(value)}`"
-
-
 def _text(value: Any) -> str:
     """A value as it is written in an override."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_text(item) for item in value)}]"
-    return "required" if value == "???" else str(value)
+    return _required(str(value))
+
+
+def _required(text: str) -> str:
+    return "required" if text == "???" else text
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([_*|])", r"\\\1", text)
+
+
+def _code(text: str) -> str:
+    return f"`{_required(text)}`" if text else ""
 
 
 def _table(rows: list[list[str]]) -> str:

@@ -64,6 +64,20 @@ def test_a_key_has_type_range_default_and_meaning():
             "Seconds after which no trial is started; those that run are finished.",
         ),
         ("hydra/launcher", "local", "slots_per_gpu", "jobs at a time on each GPU"),
+        ("hydra/launcher", "slurm", "mem_gb", "memory that one job takes, in GB"),
+        ("hydra/sweeper", "optuna", "rerun_best.top", "How many settings run again, best first."),
+        (
+            "logger",
+            "tensorboard",
+            "target_acc",
+            "validation accuracy that seconds_to_target waits for; null: no such metric (tensorboard)",
+        ),
+        (
+            "hydra/sweeper/sampler",
+            "motpe",
+            "n_ehvi_candidates",
+            "Number of candidate samples used to calculate the expected improvement; null: 24",
+        ),
         ("optimizer", "adam", "maximize", "maximize the objective with respect to the params, instead of minimizing"),
         ("optimizer", "adamw", "fused", "whether the fused implementation is used"),
         ("metrics", "auroc", "average", "Defines the reduction that is applied over classes"),
@@ -79,7 +93,7 @@ def test_a_key_has_type_range_default_and_meaning():
             "hydra/sweeper/pruner",
             "wilcoxon",
             "n_startup_steps",
-            "The number of steps before which no trials are pruned",
+            "The number of steps before which no trials are pruned; null: 2",
         ),
     ],
 )
@@ -95,6 +109,48 @@ def test_no_markup_is_shown(group):
     told = [text for member in members(group) for text in (member.summary, *(key.meaning for key in member.keys))]
 
     assert [text for text in told if "`" in text] == []
+
+
+@pytest.mark.parametrize("group", ["hydra/launcher", "hydra/sweeper", "hydra/sweeper/sampler", "hydra/sweeper/pruner"])
+def test_every_key_of_a_plugin_has_type_and_meaning(group):
+    own = [member for member in members(group) if member.name != "basic"]  # Hydra's, which tells nothing
+
+    assert [
+        f"{member.name}.{key.name}" for member in own for key in member.keys if not (key.type and key.meaning)
+    ] == []
+
+
+def test_the_sampler_and_pruner_that_a_search_has_by_default_are_its_defaults():
+    (optuna,) = (member for member in members("hydra/sweeper") if member.name == "optuna")
+    defaults = {key.name: key.default for key in optuna.keys}
+
+    assert (defaults["sampler"], defaults["pruner"], defaults["rerun_best.seeds"]) == ("tpe", "none", "0")
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "settings"),
+    [
+        ("experiment", "fast99", {"optimizer": "nesterov", "scheduler": "onecycle", "optimizer.lr": "0.1"}),
+        ("experiment", "optimizer_comparison", {"sweeps": "optimizer_comparison", "trainer.max_epochs": "5"}),
+        ("sweeps", "lr_momentum", {"hydra/sweeper/pruner": "median", "hydra.sweeper.n_trials": "30"}),
+        ("sweeps", "grid_small", {"hydra/sweeper/sampler": "grid", "hydra/sweeper/pruner": "none"}),
+        ("sweeps", "optimizer_comparison", {"hydra.sweeper.n_trials": "20", "hydra.sweeper.compare": "optimizer"}),
+    ],
+)
+def test_a_file_that_sets_keys_all_over_is_told_with_what_it_builds_on(group, name, settings):
+    (member,) = (member for member in members(group) if member.name == name)
+
+    assert settings.items() <= {key.name: key.default for key in member.keys}.items()
+    assert all(key.meaning for key in member.keys if key.name.startswith(("optimizer.", "trainer.")))
+
+
+def test_the_conditions_of_a_search_are_no_keys():
+    (member,) = (member for member in members("sweeps") if member.name == "optimizer_comparison")
+    conditions = [key.default for key in member.keys if key.name == "hydra.sweeper.params.when"]
+
+    assert len(conditions) == 5
+    assert "{optimizer=adam,rmsprop: {optimizer.lr: tag(log, interval(1e-5, 1e-1))}}" in conditions
+    assert not [key for key in member.keys if "=" in key.name]
 
 
 def test_an_optimizer_is_told_by_the_first_sentence_of_its_documentation():

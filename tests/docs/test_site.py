@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from lightsweep import compose
-from lightsweep.config.schema import GROUPS, Config
-from lightsweep.paths import conf_dir
+from lightsweep.config.schema import GROUPS, Config, Logger
+from lightsweep.paths import conf_dir, home
 
 pytest.importorskip("mkdocs", reason="needs the dependency group docs: uv run --group docs pytest tests/docs")
 pytestmark = pytest.mark.slow
@@ -104,9 +105,9 @@ def test_no_page_loads_anything_from_another_host(pages):
 
 
 def test_every_key_of_the_schema_is_in_the_reference_with_its_default(pages, site):
-    text = re.sub(r"<[^>]+>", "", (site / "reference" / "configuration.html").read_text(encoding="utf-8"))
+    text = unescape(re.sub(r"<[^>]+>", "", (site / "reference" / "configuration.html").read_text(encoding="utf-8")))
     cfg = compose()
-    for group, model in [("", Config), *GROUPS.items()]:
+    for group, model in [("", Config), *GROUPS.items(), ("logger.<name>", Logger)]:
         for name, field in model.model_fields.items():
             key = f"{group}.{field.alias or name}".lstrip(".")
             if key not in GROUPS:
@@ -118,7 +119,7 @@ def test_every_key_of_the_schema_is_in_the_reference_with_its_default(pages, sit
 
 def test_every_choice_of_every_group_is_in_the_reference(site):
     text = (site / "reference" / "choices.html").read_text(encoding="utf-8")
-    for path in conf_dir().glob("*/*.yaml"):
+    for path in [*conf_dir().glob("*/*.yaml"), *home().glob("sweeps/*.yaml")]:
         if path.stem != "base":
             assert f"<code>{path.parent.name}={path.stem}</code>" in text
 

@@ -14,11 +14,11 @@ from omegaconf import MISSING
 class RerunBestConf:
     """The best settings run again when the sweep is done, on seeds that no trial used."""
 
-    # On how many seeds; 0: not at all.
+    # On how many seeds the best settings run again when the sweep is done; 0: not at all.
     seeds: int = 0
-    # How many settings, best first.
+    # How many settings run again, best first.
     top: int = 1
-    # The configuration's key of the seed.
+    # The configuration's key of the seed on which they run.
     seed_key: str = "seed"
 
 
@@ -30,7 +30,7 @@ class OptunaSweeperConf:
     _recursive_: bool = False  # samplers are made in the jobs, not here
     defaults: list[Any] = field(default_factory=lambda: [{"sampler": "tpe"}, {"pruner": "none"}])
 
-    # A `_target_` with its arguments; groups: tpe, random, grid, cmaes, gp, nsgaii, nsgaiii, qmc, brute_force.
+    # A `_target_` with its arguments; groups: tpe, motpe, random, grid, cmaes, gp, nsgaii, nsgaiii, qmc, brute_force.
     sampler: Any = MISSING
     # minimize or maximize; a list for several objectives. null: as lightsweep's `objectives` want; elsewhere minimize.
     direction: Any = None

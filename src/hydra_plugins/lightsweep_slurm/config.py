@@ -18,12 +18,25 @@ class SlurmLauncherConf:
     # for scripts, logs and answers; all nodes must see it
     folder: str = "${hydra.sweep.dir}/.submitit"
 
+    # name of the jobs in the queue
     name: str = "${hydra.job.name}"
+
+    # set of nodes that jobs are sent to; null: the cluster's own choice
     partition: str | None = None
+
+    # account that the time is charged to; null: the user's own
     account: str | None = None
+
+    # quality of service, by its name
     qos: str | None = None
+
+    # features that a node must have, such as "a100"
     constraint: str | None = None
+
+    # nodes that take no job, such as "node[01-03]"
     exclude: str | None = None
+
+    # further resources of a node, such as "gpu:a100:1"; for GPUs of any kind gpus_per_node is enough
     gres: str | None = None
 
     # jobs of the array that run at a time
@@ -35,8 +48,13 @@ class SlurmLauncherConf:
     # seconds before that at which a job is told, to save its state
     signal_delay_s: int = 90
 
+    # cores that one job takes
     cpus_per_task: int | None = None
+
+    # GPUs that one job takes
     gpus_per_node: int | None = None
+
+    # memory that one job takes, in GB
     mem_gb: float | None = None
 
     # shell commands before Python starts, such as "module load cuda"

@@ -40,8 +40,9 @@ def print_info(topic: str) -> None:
         if name not in names:
             raise ConfigError(f"`{group}` must be one of {', '.join(names)} but got {name!r}{nearest(name, names)}")
         found = [member for member in found if member.name == name]
+    column = "value" if group in ("experiment", "sweeps") else "default"
     for member in found:
-        _print_member(console, member)
+        _print_member(console, member, column)
     if any(key.added for member in found for key in member.keys):
         console.print("keys with a + stand in no YAML: give them with the +, or write them into a YAML of your own")
 
@@ -57,17 +58,17 @@ def _place(topic: str) -> tuple[str, str]:
     raise ConfigError(f"`info` knows no {topic!r}{nearest(topic, groups)}; it knows: {', '.join([*TOPICS, 'run'])}")
 
 
-def _print_member(console: Console, member: Member) -> None:
+def _print_member(console: Console, member: Member, column: str) -> None:
     about = "   ".join(word for word in (member.target, member.summary) if word)
     console.print(Text(member.name, "bold") + (f"   {about}" if about else ""), soft_wrap=True)
     if member.keys:
-        console.print(Padding(_table(member.keys), (0, 0, 1, 2), expand=False))
+        console.print(Padding(_table(member.keys, column), (0, 0, 1, 2), expand=False))
 
 
-def _table(keys: Sequence[Key]) -> Table:
-    table = Table(
-        "key", "default", "type", "meaning", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim"
-    )
+def _table(keys: Sequence[Key], column: str = "default") -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("key", column, "type", "meaning"):
+        table.add_column(name, overflow="fold")
     for key in keys:
         table.add_row(f"{'+' if key.added else ''}{key.name}", key.default, key.type, key.meaning)
     return table

@@ -3,7 +3,7 @@
 import ast
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,11 @@ class Setting:
 
 
 def commented(settings: type) -> Iterator[Setting]:
-    """The fields that a user sets, in their order: neither Hydra's own nor the defaults list."""
+    """The fields that a user sets, in their order: neither Hydra's own nor the defaults list.
+
+    Of a field that is a group of settings itself, its own follow by dotted names.
+    """
+    groups = {field.name: field.type for field in fields(settings) if is_dataclass(field.type)}
     source = inspect.getsource(settings)
     lines, definition = source.splitlines(), ast.parse(source).body[0]
     assert isinstance(definition, ast.ClassDef)
@@ -37,4 +41,7 @@ def commented(settings: type) -> Iterator[Setting]:
             if not line.strip().startswith("#"):
                 break
             comment.insert(0, line.strip().removeprefix("# "))
+        if name in groups:
+            yield from (replace(each, name=f"{name}.{each.name}") for each in commented(groups[name]))  # type: ignore[arg-type]
+            continue
         yield Setting(name, ast.unparse(node.annotation), " ".join(comment))

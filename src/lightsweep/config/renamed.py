@@ -8,6 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 
 RENAMED: dict[str, str] = {}
 """An old key or group with dots, and its new name; what lies below a renamed group goes with it."""
+GONE = {"optuna.samplers.MOTPESampler": ("optuna.samplers.TPESampler", {"n_ehvi_candidates": "n_ei_candidates"})}
+"""A class that its package has no longer; what does its work, and the new names of its arguments."""
 
 
 def renew_words(words: Sequence[str]) -> list[str]:

@@ -17,10 +17,10 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, create_trial
 
+from lightsweep.config.renamed import GONE
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.space import Direction, Lookup, Space, grid_of
 
-_GONE = {"optuna.samplers.MOTPESampler": ("optuna.samplers.TPESampler", {"n_ehvi_candidates": "n_ei_candidates"})}
 _PACKAGES = {
     "optuna.samplers.CmaEsSampler": ("cmaes",),
     "optuna.samplers.GPSampler": ("scipy",),
@@ -163,7 +163,7 @@ def is_exhaustive(node: Mapping[str, Any]) -> bool:
 def _target_and_arguments(node: Mapping[str, Any], kind: str) -> tuple[str, dict[str, Any]]:
     if "_target_" not in node:
         raise ConfigError(f"`hydra.sweeper.{kind}` has no _target_; choose one with hydra/sweeper/{kind}=NAME")
-    target, renamed = _GONE.get(str(node["_target_"]), (str(node["_target_"]), {}))
+    target, renamed = GONE.get(str(node["_target_"]), (str(node["_target_"]), {}))
     arguments = {
         renamed.get(str(key), str(key)): _call(*_target_and_arguments(value, kind), kind) if _is_node(value) else value
         for key, value in node.items()
