@@ -70,6 +70,8 @@ def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
         (["optimiser=adam"], ["optimiser"]),
         (["optimizer.learning_rate=1"], ["`optimizer.learning_rate` is no known key"]),
         (["trainer.max_epoch=1"], ["`trainer.max_epoch` is no known key", "did you mean 'max_epochs'?"]),
+        (["data=bse"], ["`data` must be one of csv, emnist,"]),
+        (["sweeps=bse"], ["`sweeps` must be one of architecture, grid_small,"]),
         (["experiment=artcle"], ["`experiment` must be one of", "article", "did you mean 'article'?"]),
         (["hydra/sweeper=optuna", "hydra.sweeper.n_trials=many"], ["`hydra.sweeper.n_trials`", "'many'", "Integer"]),
         (["trainer.max_epochs"], ["`trainer.max_epochs` is no override like key=value"]),

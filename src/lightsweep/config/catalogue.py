@@ -107,12 +107,11 @@ def members(group: str) -> list[Member]:
         if not names:
             raise ConfigError(f"`info` knows no {group!r}{nearest(group, TOPICS)}; it knows: {', '.join(TOPICS)}, run")
         if group in ("experiment", "sweeps"):
-            return [_whole(group, name, loader) for name in names if name != "base"]
+            return [_whole(group, name, loader) for name in names]
         if group.startswith("hydra/"):
             nodes = [loader.repository.load_config(f"{group}/{name}").config for name in names]  # type: ignore[attr-defined]
             return [_plugin(name, node) for name, node in zip(names, nodes, strict=True)]
-        nodes = [hydra_compose(f"{group}/{name}").get(group) for name in names if name != "base"]
-        names = [name for name in names if name != "base"]  # what the others have in common
+        nodes = [hydra_compose(f"{group}/{name}").get(group) for name in names]
         return [_member(group, name, _unresolved(node)) for name, node in zip(names, nodes, strict=True)]
 
 

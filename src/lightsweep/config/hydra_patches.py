@@ -1,5 +1,7 @@
-"""What Hydra does otherwise in this process: it composes quicker, refuses choices that are no names in one line, checks
-every job of a grid before the first, and ends a multirun of which a run has failed as any other.
+"""What Hydra does otherwise in this process.
+
+It composes quicker, offers choices alone that can be made, refuses those that are no names in one line, checks every job
+of a grid before the first, and ends a multirun of which a run has failed as any other.
 """
 
 from collections.abc import Sequence
@@ -8,10 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.config_repository import IConfigRepository
+from hydra._internal.config_repository import ConfigRepository, IConfigRepository
 from hydra._internal.defaults_list import Overrides
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
@@ -25,11 +28,15 @@ from lightsweep.config.own import is_own
 from lightsweep.errors import Interrupted
 from lightsweep.paths import RunPaths
 
+BASES = ("data/base", "sweeps/base")
+"""Files that are no choices: what a group's others have in common."""
+
 
 @cache
 def prepare_hydra() -> None:
     """Make Hydra of this process quicker, and have it refuse in time, and in a word that can be told."""
     _share_config_store()
+    _leave_out_bases()
     _refuse_odd_choices()
     _check_grids()
     _end_multiruns()
@@ -42,6 +49,22 @@ def _share_config_store() -> None:
     store hands out copies of its nodes, so nobody writes into it.
     """
     ConfigStore.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
+
+
+def _leave_out_bases() -> None:
+    """Offer nowhere what only the others of a group build on: not in `--help`, `info`, an error or a glob."""
+    original = ConfigRepository.get_group_options
+
+    def offered(
+        self: ConfigRepository, group_name: str, results_filter: ObjectType | None = ObjectType.CONFIG
+    ) -> list[str]:
+        return [
+            name
+            for name in original(self, group_name, results_filter)
+            if f"{group_name.strip('/')}/{name}" not in BASES
+        ]
+
+    ConfigRepository.get_group_options = offered  # type: ignore[method-assign]
 
 
 def _refuse_odd_choices() -> None:
