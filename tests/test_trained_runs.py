@@ -170,6 +170,13 @@ def test_data_that_name_no_loader_are_exported_too(run, tmp_path):
     assert write_export(trained, "torch_export", tmp_path / "model.pt2").examples == 200
 
 
+def test_an_export_is_compared_on_the_whole_test_set_where_the_run_was_not(trained_run, tmp_path):
+    trained = load_trained(trained_run)
+    trained.cfg.data.eval_batch_size, trained.cfg.trainer.limit_test_batches = 50, 1
+
+    assert write_export(trained, "torch_export", tmp_path / "model.pt2").examples == 200
+
+
 def test_a_run_without_a_test_set_says_so(command, run, table, tmp_path):
     data = ("data=csv", f"data.path={table}", "data.target=kind", "data.val_size=10", "data.batch_size=10")
     run(*data, "model=softmax_regression", "test=false", folder=tmp_path / "run")
