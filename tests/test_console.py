@@ -9,6 +9,7 @@ import pytest
 
 import lightsweep
 from lightsweep.cli.console import COMMANDS, main
+from lightsweep.cli.trained_run import KEYS
 
 ROOT = Path(__file__).parents[1]
 
@@ -54,6 +55,8 @@ def test_each_command_tells_how_it_is_called(lightsweep_, name):
 
     assert (code, err) == (0, "")
     assert re.match(rf"usage: lightsweep {name} \S+.*: \w", out), out
+    if "run=" in out:
+        assert all(f"{key}=" in out for key in KEYS)
 
 
 @pytest.mark.parametrize("script", ["evaluate.py", "predict.py", "export.py", "report.py"])

@@ -8,7 +8,10 @@ from lightsweep.paths import RunPaths
 
 
 def export() -> None:
-    """`run=<folder> [format=onnx|torch_export] [checkpoint=best|last] [out=<file>]`: write a finished run's network."""
+    """`run=<folder> [format=onnx|torch_export] [checkpoint=best|last] [out=<file>] [trust=[my_package]]`: write a file.
+
+    It holds a finished run's network for other programs, and is compared with it on the whole test set.
+    """
     ended_by(_export, export)
 
 

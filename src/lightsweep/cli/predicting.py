@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def predict() -> None:
-    """`run=<folder> [checkpoint=best|last] [out=<folder>] <image> …`: print label and probability of each image.
+    """`run=<folder> [checkpoint=best|last] [out=<folder>] [trust=[my_package]] <image> …`: name what images show.
 
-    A file that cannot be read is named on stderr, the others go on, and the command ends with exit code 2.
+    Each has a line with its label and the probability of that. A file that cannot be read is named on stderr, the
+    others go on, and the command ends with exit code 2.
     """
     ended_by(_predict, predict)
 
