@@ -132,8 +132,10 @@ class Scheduler(Open):
 class Trainer(Strict):
     """`trainer`: how long, where and in which precision."""
 
-    max_epochs: Annotated[int, Field(ge=-1)] = Field(description="passes over the training split; -1: no limit")
-    max_steps: Annotated[int, Field(ge=-1)] = Field(description="optimizer steps; -1: no limit")
+    max_epochs: Annotated[int, Field(ge=-1)] = Field(
+        description="passes over the training split, at least 1; -1: no limit"
+    )
+    max_steps: Annotated[int, Field(ge=-1)] = Field(description="optimizer steps, at least 1; -1: no limit")
     max_time: str | None = Field(
         pattern=r"^\d\d:\d\d:\d\d:\d\d$",
         examples=["00:01:30:00"],
