@@ -9,7 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lightsweep.config.compose import compose
-from lightsweep.errors import ConfigError, DataError, Diverged, Interrupted, LightsweepError, RunFolderError, UserError
+from lightsweep.errors import (
+    ConfigError,
+    DataError,
+    Diverged,
+    Interrupted,
+    LightsweepError,
+    RunFolderError,
+    RunStopped,
+    SweepFailed,
+    UserError,
+)
 
 if TYPE_CHECKING:
     from lightsweep.api import (
@@ -37,7 +47,9 @@ __all__ = [
     "LightsweepError",
     "Result",
     "RunFolderError",
+    "RunStopped",
     "Sweep",
+    "SweepFailed",
     "Trial",
     "UserError",
     "compare",

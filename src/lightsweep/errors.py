@@ -5,11 +5,12 @@ LightsweepError
 │   ├── ConfigError         a key, a value or a combination of settings
 │   ├── DataError           a data file that is missing, damaged or does not fit
 │   └── RunFolderError      a run folder or checkpoint that cannot be used
-└── RunStopped              the run ended early, for a reason that result.json names
-    ├── Diverged            exit 3: the loss became NaN or infinite
-    ├── StorageFailed       exit 4: a run's or a sweep's folder can no longer be written
-    ├── RankDied            exit 5: one of a run's processes died
-    └── Interrupted         exit 128 more than the signal's number: 130 for SIGINT, 143 for SIGTERM
+├── RunStopped              the run ended early, for a reason that result.json names
+│   ├── Diverged            exit 3: the loss became NaN or infinite
+│   ├── StorageFailed       exit 4: a run's or a sweep's folder can no longer be written
+│   ├── RankDied            exit 5: one of a run's processes died
+│   └── Interrupted         exit 128 more than the signal's number: 130 for SIGINT, 143 for SIGTERM
+└── SweepFailed             exit 1: too many of a sweep's trials failed
 
 Everything else is a bug and keeps its traceback.
 """
@@ -143,6 +144,10 @@ class RemoteTraceback(Exception):
 
     def __str__(self) -> str:
         return f'\n"""\n{self.text}"""'
+
+
+class SweepFailed(LightsweepError):
+    """More trials failed than `max_failure_rate` allows, or the jobs themselves do."""
 
 
 def signal_of(end: BaseException) -> int | None:

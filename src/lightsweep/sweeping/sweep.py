@@ -22,7 +22,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.trial import TrialState
 
-from lightsweep.errors import Interrupted, LightsweepError
+from lightsweep.errors import Interrupted, SweepFailed
 from lightsweep.files import write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.screen import draws
@@ -50,10 +50,6 @@ log = logging.getLogger(__name__)
 
 # The job around a trial writes nothing of its own and stays where it is; the trial has its own folder.
 _JOB = ["hydra.output_subdir=null", "hydra.sweep.subdir=.", "hydra.job.chdir=false"]
-
-
-class SweepFailed(LightsweepError):
-    """More trials failed than `max_failure_rate` allows, or the jobs themselves do."""
 
 
 def run_sweep(
