@@ -144,6 +144,14 @@ def test_a_file_that_sets_keys_all_over_is_told_with_what_it_builds_on(group, na
     assert all(key.meaning for key in member.keys if key.name.startswith(("optimizer.", "trainer.")))
 
 
+def test_a_file_that_builds_on_itself_is_one_line(tmp_path):
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "mine.yaml").write_text("# @package _global_\ndefaults: [mine]\nseed: 1\n")
+
+    with pytest.raises(ConfigError, match=r"^`sweeps/mine` builds on itself: sweeps/mine → sweeps/mine$"):
+        members("sweeps")
+
+
 def test_the_conditions_of_a_search_are_no_keys():
     (member,) = (member for member in members("sweeps") if member.name == "optimizer_comparison")
     conditions = [key.default for key in member.keys if key.name == "hydra.sweeper.params.when"]

@@ -68,7 +68,7 @@ def _print_member(console: Console, member: Member, column: str) -> None:
 def _table(keys: Sequence[Key], column: str = "default") -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("key", column, "type", "meaning"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "key")
     for key in keys:
         table.add_row(f"{'+' if key.added else ''}{key.name}", key.default, key.type, key.meaning)
     return table

@@ -1,5 +1,6 @@
 """What a file of `experiment` or `sweeps` comes to: the choices of groups that it makes, and values all over."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hydra._internal.config_repository import IConfigRepository
@@ -7,6 +8,7 @@ from hydra.core.default_element import ConfigDefault, GroupDefault
 from omegaconf import DictConfig, OmegaConf
 
 from lightsweep.config.dotted import dotted
+from lightsweep.errors import ConfigError
 
 _WHEN = "hydra.sweeper.params.when"
 
@@ -19,6 +21,9 @@ def settings(path: str, repository: IConfigRepository) -> tuple[dict[str, Any], 
     Args:
         path: `experiment/fast99`, without the ending.
         repository: Hydra's.
+
+    Raises:
+        ConfigError: it builds on itself.
     """
     choices, values = _composed(path, repository)
     conditions = OmegaConf.select(values, _WHEN)
@@ -31,7 +36,9 @@ def settings(path: str, repository: IConfigRepository) -> tuple[dict[str, Any], 
     ]
 
 
-def _composed(path: str, repository: IConfigRepository) -> tuple[dict[str, Any], DictConfig]:
+def _composed(path: str, repository: IConfigRepository, above: Sequence[str] = ()) -> tuple[dict[str, Any], DictConfig]:
+    if path in above:
+        raise ConfigError(f"`{path}` builds on itself: {' → '.join([*above, path])}")
     found = repository.load_config(path)
     choices: dict[str, Any] = {}
     values = OmegaConf.create()
@@ -45,7 +52,7 @@ def _composed(path: str, repository: IConfigRepository) -> tuple[dict[str, Any],
         if default.is_self():
             values = OmegaConf.merge(values, found.config)  # type: ignore[assignment]
         elif isinstance(default, ConfigDefault):
-            below, inner = _composed(_beside(path, str(default.path)), repository)
+            below, inner = _composed(_beside(path, str(default.path)), repository, [*above, path])
             choices, values = choices | below, OmegaConf.merge(values, inner)  # type: ignore[assignment]
         elif isinstance(default, GroupDefault):
             choices[str(default.group).removeprefix("/")] = default.value
