@@ -1,7 +1,7 @@
 """What Hydra does otherwise in this process.
 
-It composes quicker, offers choices alone that can be made, refuses those that are no names in one line, checks every job
-of a grid before the first, and ends a multirun of which a run has failed as any other.
+It composes quicker, offers choices alone that can be made, refuses those that are no names in one line, checks every
+job of a grid before the first, and ends a multirun of which a run has failed as any other.
 """
 
 from collections.abc import Sequence
