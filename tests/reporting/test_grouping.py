@@ -38,6 +38,58 @@ def test_a_list_of_targets_is_named_by_their_classes(make_run, tmp_path):
     }
 
 
+SHRINKS = [{}, {"a": {"_target_": "mine.ShrinkA"}}, {"b": {"_target_": "mine.ShrinkB", "every": 1}}]
+F1S = [{"f1": {"_target_": "torchmetrics.F1Score"}}, {"f1": {"_target_": "mine.F1Score"}}]
+
+
+@pytest.mark.parametrize(
+    ("group", "values", "choices", "names"),
+    [
+        ("callbacks", SHRINKS, ["none", "a", "b"], ["callbacks=none", "callbacks=a", "callbacks=b"]),
+        (
+            "callbacks",
+            SHRINKS,
+            [None, None, None],
+            ["callbacks=none", "callbacks.a=ShrinkA", "callbacks.b=ShrinkB every=1"],
+        ),
+        (
+            "callbacks",
+            [*SHRINKS, {"b": {**SHRINKS[2]["b"], "every": 2}}],
+            ["none", "a", "b", "b"],
+            ["callbacks=none", "callbacks=a", "callbacks=b every=1", "callbacks=b every=2"],
+        ),
+        ("metrics", F1S, ["f1", "my_f1"], ["metrics=f1", "metrics=my_f1"]),
+        ("metrics", F1S, [None, None], ["metrics.f1=torchmetrics.F1Score", "metrics.f1=mine.F1Score"]),
+        (
+            "model",
+            [{"net": {"_target_": "mine.Wide"}}, {"net": {"_target_": "mine.Deep"}}],
+            ["mlp", "mlp"],
+            ["model.net=Wide", "model.net=Deep"],
+        ),
+        (
+            "optimizer",
+            [{"_target_": "torch.optim.SGD"}, {"_target_": "torch.optim.Adam"}],
+            ["sgd", "sgd"],
+            ["optimizer=SGD", "optimizer=Adam"],
+        ),
+    ],
+)
+def test_settings_are_told_apart_by_every_target(make_run, tmp_path, group, values, choices, names):
+    for seed, (value, choice) in enumerate(zip(values, choices, strict=True)):
+        folder = make_run(f"a{seed}", seed=seed, monitor="val/f1")
+        config, noted = folder / "config.yaml", folder / ".hydra" / "hydra.yaml"
+        config.write_text(yaml.safe_dump({**yaml.safe_load(config.read_text()), group: value}))
+        noted.write_text(yaml.safe_dump({"hydra": {"runtime": {"choices": {group: choice} if choice else {}}}}))
+    assert groups_of(tmp_path) == {name: [seed] for seed, name in enumerate(names)}
+
+
+def test_choices_that_change_no_training_are_not_named(make_run, tmp_path):
+    for optimizer, choice in (("sgd", "none"), ("adam", "f1")):
+        noted = make_run(optimizer, optimizer=optimizer) / ".hydra" / "hydra.yaml"
+        noted.write_text(yaml.safe_dump({"hydra": {"runtime": {"choices": {"metrics": choice}}}}))
+    assert set(groups_of(tmp_path)) == {"SGD", "Adam"}
+
+
 def test_keys_of_one_name_are_written_in_full(make_run, tmp_path):
     make_run("a", lr=0.1, other={"lr": 1})
     make_run("b", lr=0.2, other={"lr": 2})

@@ -16,7 +16,7 @@ from lightsweep.reporting.drawing import PALETTE
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.report import write_report
 from lightsweep.reporting.runs import find_runs
-from lightsweep.reporting.sections import curves, time_to_target
+from lightsweep.reporting.sections import curves, results, time_to_target
 from lightsweep.reporting.studies import find_sweeps
 from lightsweep.statistics import Estimate
 
@@ -153,6 +153,15 @@ def test_runs_with_different_metrics_share_a_table(make_run, tmp_path):
     assert (table["adam"]["test/acc"], table["adam"]["test/loss"]) == ("", "0.25")
     assert "no two settings were run on the same seeds, two or more." in done.paths.markdown.read_text()
     assert rows(done.paths.differences) == []
+
+
+def test_what_differs_shows_callbacks_by_their_classes_and_no_group_that_the_name_says(make_run, tmp_path):
+    make_run("a", callbacks={})
+    make_run("b", callbacks={"mine": {"_target_": "my_project.Shrink"}})
+    make_run("c", callbacks={}, optimizer="adam")
+    tables = results(group_runs(find_runs([tmp_path])), ["test/acc"], "test/acc").tables
+    assert list(tables["What differs"].head) == ["setting", "callbacks", "callbacks.mine"]
+    assert [list(row[1:]) for row in tables["What differs"].rows] == [["none", "–"], ["–", "Shrink"], ["none", "–"]]
 
 
 def test_two_equal_differences_show_nothing(make_run, tmp_path):

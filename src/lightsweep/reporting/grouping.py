@@ -21,7 +21,10 @@ does `trainer.limit_test_batches`, which changes what is measured.
 _NAMED_DATA = ("MNIST", "MNISTBinary", "Torchvision")
 """Our DataModules that are told a data set's name: `data.root` is only where its files lie."""
 
-_GROUPS = ("model", "data", "optimizer", "scheduler", "trainer")
+GROUPS = ("model", "data", "optimizer", "scheduler", "trainer")
+_COLLECTIONS = ("callbacks", "metrics")
+"""Groups of which there can be several at once, and `none`: only Hydra's note has one word for them."""
+
 _ABSENT = "–"
 
 
@@ -124,22 +127,30 @@ def _differing(known: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _choice(run: Run, group: str) -> str:
-    """A config group's choice; without Hydra's note the class that it builds."""
+    """A config group's choice; without Hydra's note the class that it builds, if it is one."""
     noted = run.choices.get(group)
     return noted or str((run.settings or {}).get(f"{group}._target_", "")).rpartition(".")[2]
 
 
+def _chosen(known: Sequence[Run], differing: Sequence[str]) -> list[str]:
+    """The groups by whose choices the settings are named."""
+    choices = {group: {_choice(run, group) for run in known} for group in (*GROUPS, *_COLLECTIONS)}
+    several = [group for group, found in choices.items() if len(found) > 1]
+    touched = {key.partition(".")[0] for key in differing}
+    return [g for g in several if g not in _COLLECTIONS or (g in touched and "" not in choices[g])]
+
+
 def _named(runs: Sequence[Run], settings: Sequence[dict[str, Any]], differing: Sequence[str]) -> list[str]:
-    """`adam lr=0.01`: the choices that differ, then the values that differ within one choice."""
-    known = [run for run in runs if run.settings is not None]
-    chosen = [group for group in _GROUPS if len({_choice(run, group) for run in known}) > 1]
-    within = [key for key in differing if not key.endswith("._target_") and _differs_within(key, runs, chosen)]
+    """`adam callbacks=mine lr=0.01`: the choices that differ, then the values that differ within one choice."""
+    chosen = _chosen([run for run in runs if run.settings is not None], differing)
+    within = [key for key in differing if _differs_within(key, runs, chosen)]
     ends = [key.rpartition(".")[2] for key in within]
     short = {key: end if ends.count(end) == 1 else key for key, end in zip(within, ends, strict=True)}
+    values = {key: written(key, [own.get(key, _ABSENT) for own in settings]) for key in within}
     names = []
-    for run, own in zip(runs, settings, strict=True):
-        words = [_choice(run, group) or _ABSENT for group in chosen]
-        words += [f"{short[key]}={_short(own[key])}" for key in within if key in own]
+    for place, (run, own) in enumerate(zip(runs, settings, strict=True)):
+        words = [f"{g}={_choice(run, g)}" if g in _COLLECTIONS else _choice(run, g) or _ABSENT for g in chosen]
+        words += [f"{heading(key) or short[key]}={values[key][place]}" for key in within if key in own]
         if run.settings is None:
             words = [run.folder.name]
         name = " ".join(words) or _alone(run)
@@ -162,6 +173,20 @@ def _differs_within(key: str, runs: Sequence[Run], chosen: Sequence[str]) -> boo
 def _alone(run: Run) -> str:
     """The name of a setting that nothing differs from."""
     return " ".join(word for word in (_choice(run, "model"), _choice(run, "optimizer")) if word) or run.folder.name
+
+
+def heading(key: str) -> str | None:
+    """What a `_target_` belongs to, in full; None for other keys."""
+    return key.removesuffix("._target_") if key.endswith("._target_") else None
+
+
+def written(key: str, values: Sequence[Any]) -> list[str]:
+    """Several settings' values of a key, briefly: of targets their classes' names, where these tell them apart."""
+    if heading(key) is None:
+        return ["none" if value == {} else _short(value) for value in values]
+    texts = ["none" if value is None else str(value) for value in values]
+    classes = [text.rpartition(".")[2] for text in texts]
+    return classes if len(set(classes)) == len(set(texts)) else texts
 
 
 def _short(value: Any) -> str:

@@ -9,7 +9,7 @@ from lightsweep.reporting.budget_figure import budget_figure
 from lightsweep.reporting.comparing import Difference, default_target, metrics_of, targets
 from lightsweep.reporting.drawing import Drawing
 from lightsweep.reporting.figures import best_first, curve_figures, first_word, means_figure
-from lightsweep.reporting.grouping import Group, rises
+from lightsweep.reporting.grouping import GROUPS, Group, heading, rises, written
 from lightsweep.reporting.numbers import interval, many, number, probability, scale, unit
 from lightsweep.reporting.page import Section
 from lightsweep.reporting.runs import AXES, Run
@@ -43,12 +43,22 @@ def results(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Sec
         f"{first} {metric} first. val/… and test/… are those of each run's best checkpoint."
     )
     tables = {"": Table(head, rows, note)}
-    keys = [key for key in dict.fromkeys(k for g in counted for k in g.settings) if not key.endswith("_target_")]
-    if keys:
-        shown = [[group.name, *(_value(group.settings.get(key)) for key in keys)] for group in counted]
-        tables["What differs"] = Table(["setting", *keys], shown)
+    differing = _what_differs(counted)
+    if differing is not None:
+        tables["What differs"] = differing
     figure = means_figure(counted, metric)
     return Section("Results", (), tables, [figure] if figure is not None else [])
+
+
+def _what_differs(groups: Sequence[Group]) -> Table | None:
+    """The values that settings do not share, but for the class of a config group, which their names say."""
+    found = dict.fromkeys(key for group in groups for key in group.settings)
+    keys = [key for key in found if heading(key) not in GROUPS]
+    if not keys:
+        return None
+    columns = [written(key, [group.settings.get(key) for group in groups]) for key in keys]
+    rows = [[group.name, *cells] for group, *cells in zip(groups, *columns, strict=True)]
+    return Table(["setting", *(heading(key) or key for key in keys)], rows)
 
 
 def paired(groups: Sequence[Group], found: Mapping[str, Sequence[Difference]], metric: str) -> Section | None:
