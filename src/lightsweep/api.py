@@ -32,6 +32,7 @@ from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.process_state import alone, environment_kept, logging_kept
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
 from lightsweep.reporting.grouping import group_runs
+from lightsweep.reporting.losses import ranking
 from lightsweep.reporting.runs import find_runs
 from lightsweep.statistics import Estimate
 from lightsweep.training import Result, evaluate
@@ -179,7 +180,8 @@ def compare(folders: Path | str | Sequence[Path | str], metric: str | None = Non
 
     Args:
         folders: runs, grids, searches, or folders of them.
-        metric: None for `test/acc`, or where it is missing the first of `test/loss`, `val/acc`, `val/loss`, ….
+        metric: None for `test/acc`, or where it is missing the first of `test/loss`, `val/acc`, `val/loss`, …, and
+            in the place of losses of different kinds another.
 
     Raises:
         RunFolderError: a folder that is not there, or no run to compare in them.
@@ -190,7 +192,7 @@ def compare(folders: Path | str | Sequence[Path | str], metric: str | None = Non
     known = metrics_of([run for group in groups for run in group.completed])
     if not known:
         raise RunFolderError(f"no completed run to compare in {', '.join(map(str, given))}")
-    chosen = metric if metric is not None else known[0]
+    chosen = metric if metric is not None else ranking(groups, known)
     if chosen not in known:
         raise ConfigError(f"`metric` must be one of {', '.join(known)} but got {chosen!r}")
     estimates = {group.name: group.estimate(chosen) for group in groups if group.by_seed(chosen)}

@@ -5,7 +5,7 @@ import torch
 
 from lightsweep.data import DataSpec
 from lightsweep.models import LinearRegression, LogisticRegression, SoftmaxRegression
-from lightsweep.models.tasks import Binary, Multiclass, Regression
+from lightsweep.models.tasks import Binary, Multiclass, Regression, kind_of_loss
 
 N, D, K = 17, 5, 4
 CLOSE = {"rtol": 1e-12, "atol": 1e-14}
@@ -90,6 +90,36 @@ def test_label_smoothing_spreads_the_targets_mass(smoothing):
     half = (targets % 2).double() * (1 - smoothing) + smoothing / 2
     by_hand = -(half * probability.log() + (1 - half) * (1 - probability).log()).mean()
     torch.testing.assert_close(Binary(smoothing).loss(logits[:, :1], targets % 2), by_hand, **CLOSE)
+
+
+class Huber(Regression):
+    """A loss of one's own, with what a task may hold besides settings."""
+
+    def __init__(self, delta):
+        vars(self).update(delta=delta, sums=torch.ones(2), parts=[torch.ones(1)], _seen=3)
+
+    def loss(self, outputs, targets):
+        return torch.nn.functional.huber_loss(outputs, targets, delta=self.delta)
+
+
+class TopTwo(Multiclass):
+    """The usual loss, another count."""
+
+    def correct(self, outputs, targets):
+        return (outputs.topk(2).indices == targets[:, None]).sum()
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"),
+    [
+        (Multiclass(0), "cross entropy"),
+        (Binary(0.1, (1.0, 2.5)), "cross entropy label_smoothing=0.1 class_weights=[1, 2.5]"),
+        (TopTwo(0.1), "cross entropy label_smoothing=0.1"),
+        (Huber(0.5), f"{__name__}.Huber delta=0.5"),
+    ],
+)
+def test_a_loss_is_told_from_others_by_what_changes_it(task, kind):
+    assert kind_of_loss(task) == kind
 
 
 def test_large_scores_give_finite_losses():

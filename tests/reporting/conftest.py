@@ -36,13 +36,14 @@ def make_run(tmp_path: Path) -> MakeRun:
         seconds: float = 10.0,
         metrics: Mapping[str, float] | None = None,
         directions: Mapping[str, str | None] | None = None,
+        loss: str = "",
         **settings: Any,
     ) -> Path:
         paths = RunPaths(tmp_path / "outputs" / name)
         paths.folder.mkdir(parents=True)
         values = {"test/acc": acc, "val/acc": acc} if metrics is None else dict(metrics)
         result = Result(status, seed, values, "val/acc", acc, len(curve), 100, seconds, reason=reason)
-        result.directions = dict(directions or {})
+        result.directions, result.loss = dict(directions or {}), loss
         result.save(paths)
         targets = {"sgd": "torch.optim.SGD", "momentum": "torch.optim.SGD"}
         config: dict[str, Any] = {

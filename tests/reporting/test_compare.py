@@ -28,6 +28,19 @@ def test_settings_are_compared_over_the_seeds_that_they_share(tmp_path, make_run
     assert compare([str(tmp_path / "outputs" / "sgd-0")], "seconds").estimates["mlp sgd"].mean == 10
 
 
+def test_losses_of_different_kinds_are_not_what_settings_are_ranked_by(tmp_path, make_run):
+    for optimizer, loss in (("sgd", "half the squared error"), ("adam", "mine.Huber")):
+        for seed, mae in enumerate((0.5, 0.7)):
+            metrics = {"test/loss": mae, "test/mae": mae, "train/r2": 0.1, "test/own": 0.1}
+            name, said = f"{optimizer}-{seed}", {"mae": "min", "own": None, "r2": "max"}
+            make_run(name, seed, optimizer=optimizer, loss=loss, metrics=metrics, directions=said)
+
+    assert compare(tmp_path / "outputs").metric == "test/mae"
+    (pair,) = compare(tmp_path / "outputs", "test/loss").differences
+    assert (pair.adjusted, pair.note) == (None, "losses of different kinds")
+    assert compare(tmp_path / "outputs" / "sgd-0").metric == "test/loss"
+
+
 def test_what_cannot_be_compared_is_said(tmp_path, make_run):
     make_run("ended", acc=0.5)
     make_run("failed", acc=None, status="failed", metrics={})

@@ -66,6 +66,53 @@ def test_the_larger_of_two_numbers_says_what_their_rounding_is(groups_of):
     assert [(pair.estimate.n, pair.adjusted) for pair in pairs] == [(2, None)] * 3
 
 
+SMOOTHED = {"model": {"_target_": "lightsweep.models.MLP", "label_smoothing": 0.1}}
+
+
+@pytest.fixture
+def losses_of(make_run, tmp_path):
+    """Settings with three seeds' test/loss and test/acc, from 0.1 on; each with further arguments of `make_run`."""
+
+    def made(*settings):
+        for place, given in enumerate(settings):
+            for seed in range(3):
+                metrics = {"test/acc": 0.9, "test/loss": 0.1 + place + 0.01 * seed * (place + 1)}
+                make_run(f"{place}-{seed}", seed=seed, **{"metrics": metrics, "lr": 10**place, **given})
+        return group_runs(find_runs([tmp_path]))
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("given", "different"),
+    [
+        ([{}, {}], False),
+        ([{"loss": "cross entropy"}, {"loss": "cross entropy"}], False),
+        ([{"loss": "cross entropy"}, {"loss": "cross entropy label_smoothing=0.1"}], True),
+        ([{"loss": "half the squared error"}, {"loss": "mine.Huber"}], True),
+        ([{}, SMOOTHED], True),  # older than the note
+        ([{"loss": "cross entropy"}, SMOOTHED], True),
+        ([{"data": {"class_weights": None}}, {"data": {"class_weights": "balanced"}}], True),
+        ([{"model": {"label_smoothing": 0}}, {"model": {"label_smoothing": None}}], False),
+    ],
+)
+def test_losses_of_different_kinds_have_no_p(losses_of, given, different):
+    groups = losses_of(*given)
+    (pair,) = differences(groups, "test/loss")
+    assert (pair.estimate.p is None, pair.adjusted is None) == (different, different)
+    assert pair.note == ("losses of different kinds" if different else "")
+    assert pair.estimate.mean == pytest.approx(-1.01)
+    assert pair.estimate.half_width > 0
+    (pair,) = differences(groups, "seconds")
+    assert pair.note == ""
+
+
+def test_pairs_that_cannot_be_compared_are_no_tests_that_holm_counts(losses_of):
+    pairs = differences(losses_of({"loss": "a"}, {"loss": "a"}, {"loss": "b"}), "test/loss")
+    assert [pair.note == "" for pair in pairs] == [True, False, False]
+    assert pairs[0].adjusted == pairs[0].estimate.p is not None
+
+
 def test_unknown_seeds_are_not_paired(make_run, tmp_path):
     for name, optimizer in (("a", "sgd"), ("b", "adam")):
         for index in range(2):

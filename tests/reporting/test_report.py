@@ -207,6 +207,33 @@ def test_no_setting_is_better_where_nothing_says_what_better_is(two_errors, said
     assert "Best test/own" not in page
 
 
+@pytest.mark.parametrize(
+    ("more", "metric", "said"),
+    [
+        ({}, None, "nothing ranks them."),
+        ({"test/mae": 0.3}, "test/loss", "metric=test/mae ranks them."),
+        ({"test/acc": 0.3}, "test/loss", "metric=test/acc ranks them."),
+    ],
+)
+def test_losses_of_different_kinds_rank_nothing(make_run, tmp_path, more, metric, said):
+    for place, (optimizer, loss) in enumerate({"sgd": "half the squared error", "adam": "mine.Huber"}.items()):
+        for seed in range(3):
+            metrics = {"test/loss": 0.1 + place + 0.01 * seed * (place + 1), "val/loss": 0.4, **more}
+            given = {"metrics": metrics, "directions": {"mae": "min"}, "loss": loss, "watched": "val/loss"}
+            make_run(f"{optimizer}{seed}", seed, optimizer=optimizer, curve=[0.5, 0.4], **given)
+    done = write_report([tmp_path / "outputs"], metric=metric)
+    page = done.paths.markdown.read_text()
+    assert re.search(r"\| sgd − adam \| -1.010 ± 0.025 \| 3 \| – \| losses of different kinds \|", page)
+    assert "Where all seeds differ by the same" not in page.partition("Other metrics")[0]
+    assert f"losses of different kinds (half the squared error; mine.Huber), which cannot be compared: {said}" in page
+    assert said in done.summary
+    assert "Least test/loss first" in page
+    assert "Best test/loss" not in page
+    assert "asks more of some than of others" in page
+    (pair,) = [row for row in rows(done.paths.differences) if row["metric"] == "test/loss"]
+    assert (pair["p"], pair["p_holm"], pair["note"]) == ("", "", "losses of different kinds")
+
+
 def test_one_run_is_shown_without_an_interval(make_run, tmp_path):
     folder = make_run("a", acc=0.5, curve=[0.5])
     done = write_report([folder])

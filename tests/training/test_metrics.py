@@ -213,6 +213,20 @@ def test_a_result_says_for_each_metric_whether_more_is_better(run, tmp_path):
     assert saved["directions"] == {"mae": "min", "r2": "max", "pearson": None}
 
 
+@pytest.mark.parametrize(
+    ("overrides", "loss"),
+    [
+        (("model=linear_regression", "data=line"), "half the squared error"),
+        ((SOFTMAX, "model.label_smoothing=0.1"), "cross entropy label_smoothing=0.1"),
+        (("model=logistic_regression", "data=mnist_binary", "test=false"), "cross entropy"),
+        ((SOFTMAX, "data.class_weights=balanced"), "cross entropy class_weights=balanced"),
+    ],
+)
+def test_a_result_says_what_its_loss_is(run, tmp_path, overrides, loss):
+    run(*overrides, folder=tmp_path / "run")
+    assert json.loads(RunPaths(tmp_path / "run").result.read_text())["loss"] == loss
+
+
 def test_a_lower_mae_is_better_without_being_said(run, tmp_path):
     overrides = ("model=linear_regression", "data=line", "metrics=mae", "monitor=val/mae", "trainer.max_epochs=3")
     result = run(*overrides, "optimizer.lr=0.01", folder=tmp_path / "run")

@@ -109,6 +109,43 @@ class Multiclass:
         return (outputs.argmax(1) == targets).sum()
 
 
+_LOSSES: dict[object, str] = {
+    Regression.loss: "half the squared error",
+    Binary.loss: "cross entropy",  # the same number as two logits of two classes give
+    Multiclass.loss: "cross entropy",
+}
+
+
+def kind_of_loss(task: Task, class_weights: str | None = None) -> str:
+    """What a task's loss is, so that it is compared with no other: `cross entropy label_smoothing=0.1`.
+
+    A loss that is not ours goes by its task's class, and by the switches, numbers and texts that the task holds.
+
+    Args:
+        task: the task.
+        class_weights: in a word how the task's were found: their numbers differ with the split.
+    """
+    ours = _LOSSES.get(getattr(type(task), "loss", None))
+    held = {name: value for name, value in getattr(task, "__dict__", {}).items() if _plain(value) and name[0] != "_"}
+    if ours:
+        held = {name: value for name, value in held.items() if name == "label_smoothing" and value}
+    words = [f"{name}={_plain(value)}" for name, value in held.items() if name not in ("class_weights", "training")]
+    weights = getattr(task, "class_weights", None)
+    if weights is not None:
+        words.append(f"class_weights={class_weights or _plain(weights)}")
+    return " ".join([ours or f"{type(task).__module__}.{type(task).__qualname__}", *words])
+
+
+def _plain(value: object) -> str:
+    """A switch, a number, a text or several of these, briefly; empty for all else."""
+    if isinstance(value, tuple | list):
+        parts = [_plain(part) for part in value]
+        return f"[{', '.join(parts)}]" if all(parts) else ""
+    if isinstance(value, bool | str):
+        return str(value)
+    return f"{value:.6g}" if isinstance(value, int | float) else ""
+
+
 def class_probabilities(outputs: Tensor) -> Tensor:
     """`[B, K]` in [0, 1], each row summing to 1, of logits `[B, K]`; of logits `[B, 1]` of class 1 of two, `[B, 2]`."""
     if outputs.shape[1] == 1:

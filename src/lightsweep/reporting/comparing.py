@@ -3,9 +3,10 @@
 import itertools
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lightsweep.reporting.grouping import Group, rises
+from lightsweep.reporting.losses import NOT_ALIKE, alike, is_loss
 from lightsweep.reporting.runs import Run
 from lightsweep.statistics import Estimate, holm
 
@@ -29,6 +30,7 @@ class Difference:
         second: the name of the other.
         estimate: of the mean of first − second over the shared seeds, with its own 95 % interval.
         adjusted: p value after Holm's correction over all pairs of this metric; None where all seeds differ alike.
+        note: why neither can be better, as `losses of different kinds`, which have no p; empty where one can.
     """
 
     metric: str
@@ -36,24 +38,27 @@ class Difference:
     second: str
     estimate: Estimate
     adjusted: float | None
+    note: str = ""
 
 
 def differences(groups: Sequence[Group], metric: str) -> list[Difference]:
     """The paired differences of all pairs of settings that share two seeds or more, in the order of the settings."""
-    by_seed = {group.name: group.by_seed(metric) for group in groups}
+    by_seed, named = {group.name: group.by_seed(metric) for group in groups}, {group.name: group for group in groups}
     known = {name: {seed for seed in values if seed >= 0} for name, values in by_seed.items()}  # below 0: not known
     pairs, estimates = [], []
     for first, second in itertools.combinations((name for name, seeds in known.items() if len(seeds) > 1), 2):
         shared, one, other = sorted(known[first] & known[second]), by_seed[first], by_seed[second]
         if len(shared) > 1:
             sizes = [max(abs(one[seed]), abs(other[seed])) for seed in shared]
-            pairs.append((first, second))
-            estimates.append(Estimate.of([one[seed] - other[seed] for seed in shared], sizes))
+            found = Estimate.of([one[seed] - other[seed] for seed in shared], sizes)
+            comparable = not is_loss(metric) or alike(named[first], named[second])
+            pairs.append((first, second, "" if comparable else NOT_ALIKE))
+            estimates.append(found if comparable else replace(found, p=None))
     tested = [index for index, estimate in enumerate(estimates) if estimate.p is not None]
     adjusted = dict(zip(tested, holm([estimates[index].p or 0.0 for index in tested]), strict=True))
     return [
-        Difference(metric, *pair, estimate, adjusted.get(index))
-        for index, (pair, estimate) in enumerate(zip(pairs, estimates, strict=True))
+        Difference(metric, first, second, estimate, adjusted.get(index), note)
+        for index, ((first, second, note), estimate) in enumerate(zip(pairs, estimates, strict=True))
     ]
 
 

@@ -8,6 +8,7 @@ from lightsweep.reporting.curves import Curve, mean_curve
 from lightsweep.reporting.drawing import INK, QUIET, Drawing, draw, legend_beside, styles_of, whole_numbers
 from lightsweep.reporting.grouping import Group, rises
 from lightsweep.reporting.labels import labels
+from lightsweep.reporting.losses import kinds
 from lightsweep.reporting.numbers import many, scale, unit
 
 MOST_CURVES, MOST_ROWS = 12, 30
@@ -31,7 +32,11 @@ def styled(groups: Sequence[Group], order: str) -> list[str]:
 
 
 def first_word(groups: Sequence[Group], metric: str) -> str:
-    """What the first of `best_first` are: `best`, or `greatest` where nothing says whether more is better."""
+    """What the first of `best_first` are: `best`, `greatest` where nothing says whether more is better, and of losses
+    of different kinds the `least`.
+    """
+    if kinds(groups, metric):
+        return "least"
     return "greatest" if rises(groups, metric) is None else "best"
 
 

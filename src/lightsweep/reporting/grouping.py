@@ -60,6 +60,11 @@ class Group:
         """A metric's mean over the seeds."""
         return Estimate.of(list(self.by_seed(metric).values()))
 
+    @property
+    def loss(self) -> str:
+        """What the completed runs' loss is; empty where none notes it."""
+        return " or ".join(sorted({run.loss for run in self.completed if run.loss}))
+
     def rises(self, metric: str) -> bool | None:
         """Whether more of a metric is better; None where no run says it."""
         return _agreed(run.rises(metric) for run in self.runs)

@@ -14,6 +14,7 @@ from lightsweep.reporting import sections
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
 from lightsweep.reporting.figures import best_first, styled
 from lightsweep.reporting.grouping import Group, group_runs
+from lightsweep.reporting.losses import ranking
 from lightsweep.reporting.numbers import many
 from lightsweep.reporting.page import Section, html_page, markdown_page
 from lightsweep.reporting.runs import Run, find_runs
@@ -41,7 +42,8 @@ def write_report(
     Args:
         folders: runs, multiruns, sweeps, or folders of them.
         out: where it goes; None for `report` in the first folder.
-        metric: what settings are ranked by; None for the first there is of test/acc, test/loss, val/acc, val/loss.
+        metric: what settings are ranked by; None for the first there is of test/acc, test/loss, val/acc, val/loss, and
+            in the place of losses of different kinds another.
         target: the value of the validation metric that `time to target` asks for; None for the median of the runs'
             best.
 
@@ -55,7 +57,7 @@ def write_report(
     metrics = metrics_of([run for group in groups for run in group.completed]) or metrics_of(runs)
     if metric is not None and metric not in metrics:
         raise ConfigError(f"`metric` is {metric}, which no run has{nearest(metric, metrics)}")
-    metric = metric or (metrics[0] if metrics else "")
+    metric = metric or (ranking(groups, metrics) if metrics else "")
     ranked = best_first(groups, metric)
     found = {name: differences(ranked, name) for name in metrics}
     parts = [
@@ -144,11 +146,11 @@ def _write_tables(
         counts = [len(group.runs), len(group.completed)]
         rows.append([group.name, *counts, *numbers, *(group.settings.get(key) for key in keys)])
     write_csv(paths.settings, rows)
-    rows = [["metric", "first", "second", "n", "difference", "half_width_95", "p", "p_holm"]]
+    rows = [["metric", "first", "second", "n", "difference", "half_width_95", "p", "p_holm", "note"]]
     for pair in (pair for pairs in differing.values() for pair in pairs):
         found = pair.estimate
-        row = [pair.metric, pair.first, pair.second, found.n, found.mean, found.half_width, found.p, pair.adjusted]
-        rows.append(row)
+        numbers = [found.n, found.mean, found.half_width, found.p, pair.adjusted]
+        rows.append([pair.metric, pair.first, pair.second, *numbers, pair.note])
     write_csv(paths.differences, rows)
     names = {run.folder: group.name for group in groups for run in group.runs}
     every = sorted({name for run in runs for name in run.metrics})

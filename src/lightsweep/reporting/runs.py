@@ -43,6 +43,7 @@ class Run:
         choices: the choice of each config group, as Hydra noted it.
         hardware: device, and the versions that environment.json holds.
         directions: of each metric that the configuration added, as result.json says: `max`, `min` or None.
+        loss: what its loss is, as result.json says; empty in runs of older versions.
     """
 
     folder: Path
@@ -56,6 +57,7 @@ class Run:
     choices: dict[str, str] = field(default_factory=dict)
     hardware: dict[str, Any] = field(default_factory=dict)
     directions: dict[str, Any] = field(default_factory=dict)
+    loss: str = ""
 
     def rises(self, metric: str) -> bool | None:
         """Whether more of a metric is better; None where nothing says it, as in runs of older versions."""
@@ -141,6 +143,7 @@ def read_run(folder: Path) -> Run:
     seed = result["seed"] if isinstance(result.get("seed"), int) else seed
     common["hardware"] = {"device": result.get("device"), **hardware}
     common["directions"] = _directions(result)
+    common["loss"] = _one_line(result.get("loss"))
     return Run(folder, kind, status, reason, seed, metrics, str(result.get("monitor") or ""), **common)
 
 

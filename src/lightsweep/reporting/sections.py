@@ -10,6 +10,7 @@ from lightsweep.reporting.comparing import Difference, default_target, metrics_o
 from lightsweep.reporting.drawing import Drawing
 from lightsweep.reporting.figures import best_first, curve_figures, first_word, means_figure
 from lightsweep.reporting.grouping import GROUPS, Group, heading, rises, written
+from lightsweep.reporting.losses import NOT_ALIKE, kinds, warning
 from lightsweep.reporting.numbers import interval, many, number, probability, scale, unit
 from lightsweep.reporting.page import Section
 from lightsweep.reporting.runs import AXES, Run
@@ -40,8 +41,9 @@ def results(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Sec
     note = (
         "Mean ± half the 95 % interval of the mean by Student's t over the seeds; no interval with one run or "
         "where all are equal. "
-        f"{first} {metric} first. val/… and test/… are those of each run's best checkpoint."
-    )
+        f"{first} {metric} first. val/… and test/… are those of each run's best checkpoint. "
+        f"{warning(counted, metrics, metric)}"
+    ).strip()
     tables = {"": Table(head, rows, note)}
     differing = _what_differs(counted)
     if differing is not None:
@@ -97,7 +99,7 @@ def _differences(groups: Sequence[Group], metric: str, found: Sequence[Differenc
         cells = [interval(pair.estimate, metric, signed=True), str(pair.estimate.n), probability(pair.adjusted)]
         rows.append([f"{pair.first} − {pair.second}", *cells, _better(pair, rising)])
     notes = [] if shown is found else [f"The {len(shown)} pairs with {best}; all {len(found)} are in differences.csv."]
-    if any(pair.estimate.p is None for pair in shown):
+    if any(pair.estimate.p is None and not pair.note for pair in shown):
         notes.append("Where all seeds differ by the same, neither an interval nor p can be given.")
     if rising is None:
         notes.append(f"The runs do not say whether more {metric} is better.")
@@ -105,6 +107,8 @@ def _differences(groups: Sequence[Group], metric: str, found: Sequence[Differenc
 
 
 def _better(pair: Difference, rising: bool | None) -> str:
+    if pair.note:
+        return pair.note
     if pair.adjusted is None or pair.adjusted > 0.05:
         return "not shown"
     if rising is None:
@@ -154,6 +158,8 @@ def time_to_target(groups: Sequence[Group], metric: str, target: float | None) -
         "reach it, so where some do not, the others look faster than the setting is. Seconds count from the process's "
         "start."
     ]
+    if kinds(counted, watched):
+        text.append(f"These settings have {NOT_ALIKE}, so the one value asks more of some than of others.")
     return Section("Time to a target", text, {"": Table(["setting", "seeds that reach it", "steps", "seconds"], rows)})
 
 

@@ -28,6 +28,7 @@ class Result:
         reason: why the run ended early, in a line.
         directions: of each metric that the configuration adds, by its name without the split: `max` where more is
             better, `min` where less is, None where it does not say.
+        loss: what the losses are, `cross entropy label_smoothing=0.1`: those of different kinds cannot be compared.
     """
 
     status: str
@@ -46,6 +47,7 @@ class Result:
     reason: str | None = None
     folder: str = ""
     directions: dict[str, str | None] = field(default_factory=dict)
+    loss: str = ""
 
     def objectives(self, names: Sequence[str]) -> float | list[float | None] | None:
         """The values that a sweep looks at: one, or several in the order of their names.

@@ -27,6 +27,7 @@ from lightsweep.errors import (
     raised_in,
 )
 from lightsweep.files import storage_error, write_json, write_text
+from lightsweep.models.tasks import kind_of_loss
 from lightsweep.paths import RunPaths
 from lightsweep.process_state import alone
 from lightsweep.sweeping.trial import is_part_of_sweep
@@ -195,6 +196,7 @@ def _note(parts: Parts, result: Result) -> None:
     result.parameters = sum(p.numel() for p in parts.model.net.parameters())
     result.monitor = parts.checkpoints.monitor
     result.directions = parts.directions
+    result.loss = kind_of_loss(parts.model.task, parts.datamodule.class_weights)
 
 
 def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) -> None:
