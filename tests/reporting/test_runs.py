@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from lightsweep.errors import RunFolderError
+from lightsweep.paths import RunPaths
 from lightsweep.reporting.runs import find_runs, read_run
 
 
@@ -58,6 +60,24 @@ def test_trials_and_reruns_are_told_from_runs(make_run, make_sweep):
 def test_run_that_did_not_end_well_keeps_its_reason(make_run, status, reason):
     run = read_run(make_run("a", status=status, reason=reason))
     assert (run.status, run.reason, run.completed) == (status, reason, False)
+
+
+def test_a_run_whose_folder_no_process_holds_was_killed(make_run):
+    folder = make_run("a", status="running")
+    lock = RunPaths(folder).lock
+    assert (read_run(folder).status, read_run(folder).reason.endswith("its folder cannot tell")) == ("running", True)
+    assert not lock.exists()
+    with FileLock(lock):
+        assert (read_run(folder).status, read_run(folder).reason) == ("running", "it runs still")
+    assert read_run(folder).status == "killed"
+    assert read_run(folder).reason == "it ended without a word: it says that it runs, but no process holds its folder"
+
+
+@pytest.mark.parametrize("status", ["completed", "interrupted"])
+def test_a_run_that_said_how_it_ended_was_not_killed(make_run, status):
+    folder = make_run("a", status=status)
+    RunPaths(folder).lock.touch()
+    assert read_run(folder).status == status
 
 
 def test_half_written_result_is_damaged_but_its_curve_is_read(make_run):

@@ -27,6 +27,7 @@ from lightsweep.config.command_words import command_words
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError, raised_in
+from lightsweep.holding import is_held
 from lightsweep.sweeping.trial import killed_trial, within_sweep, within_trial
 
 GOES_ON = "LIGHTSWEEP_GOES_ON"
@@ -209,17 +210,8 @@ def _can_go_on(run: paths.RunPaths) -> bool:
     except RunFolderError:
         return False
     stopped = status in ("running", "interrupted") or (status == "failed" and run.last.is_file())
-    return stopped and run.config.is_file() and kind_of(run.folder) == "run" and not _is_held(run)
-
-
-def _is_held(run: paths.RunPaths) -> bool:
-    from filelock import FileLock
-
-    try:
-        with FileLock(run.lock, timeout=0):
-            return False
-    except OSError:  # a timeout is one, and so is a folder that cannot be written
-        return True
+    free = not is_held(run.lock) and os.access(run.folder, os.W_OK)
+    return stopped and run.config.is_file() and kind_of(run.folder) == "run" and free
 
 
 def _discard_untouched(folder: Path, *besides: str) -> None:

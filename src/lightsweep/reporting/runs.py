@@ -15,6 +15,7 @@ import yaml
 from lightsweep.config.dotted import dotted
 from lightsweep.config.saved import read_result
 from lightsweep.errors import RunFolderError
+from lightsweep.holding import is_held
 from lightsweep.paths import ReportPaths, RunPaths, SweepPaths
 
 _Value = TypeVar("_Value")
@@ -34,7 +35,8 @@ class Run:
     Args:
         folder: where it lies.
         kind: `trial` of a sweep, `rerun` of a sweep's best, or `run`.
-        status: that of result.json; `failed` where there is none, `damaged` where it cannot be read.
+        status: that of result.json; `failed` where there is none, `damaged` where it cannot be read, `killed` where it
+            says `running` but no process holds the folder.
         reason: why it is not completed, one line; empty where it is.
         seed: None where it is not known.
         metrics: the finite numbers of result.json by name: `test/acc`, `val/loss`, …, and `seconds`, `steps`, ….
@@ -137,7 +139,9 @@ def read_run(folder: Path) -> Run:
     if not isinstance(status, str) or not status:
         damage = f"{paths.result} is damaged: its `status` is {json.dumps(status)}"
         return Run(folder, kind, "damaged", damage, seed, **common)
-    reason = "" if status == "completed" else _one_line(result.get("reason")) or _reason_of(status, result)
+    if status == "running" and _is_abandoned(paths):
+        status = "killed"
+    reason = "" if status == "completed" else _one_line(result.get("reason")) or _reason_of(status, result, paths)
     names = [name for name in result if "/" in name or name in _NUMBERS]
     metrics = {name: float(result[name]) for name in names if _is_number(result[name])}
     seed = result["seed"] if isinstance(result.get("seed"), int) else seed
@@ -234,10 +238,20 @@ def _error(folder: Path) -> str:
     return lines[-1] if lines else ""
 
 
-def _reason_of(status: str, result: dict[str, Any]) -> str:
+def _is_abandoned(paths: RunPaths) -> bool:
+    """Whether no process holds the folder of a run that goes on by its result; one that ended just now has another."""
+    try:
+        return is_held(paths.lock) is False and read_result(paths).get("status") == "running"
+    except RunFolderError:
+        return False
+
+
+def _reason_of(status: str, result: dict[str, Any], paths: RunPaths) -> str:
     progress = f"{result.get('epochs') or 0} epochs done"
     if status == "running":
-        return "it runs still, or was killed: its folder cannot tell"
+        return "it runs still" if is_held(paths.lock) else "it runs still, or was killed: its folder cannot tell"
+    if status == "killed":
+        return "it ended without a word: it says that it runs, but no process holds its folder"
     return f"{status}, {progress}"
 
 

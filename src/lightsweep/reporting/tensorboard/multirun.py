@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -87,15 +86,14 @@ def _about(group: Group) -> str:
 def _register_killed(run: Run) -> None:
     """A run that was killed could not enter itself in the HParams tab; one that still goes on is left alone."""
     paths = RunPaths(run.folder)
-    if run.status != "running" or paths.session.is_file():
+    if run.status != "killed" or paths.session.is_file():
         return
     from lightsweep.config.saved import read_config, read_result
     from lightsweep.reporting.tensorboard.hparams import write_session
 
     try:
-        with FileLock(paths.lock, timeout=0):
-            seconds = run.history[-1].get("seconds") if run.history else None  # its result.json is of its start
-            ended = {**read_result(paths), "status": "killed", "seconds": seconds}
-            write_session(paths, read_config(paths), ended, None)
-    except (RunFolderError, Timeout):
+        seconds = run.history[-1].get("seconds") if run.history else None  # its result.json is of its start
+        ended = {**read_result(paths), "status": run.status, "seconds": seconds}
+        write_session(paths, read_config(paths), ended, None)
+    except RunFolderError:
         return
