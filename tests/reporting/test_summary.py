@@ -37,12 +37,15 @@ def test_where_no_checkpoint_was_picked_none_is_called_the_best(capsys):
 
 
 def test_a_regression_has_no_accuracy(capsys):
-    result = Result("completed", 0, {"train/loss": 0.5}, seconds=1.0, seconds_by_part={"arithmetic": 1.0})
+    metrics = {"train/loss": 0.5, "val/loss": 0.25, "val/acc": None, "val/mae": 0.125}
+    result = Result("completed", 0, metrics, seconds=1.0, seconds_by_part={"arithmetic": 1.0})
 
     print_summary(result)
 
     shown = capsys.readouterr().out
+    assert shown.splitlines()[0].split() == ["loss", "mae"]
     assert "train (last epoch)" in shown
+    assert shown.splitlines()[2].endswith("0.2500  0.1250")
     assert "test (" not in shown
     assert "None" not in shown
 

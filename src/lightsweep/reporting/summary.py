@@ -13,7 +13,7 @@ from lightsweep.training.result import Result
 
 @rank_zero_only
 def print_summary(result: Result, loader: str = "device", augmented: Sequence[str] = (), alone: bool = True) -> None:
-    """Print losses and accuracies, time, speed, device, precision and where the files are.
+    """Print losses and, where there are any, accuracies; time, speed, device, precision and where the files are.
 
     Args:
         result: the run's.
@@ -25,7 +25,8 @@ def print_summary(result: Result, loader: str = "device", augmented: Sequence[st
     table = Table(title=None, box=None, pad_edge=False)
     own = list(dict.fromkeys(name.partition("/")[2] for name in result.metrics))
     own = [name for name in own if name not in ("loss", "acc")]
-    for name in ("", "loss", "accuracy", *own):
+    counts = any(result.metrics.get(f"{split}/acc") is not None for split in ("train", "val", "test"))
+    for name in ("", "loss", *(["accuracy"] if counts else []), *own):
         table.add_column(name, justify="right" if name else "left")
     picked = result.monitored is not None  # else no epoch's was a number, or a callback stopped the run too early
     val, test = (f"best {result.monitor}", "best checkpoint") if picked else ("last epoch", "last checkpoint")
@@ -34,8 +35,8 @@ def print_summary(result: Result, loader: str = "device", augmented: Sequence[st
         if loss is not None:
             more = [result.metrics.get(f"{split}/{name}") for name in own]
             shown = ["" if value is None else decimals(value) for value in more]
-            percent = "" if accuracy is None else f"{100 * accuracy:.2f} %"
-            table.add_row(f"{split} ({note})", decimals(loss), percent, *shown)
+            percent = ["" if accuracy is None else f"{100 * accuracy:.2f} %"] if counts else []
+            table.add_row(f"{split} ({note})", decimals(loss), *percent, *shown)
     console.print(table)
     console.print(
         f"{result.epochs} epochs, {result.steps:,} steps in {result.seconds:.1f} s   "
