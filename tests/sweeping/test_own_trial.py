@@ -12,9 +12,13 @@ from lightsweep.sweeping.trial import running_trial
     ("objectives", "directions", "message"),
     [
         (["monitor"], ["minimize"], None),
-        (["monitor"], ["maximize"], "must be minimize for monitor=val/loss but is maximize"),
+        (
+            ["monitor"],
+            ["maximize"],
+            "must be minimize for monitor=val/loss but is maximize; if you gave none, give monitor=val/loss",
+        ),
         (["seconds", "val/mae"], ["minimize", "minimize"], None),
-        (["seconds", "val/mae"], ["minimize", "maximize"], "must be minimize for val/mae but is maximize"),
+        (["seconds", "val/mae"], ["minimize", "maximize"], "must be minimize for val/mae but is maximize$"),
         (["val/own"], ["maximize"], None),  # it does not say
     ],
 )

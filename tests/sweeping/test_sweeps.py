@@ -80,6 +80,34 @@ def test_the_direction_is_what_the_objectives_want(plan_of, arguments, direction
 
 
 @pytest.mark.parametrize(
+    ("spec", "monitor", "direction"),
+    [
+        ("DataSpec((2,), None)", "auto", "minimize"),
+        ("DataSpec((2,), 3)", "auto", "maximize"),
+        ("None", "auto", "maximize"),  # it is known when the data are read
+        ("DataSpec((2,), 3)", "val/loss", "minimize"),
+    ],
+)
+def test_the_direction_for_data_of_ones_own_is_learnt_from_their_spec(
+    plan_of, monkeypatch, tmp_path, spec, monitor, direction
+):
+    name = f"data_of_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(
+        "from lightsweep.data import ArrayDataModule, DataSpec\n"
+        "class Mine(ArrayDataModule):\n"
+        "    def __init__(self, **options):\n"
+        "        super().__init__(**options)\n"
+        f"        self.spec = {spec}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    data = ["~data", f"+data={{_target_: {name}.Mine, batch_size: 10, val_size: 5}}", f"trust=[{name}]"]
+
+    plan = plan_of("lr_momentum", *data, f"monitor={monitor}")
+
+    assert plan.directions == (direction,)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["monitor=val/accuracy"], "`monitor` names val/accuracy, which no model logs; did you mean 'val/acc'?"),

@@ -164,7 +164,7 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool) -> Any:
         from lightsweep.sweeping.own_trial import OwnTrial
 
         cfg.test = False  # what a sweep ranks never sees the test set
-        callbacks.append(OwnTrial(cfg.objectives))
+        callbacks.append(OwnTrial(cfg.objectives, cfg.monitor))
     result = train_run(cfg, folder, resume, callbacks)
     augmented = [key for key in ("shift", "rotate", "zoom", "transforms") if cfg.data.get(key)]
     alone = not HydraConfig.initialized() or HydraConfig.get().mode == RunMode.RUN

@@ -4,6 +4,7 @@ Other applications have neither; their mistakes show in the trials.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
@@ -39,10 +40,10 @@ def check_own(composed: DictConfig, directions: Sequence[str]) -> None:
         refuse_direction(f"monitor={task.monitor}" if name == "monitor" else name, _best(str(name), task), direction)
 
 
-def refuse_direction(name: str, best: str | None, direction: str) -> None:
+def refuse_direction(name: str, best: str | None, direction: str, advice: str = "") -> None:
     """Raise ConfigError if a sweep looks for the worst of an objective; where nobody knows the best, it may."""
     if best is not None and best != direction:
-        raise ConfigError(f"`hydra.sweeper.direction` must be {best} for {name} but is {direction}")
+        raise ConfigError(f"`hydra.sweeper.direction` must be {best} for {name} but is {direction}{advice}")
 
 
 def own_directions(config: DictConfig) -> list[str]:
@@ -72,7 +73,39 @@ def _monitor(task: DictConfig) -> str:
         return str(task.monitor)
     if not validates(task.data):
         return "train/loss"
-    if task.data.get("task") == "regression" or task.data._target_ == "lightsweep.data.Line":
+    has_classes = _has_classes(task)
+    if has_classes is False:
         return "val/loss"
-    is_ours = all(str(task[part]._target_).startswith("lightsweep.") for part in ("model", "data"))
-    return "val/acc" if is_ours else "auto"
+    return "val/acc" if has_classes and str(task.model._target_).startswith("lightsweep.") else "auto"
+
+
+def _has_classes(task: DictConfig) -> bool | None:
+    """Whether the data's targets are classes, not numbers; None where that is not known before they are read."""
+    data = task.data
+    if data.get("task") == "regression" or data._target_ == "lightsweep.data.Line":
+        return False
+    if str(data._target_).startswith("lightsweep."):
+        return True
+    trust = map(str, task.trust) if isinstance(task.trust, ListConfig) else ()
+    return _own_data_have_classes(OmegaConf.to_yaml(data, resolve=True), tuple(trust))
+
+
+@cache
+def _own_data_have_classes(data: str, trust: tuple[str, ...]) -> bool | None:
+    """Ask a DataModule of the user's own, which has its `spec` before it reads, unless it is of another mind.
+
+    Args:
+        data: its configuration, as YAML.
+        trust: import prefixes that the user allows.
+    """
+    from lightsweep.cli.imports import quiet_imports
+    from lightsweep.config.targets import instantiate
+
+    quiet_imports()
+    node = OmegaConf.create(data)
+    assert isinstance(node, DictConfig)
+    try:
+        spec = getattr(instantiate(node, trust=trust, seed=0), "spec", None)
+        return None if spec is None else spec.num_classes is not None
+    except Exception:  # the trials will fail of it, and give it as their reason
+        return None

@@ -12,10 +12,11 @@ class OwnTrial(PruningCallback):
 
     Args:
         objectives: the names of what the study ranks, one a direction.
+        monitor: the setting, of which `auto` is settled by the model.
     """
 
-    def __init__(self, objectives: Sequence[str]) -> None:
-        super().__init__("auto")
+    def __init__(self, objectives: Sequence[str], monitor: str = "auto") -> None:
+        super().__init__(monitor)
         self.objectives = list(objectives)
 
     def inform(self, monitor: str, modes: Mapping[str, str | None]) -> None:
@@ -24,11 +25,17 @@ class OwnTrial(PruningCallback):
         Raises:
             ConfigError: an objective's direction is the wrong one.
         """
-        self.monitor = monitor
+        unsettled, self.monitor = self.monitor == "auto", monitor
         trial = current_trial()
         if trial is None:
             return
         for name, direction in zip(self.objectives, trial.study.directions, strict=False):
             mode = modes.get(name)
             shown = f"monitor={monitor}" if name == "monitor" else name
-            refuse_direction(shown, None if mode is None else f"{mode}imize", direction.name.lower())
+            advice = f"; if you gave none, give {shown} and another hydra.sweeper.study_name"
+            refuse_direction(
+                shown,
+                None if mode is None else f"{mode}imize",
+                direction.name.lower(),
+                advice if name == "monitor" and unsettled else "",
+            )
