@@ -1,8 +1,10 @@
 """`lightsweep new`: which folder becomes a project."""
 
 import json
+import runpy
 import sys
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,6 +73,32 @@ def test_its_configuration_composes(tmp_path, monkeypatch):
 
     assert compose().model._target_ == "mine.my_net.MyNet"
     assert compose(["sweeps=width"]).trust == ["mine"]
+
+
+def test_its_test_trains_its_network_whatever_its_defaults_become(tmp_path, monkeypatch):
+    import lightsweep
+
+    project = tmp_path / "mine"
+    make_project(project)
+    (project / "conf" / "project" / "default.yaml").write_text(
+        "# @package _global_\n"
+        "defaults: [override /model: mlp, override /metrics: [mae], override /scheduler: plateau]\n"
+        "trust: [mine]\nmonitor: val/mae\nmode: min\ncallbacks: {mine: {_target_: mine.Callback}}\n"
+    )
+    monkeypatch.chdir(project)
+    trained = []
+
+    def train(overrides, folder):
+        trained.append(lightsweep.compose(overrides))
+        return SimpleNamespace(status="completed", metrics={"test/acc": 1.0})
+
+    monkeypatch.setattr(lightsweep, "train", train)
+
+    runpy.run_path(str(project / "tests" / "test_my_net.py"))["test_my_net_learns_a_table"](tmp_path)
+
+    (cfg,) = trained
+    assert (cfg.model._target_, cfg.monitor, cfg.mode, cfg.metrics) == ("mine.my_net.MyNet", "auto", "auto", {})
+    assert cfg.scheduler._target_ is None
 
 
 def test_its_gitignore_keeps_the_data_and_not_the_configuration_of_data(tmp_path):
