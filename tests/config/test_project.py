@@ -78,6 +78,22 @@ def test_our_own_folder_is_no_project(monkeypatch):
     assert paths.home() not in paths.project_folders()
 
 
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ("n_trial: 3", r"`hydra\.sweeper\.n_trial` is no known key; did you mean 'n_trials'\?"),
+        ("parms: {seed: 3}", r"`hydra\.sweeper\.parms` is no known key; did you mean 'params'\?"),
+        ("n_trials: many", r"`hydra\.sweeper\.n_trials`: Value 'many' .* could not be converted to Integer"),
+    ],
+)
+def test_a_setting_that_the_sweeper_does_not_take_is_one_line(project, setting, text):
+    override = "defaults: [override /hydra/sweeper: optuna]"
+    project(sweeps__width=f"# @package _global_\n{override}\nhydra: {{sweeper: {{{setting}}}}}\n")
+
+    with pytest.raises(ConfigError, match=rf"^{text}$"):
+        compose(["sweeps=width"])
+
+
 def test_a_projects_broken_file_is_one_line(project):
     project(conf__model__my_net="_target_: [\n")
 

@@ -28,7 +28,12 @@ CASES = {
         ("optimizer=sgd,adam", "optimizer.momentum=interval(0,1)"),
         "no `optimizer.momentum` when optimizer=adam",
     ),
-    "unknown group choice": (("optimizer=sgd,adamm",), "`optimizer=adamm` when optimizer=adamm does not fit"),
+    "unknown group choice": (("optimizer=sgd,adamm",), "but got 'adamm'; did you mean 'adam'?\n"),
+    "unknown setting": ((*SPACE, f"+{S}.n_trial=3"), f"`{S}.n_trial` is no known key; did you mean 'n_trials'?\n"),
+    "unknown setting of re-runs": (
+        (*SPACE, f"+{S}.rerun_best.seds=3"),
+        "_best.seds` is no known key; did you mean 'see",
+    ),
     "no trials": (
         (*SPACE, f"{S}.n_trials=0"),
         "`hydra.sweeper.n_trials` must be a whole number of at least 1 but got 0",

@@ -29,7 +29,8 @@ def _explained(error: Exception) -> str:
         lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing", "See "))]
         quotes = "" if str(error.override).isascii() else "; Hydra wants letters beyond ASCII in quotes: \"key='…'\""
         return f"`{error.override}` is no override like key=value: {' '.join(' '.join(lines).split())}{quotes}"
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    reasons = (error.__cause__, error.__context__)  # of what a file holds, Hydra's error has no cause
+    cause = next((reason for reason in reasons if isinstance(reason, OmegaConfBaseException)), error)
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
         return _unknown_key(cause)
     # a value of another type than a plugin's typed config has

@@ -5,6 +5,7 @@ import math
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import fields
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,8 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.utils import get_method
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from hydra_plugins.lightsweep_optuna.config import OptunaSweeperConf, RerunBestConf
+from lightsweep.config.check import nearest
 from lightsweep.config.own import is_own
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.algorithms import check_draws, is_exhaustive, is_grid, make_pruner, make_sampler, prunes
@@ -40,6 +43,7 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
         ConfigError: with the setting, what it must be and what it was.
     """
     given = {key: _plain(value) for key, value in settings.items()}
+    _refuse_unknown("hydra.sweeper", given, OptunaSweeperConf)
     directions = _directions(given.get("direction"), own_directions(config) if is_own(loader) else ["minimize"])
     space = build_space(given.get("params"), given.get("search_space"), arguments, loader)
     custom = given.get("custom_search_space")
@@ -105,6 +109,14 @@ def enqueued(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if not isinstance(given, list) or not all(isinstance(each, Mapping) for each in given):
         raise ConfigError(f"`hydra.sweeper.enqueue` must be a list of mappings but got {given!r}")
     return given
+
+
+def _refuse_unknown(name: str, given: Mapping[str, Any], known: type) -> None:
+    """Refuse what a `+` has added: Hydra itself knows the keys."""
+    names = [field.name for field in fields(known)]
+    for key in given:
+        if key not in names:
+            raise ConfigError(f"`{name}.{key}` is no known key{nearest(str(key), names)}")
 
 
 def _plain(value: Any) -> Any:
@@ -179,6 +191,7 @@ def _rerun(given: Mapping[str, Any], directions: tuple[Direction, ...]) -> Rerun
     node = given.get("rerun_best") or {}
     if not isinstance(node, Mapping):
         raise ConfigError(f"`hydra.sweeper.rerun_best` must have the keys seeds, top and seed_key but is {node!r}")
+    _refuse_unknown("hydra.sweeper.rerun_best", node, RerunBestConf)
     named = {f"rerun_best.{key}": value for key, value in node.items()}
     settings = RerunSettings(
         _integer(named, "rerun_best.seeds", 0, 0),

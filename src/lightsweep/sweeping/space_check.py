@@ -8,12 +8,13 @@ from typing import Any
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
+from lightsweep.config.explanation import explain
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.conditions import refuse_overlaps
@@ -148,6 +149,8 @@ def _try_values(space: Space, composed: DictConfig, config: DictConfig, loader: 
 
 def _unfit(line: str, error: Exception, where: str = "") -> str:
     """Why a line does not fit: OmegaConf's reason, where Hydra says only which line it is."""
+    if isinstance(error, MissingConfigException) and error.options:
+        return explain(error)  # one that a group lacks is named, with the nearest that it has
     if isinstance(error, HydraException) and isinstance(error.__cause__, OmegaConfBaseException):
         reason = str(error.__cause__).partition("\n")[0]
     else:
