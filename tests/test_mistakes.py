@@ -205,7 +205,7 @@ def test_a_model_from_elsewhere_is_not_even_imported(command, data, tmp_path, mo
 def test_a_model_that_is_not_there_is_one_line(command, data):
     ended = command(cli.train, *QUICK, *data, "model._target_=torch.nn.Nope")
 
-    assert ended.line == "error: `_target_: torch.nn.Nope` was not found: No module named 'torch.nn.Nope'"
+    assert ended.line == "error: `_target_: torch.nn.Nope` was not found: torch.nn has no Nope"
     assert (ended.code, ended.out) == (2, "")
 
 

@@ -1,6 +1,7 @@
 """Only what the allow list names is built; everything else is refused before anything of it runs."""
 
 import os
+import re
 import sys
 
 import pytest
@@ -168,9 +169,27 @@ def test_a_memory_that_is_too_small_is_no_setting_of_the_target():
         instantiate(node, trust=[__name__])
 
 
-def test_a_misspelt_target_was_not_found():
-    with pytest.raises(ConfigError, match=r"^`_target_: torch\.nn\.Linaer` was not found"):
-        instantiate(OmegaConf.create({"_target_": "torch.nn.Linaer"}))
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("torch.nn.Linaer", r"torch\.nn has no Linaer; did you mean 'Linear'\?"),
+        ("my_nets.Nett", r"my_nets has no Nett; did you mean 'Net'\?"),
+        ("my_nets.dep.Net", r"my_nets has no dep; did you mean 'deep'\?"),
+        ("my_nets.deep.Qqq", r"my_nets\.deep has no Qqq"),
+        ("my_nets.Net.bult", r"my_nets\.Net has no bult; did you mean 'built'\?"),
+        ("my_nets.broken.Net", r"No module named 'my_nets_needs_it'"),
+        ("my_netz.Net", r"No module named 'my_netz'"),
+    ],
+)
+def test_a_misspelt_target_was_not_found(monkeypatch, tmp_path, target, reason):
+    (tmp_path / "my_nets").mkdir()
+    (tmp_path / "my_nets" / "__init__.py").write_text("class Net:\n    built = 1\n")
+    (tmp_path / "my_nets" / "deep.py").write_text("")
+    (tmp_path / "my_nets" / "broken.py").write_text("import my_nets_needs_it\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ConfigError, match=rf"^`_target_: {re.escape(target)}` was not found: {reason}$"):
+        instantiate(OmegaConf.create({"_target_": target}), trust=["my_nets", "my_netz"])
 
 
 def test_targets_are_found_at_any_depth():

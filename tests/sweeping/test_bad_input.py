@@ -102,6 +102,10 @@ CASES = {
         "app.py/out cannot be written: Not a directory",
     ),
     "custom space": ((*SPACE, f"{S}.custom_search_space=no.such.function"), "no.such.function cannot be loaded"),
+    "function misspelt": (
+        (*SPACE, f"{S}.constraints=os.path.joim"),
+        "os.path.joim cannot be loaded: os.path has no joim; did you mean 'join'?\n",
+    ),
 }
 
 

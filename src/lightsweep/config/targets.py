@@ -7,8 +7,11 @@ be a part of a run: torchvision also has functions that write files, and lightsw
 """
 
 import inspect
+import pkgutil
 import re
+import sys
 from collections.abc import Container, Iterable, Iterator, Mapping
+from types import ModuleType
 from typing import Any, TypeGuard
 
 from hydra._internal.utils import _locate as locate  # hydra.utils.get_object would log what it does not find
@@ -16,6 +19,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from lightsweep.config.check import nearest
 from lightsweep.errors import ConfigError
 
 ALLOWED = (  # prefixes of what may be built without `trust`, if it is a part of a run as well
@@ -114,7 +118,7 @@ def refuse_foreign(target: str, trust: Iterable[str] = ()) -> None:
     try:
         found = locate(target)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"`_target_: {target}` {_why_not_found(error)}") from None
+        raise ConfigError(f"`_target_: {target}` {_why_not_found(target, error)}") from None
     home = f"{getattr(found, '__module__', None) or ''}."
     if not callable(found) or not home.startswith(prefixes):
         raise outside
@@ -125,8 +129,34 @@ def refuse_foreign(target: str, trust: Iterable[str] = ()) -> None:
         )
 
 
-def _why_not_found(error: Exception) -> str:
+def absence(path: str, error: BaseException) -> str | None:
+    """What a path names that is not there, with the nearest name that is; None where the error is of something else.
+
+    Args:
+        path: an import path, which was not found.
+        error: what told so, such as that a module cannot be imported.
+    """
+    above, *names = path.split(".")
+    found: Any = sys.modules.get(above)
+    for name in names:
+        inner = getattr(found, name, None)
+        if inner is None:
+            break
+        above, found = f"{above}.{name}", inner
+    else:
+        return None
+    names_it = isinstance(error, ModuleNotFoundError) and error.name == f"{above}.{name}"
+    if found is None or (isinstance(found, ModuleType) and not names_it):
+        return None  # such as what the module itself imports
+    known = [*dir(found), *(module.name for module in pkgutil.iter_modules(getattr(found, "__path__", [])))]
+    return f"{above} has no {name}{nearest(name, (each for each in known if not each.startswith('_')))}"
+
+
+def _why_not_found(target: str, error: Exception) -> str:
     cause = error.__cause__ or error  # Hydra's own text is of several lines
+    absent = absence(target, cause)
+    if absent is not None:
+        return f"was not found: {absent}"
     reason = " ".join(str(cause).split())
     if isinstance(cause, (ImportError, AttributeError)):
         return f"was not found: {reason}"

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from hydra_plugins.lightsweep_optuna.config import OptunaSweeperConf, RerunBestConf
 from lightsweep.config.check import nearest
 from lightsweep.config.own import is_own
+from lightsweep.config.targets import absence
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.algorithms import check_draws, is_exhaustive, is_grid, make_pruner, make_sampler, prunes
 from lightsweep.sweeping.own_check import check_own, own_directions
@@ -212,9 +213,9 @@ def _callable(given: Mapping[str, Any], key: str) -> str | None:
     try:
         get_method(str(path))
     except Exception as error:
+        reason = absence(str(path), error.__cause__ or error) or " ".join(str(error).split())
         raise ConfigError(
-            f"`hydra.sweeper.{key}` must be the dotted path of a function but {path} cannot be loaded: "
-            f"{' '.join(str(error).split())}"
+            f"`hydra.sweeper.{key}` must be the dotted path of a function but {path} cannot be loaded: {reason}"
         ) from error
     finally:
         log.disabled = silent
