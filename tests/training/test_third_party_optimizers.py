@@ -40,6 +40,20 @@ def test_one_yaml_and_trust_are_enough(run, optimizer):
     assert run(*overrides, TRUST).metrics["test/acc"] > 0.6
 
 
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        ("optimizer", [TRUST, "optimizer=free_sgd", "~optimizer._partial_"]),
+        ("optimizer", ["optimizer._partial_=false"]),
+        ("scheduler", ["scheduler=step", "scheduler._partial_=false"]),
+        ("scheduler", ["scheduler=warmup_cosine", "scheduler._partial_=false"]),
+    ],
+)
+def test_what_is_not_partial_is_told_to_be(run, group, words):
+    with pytest.raises(ConfigError, match=rf"^`{group}` must have `_partial_: true` beside `_target_: .*add it to "):
+        run("model=softmax_regression", *words)
+
+
 def test_the_averages_are_validated_and_saved(run, initial, tmp_path):
     overrides = (
         *BASE[:1],

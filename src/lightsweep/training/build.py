@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -214,7 +215,7 @@ def build_stepper(
 ) -> Stepper:
     """Optimizers, schedules and the loop over them; also tells the DataModule how long a chunk is."""
     options = cfg.trainer
-    optimizer = instantiate(cfg.optimizer, trust=cfg.trust)
+    optimizer = _factory("optimizer", cfg.optimizer, "params", cfg.trust)
     accumulate = None if getattr(optimizer.func, "full_batch", False) else options.accumulate_grad_batches
     step_size = sum(datamodule.order.sizes) if accumulate is None else datamodule.batch_size * accumulate
     factor = 1.0 if options.lr_batch_size is None else step_size / options.lr_batch_size
@@ -234,9 +235,32 @@ def build_stepper(
         interval = cfg.scheduler.interval
         length = run_length(options.max_epochs, options.max_steps, steps_per_epoch, interval)
         node = OmegaConf.create({key: value for key, value in cfg.scheduler.items() if key != "interval"})
-        factory = scaled(instantiate(node, trust=cfg.trust), factor)
+        factory = scaled(_factory("scheduler", node, "optimizer", cfg.trust), factor)
         schedules = [build_schedule(factory, interval, optimizer, length, mode) for optimizer in optimizers]
     return Stepper(model, optimizers, schedules, accumulate, options.grad_clip, options.max_steps, clock, stop)
+
+
+def _factory(group: str, node: DictConfig, takes: str, trust: Sequence[str]) -> partial:
+    """What an optimizer's or a scheduler's YAML describes, to be called with what it takes when that is there.
+
+    Args:
+        group: of the two, for messages.
+        node: its configuration.
+        takes: the first argument of what is called.
+        trust: import prefixes that the user allows.
+
+    Raises:
+        ConfigError: the YAML would have it called at once.
+    """
+    target = str(node._target_)
+    at_once = ConfigError(f"`{group}` must have `_partial_: true` beside `_target_: {target}`: add it to the YAML")
+    is_class = isinstance(find_target(target, trust), type)
+    if not node.get("_partial_") and (is_class or takes in parameters_of(target, trust)):
+        raise at_once
+    found = instantiate(node, trust=trust)
+    if not isinstance(found, partial):  # a function may give one itself
+        raise at_once
+    return found
 
 
 def averaged(model: Model, decay: float) -> AveragedModel:
