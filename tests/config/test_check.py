@@ -70,6 +70,8 @@ def cfg(compose):
         ("trust", "pkg", r"`trust` must be a list but got 'pkg'"),
         ("callbacks.foo", 3, r"`callbacks\.foo` must be a group of keys but got 3"),
         ("callbacks.foo.every", 3, r"`callbacks\.foo\._target_` is missing"),
+        ("callbacks._target_", "my.Watch", r"`callbacks` holds `_target_` without a name above it: .*`mine: {_targ.*"),
+        ("metrics._target_", "my.Metric", r"`metrics` holds `_target_` without a name above it: .*"),
         ("metrics.foo", 3, r"`metrics\.foo` must be a group of keys but got 3"),
     ],
 )

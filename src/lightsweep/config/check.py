@@ -100,6 +100,9 @@ def _check_monitored(values: dict[str, Any]) -> None:
 
 
 def _line(errors: Sequence[Any], values: dict[str, Any]) -> str:
+    for group in ("logger", "callbacks", "metrics"):
+        if isinstance(given := values.get(group), dict) and "_target_" in given:
+            return f"`{group}` holds `_target_` without a name above it: put all under one, `mine: {{_target_: …}}`"
     first = errors[0]
     keys = _keys(values, first["loc"])
     for error in errors:  # a value that may be of several types has an error for each; the one that went deepest tells
