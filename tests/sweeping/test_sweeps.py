@@ -143,3 +143,14 @@ def test_what_no_trial_could_use_is_refused_before_any(plan_of, arguments, messa
 def test_no_value_of_the_space_may_be_outside_of_the_schema(plan_of, swept, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         plan_of("lr_momentum", swept=swept)
+
+
+def test_no_value_of_the_space_may_be_of_another_type_than_a_network_of_ones_own_takes(plan_of, monkeypatch, tmp_path):
+    (tmp_path / "typed_net.py").write_text("class Net:\n    def __init__(self, width: int = 8): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    model = ["~model", "+model={_target_: typed_net.Net, width: 8}", "trust=[typed_net]"]
+
+    assert plan_of("lr_momentum", *model, swept="model.width=range(8,16)")
+    message = "`model.width` must be a whole number, as typed_net.Net has it, but got 8.0"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        plan_of("lr_momentum", *model, swept="model.width=interval(8,16)")

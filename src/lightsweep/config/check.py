@@ -10,6 +10,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from lightsweep.config.own_arguments import check_arguments
 from lightsweep.config.schema import GROUPS, Config, Logger, Metric
 from lightsweep.errors import ConfigError
 
@@ -28,11 +29,12 @@ _TYPES = {
 _NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
 
 
-def check(cfg: DictConfig) -> None:
+def check(cfg: DictConfig, finished: bool = False) -> None:
     """Check types, ranges and names of every key.
 
     Args:
         cfg: the composed configuration, without Hydra's own node.
+        finished: it is that of a run that has trained with it, whatever the types of the user's own classes say now.
 
     Raises:
         ConfigError: the first thing that is wrong, with the key, what it must be and what it was.
@@ -51,6 +53,8 @@ def check(cfg: DictConfig) -> None:
     except ValidationError as error:
         raise ConfigError(_line(error.errors(), keyed)) from None
     _check_together(keyed)
+    if not finished:
+        check_arguments(keyed)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -78,10 +78,13 @@ def _module_in(folder: Path, name: str) -> Path | None:
     return next((path for path in choices if path.is_file()), None)
 
 
-@cache
 def _parsed(path: Path) -> ast.Module | None:
-    if path.suffix != ".py":
-        return None
+    return _parsed_as_of(path, path.stat().st_mtime_ns) if path.suffix == ".py" and path.is_file() else None
+
+
+@cache
+def _parsed_as_of(path: Path, changed_ns: int) -> ast.Module | None:
+    """A module's tree, read anew where a notebook's user has changed the file meanwhile."""
     try:
         return ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):

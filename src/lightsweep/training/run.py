@@ -174,7 +174,7 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
     paths = RunPaths(Path(folder))
     found, cfg = paths.checkpoint(checkpoint), read_finished(paths, trust)
     cfg.test = True
-    check(cfg)
+    check(cfg, finished=True)
     silence_lightning()
     state = load(found)
     try:

@@ -79,7 +79,7 @@ def load_trained(folder: Path, checkpoint: str = "best", trust: Sequence[str] = 
     found, cfg = paths.checkpoint(checkpoint), read_finished(paths, trust)
     if "compile" in cfg.model:
         cfg.model.compile = False
-    check(cfg)
+    check(cfg, finished=True)
     data = Description.read(paths)
     state = load(found)
     model = build_model(cfg, data.spec)
