@@ -121,6 +121,10 @@ def test_the_direction_for_data_of_ones_own_is_learnt_from_their_spec(
             ["data=line", "model=linear_regression", "hydra.sweeper.direction=maximize"],
             "`hydra.sweeper.direction` must be minimize for monitor=auto but is maximize",
         ),
+        (
+            ["monitor=val/loss", "model.label_smoothing=interval(0,0.2)"],
+            "`model.label_smoothing` is searched and changes what the loss is, so val/loss cannot rank it",
+        ),
         (["optimizer.lr=-1"], "`optimizer.lr` must be in"),
         (["objectives=val/loss"], "`objectives` must be a list but got 'val/loss'"),
         (["objectives=[]"], "`objectives` must be"),

@@ -3,7 +3,7 @@
 Other applications have neither; their mistakes show in the trials.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
@@ -11,18 +11,23 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from lightsweep.config.check import check, nearest, validates
 from lightsweep.errors import ConfigError
 
+_OF_THE_LOSS = ("model.label_smoothing", "data.class_weights")
+"""Settings that change what the loss itself is: a search that ranks by the loss would find the easiest one."""
+
 METRICS = tuple(f"{split}/{name}" for split in ("train", "val") for name in ("acc", "loss"))
 
 
-def check_own(composed: DictConfig, directions: Sequence[str]) -> None:
+def check_own(composed: DictConfig, directions: Sequence[str], searched: Collection[str] = ()) -> None:
     """Check one trial's configuration.
 
     Args:
         composed: as Hydra composed it.
         directions: the sweep's, one an objective.
+        searched: the keys that the sweep searches.
 
     Raises:
-        ConfigError: the schema refuses it, a metric is named that no model logs, or the sweep would look for the worst.
+        ConfigError: the schema refuses it, a metric is named that no model logs, or the sweep would look for the worst,
+            or rank by a loss that it changes.
     """
     task = composed.copy()
     with open_dict(task):
@@ -36,6 +41,13 @@ def check_own(composed: DictConfig, directions: Sequence[str]) -> None:
                 raise ConfigError(f"`{key}` names {name}, which no model logs{nearest(str(name), metrics)}")
     if task.mode == "auto" and task.monitor in metrics[len(METRICS) :]:
         raise ConfigError(f"`monitor={task.monitor}` in a sweep needs mode=max or mode=min")
+    for key in _OF_THE_LOSS:
+        ranked = [_monitor(task) if name == "monitor" else str(name) for name in task.objectives]
+        losses = [name for name in ranked if name.endswith("/loss")]
+        if losses and key in searched:
+            raise ConfigError(
+                f"`{key}` is searched and changes what the loss is, so {losses[0]} cannot rank it: use monitor=val/acc"
+            )
     for name, direction in zip(task.objectives, directions, strict=False):
         refuse_direction(f"monitor={task.monitor}" if name == "monitor" else name, _best(str(name), task), direction)
 

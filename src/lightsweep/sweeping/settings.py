@@ -21,6 +21,7 @@ from lightsweep.config.own import is_own
 from lightsweep.config.targets import absence
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping.algorithms import check_draws, is_exhaustive, is_grid, make_pruner, make_sampler, prunes
+from lightsweep.sweeping.grammar import bare
 from lightsweep.sweeping.own_check import check_own, own_directions
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan, RerunSettings
@@ -61,7 +62,9 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
     conditions = configured_values(space, config, loader)
     check_draws(sampler, space, directions, conditions.get)
     _check_monitor(config)
-    judge = partial(check_own, directions=directions) if is_own(loader) and custom is None else None
+    searched = {bare(parameter.key) for parameter in space.every_parameter()}
+    own = partial(check_own, directions=directions, searched=searched)
+    judge = own if is_own(loader) and custom is None else None
     composed = check_composition(space, config, loader, conditions, judge)
     rerun = _rerun(given, directions)
     has_seed, seed = configured_seed(space, composed, rerun.seed_key)
