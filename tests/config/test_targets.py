@@ -173,23 +173,23 @@ def test_a_memory_that_is_too_small_is_no_setting_of_the_target():
     ("target", "reason"),
     [
         ("torch.nn.Linaer", r"torch\.nn has no Linaer; did you mean 'Linear'\?"),
-        ("my_nets.Nett", r"my_nets has no Nett; did you mean 'Net'\?"),
-        ("my_nets.dep.Net", r"my_nets has no dep; did you mean 'deep'\?"),
-        ("my_nets.deep.Qqq", r"my_nets\.deep has no Qqq"),
-        ("my_nets.Net.bult", r"my_nets\.Net has no bult; did you mean 'built'\?"),
-        ("my_nets.broken.Net", r"No module named 'my_nets_needs_it'"),
-        ("my_netz.Net", r"No module named 'my_netz'"),
+        ("misspelt_nets.Nett", r"misspelt_nets has no Nett; did you mean 'Net'\?"),
+        ("misspelt_nets.dep.Net", r"misspelt_nets has no dep; did you mean 'deep'\?"),
+        ("misspelt_nets.deep.Qqq", r"misspelt_nets\.deep has no Qqq"),
+        ("misspelt_nets.Net.bult", r"misspelt_nets\.Net has no bult; did you mean 'built'\?"),
+        ("misspelt_nets.broken.Net", r"No module named 'misspelt_nets_needs_it'"),
+        ("misspelt_netz.Net", r"No module named 'misspelt_netz'"),
     ],
 )
 def test_a_misspelt_target_was_not_found(monkeypatch, tmp_path, target, reason):
-    (tmp_path / "my_nets").mkdir()
-    (tmp_path / "my_nets" / "__init__.py").write_text("class Net:\n    built = 1\n")
-    (tmp_path / "my_nets" / "deep.py").write_text("")
-    (tmp_path / "my_nets" / "broken.py").write_text("import my_nets_needs_it\n")
+    (tmp_path / "misspelt_nets").mkdir()
+    (tmp_path / "misspelt_nets" / "__init__.py").write_text("class Net:\n    built = 1\n")
+    (tmp_path / "misspelt_nets" / "deep.py").write_text("")
+    (tmp_path / "misspelt_nets" / "broken.py").write_text("import misspelt_nets_needs_it\n")
     monkeypatch.syspath_prepend(tmp_path)
 
     with pytest.raises(ConfigError, match=rf"^`_target_: {re.escape(target)}` was not found: {reason}$"):
-        instantiate(OmegaConf.create({"_target_": target}), trust=["my_nets", "my_netz"])
+        instantiate(OmegaConf.create({"_target_": target}), trust=["misspelt_nets", "misspelt_netz"])
 
 
 def test_targets_are_found_at_any_depth():

@@ -121,10 +121,6 @@ def test_the_direction_for_data_of_ones_own_is_learnt_from_their_spec(
             ["data=line", "model=linear_regression", "hydra.sweeper.direction=maximize"],
             "`hydra.sweeper.direction` must be minimize for monitor=auto but is maximize",
         ),
-        (
-            ["monitor=val/loss", "model.label_smoothing=interval(0,0.2)"],
-            "`model.label_smoothing` is searched and changes what the loss is, so val/loss cannot rank it",
-        ),
         (["optimizer.lr=-1"], "`optimizer.lr` must be in"),
         (["objectives=val/loss"], "`objectives` must be a list but got 'val/loss'"),
         (["objectives=[]"], "`objectives` must be"),
@@ -134,6 +130,13 @@ def test_the_direction_for_data_of_ones_own_is_learnt_from_their_spec(
 def test_what_no_trial_could_use_is_refused_before_any(plan_of, arguments, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         plan_of("lr_momentum", *arguments)
+
+
+def test_a_loss_does_not_rank_what_changes_it(plan_of):
+    message = "`model.label_smoothing` is searched and changes what the loss is, so val/loss cannot rank it"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        plan_of("regularisation", "model=mlp", "monitor=val/loss")
+    assert plan_of("regularisation", "model=mlp").directions == ("maximize",)
 
 
 @pytest.mark.parametrize(

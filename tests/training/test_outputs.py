@@ -283,9 +283,9 @@ def test_several_loggers_write_side_by_side(run, tmp_path):
 
     assert list(RunPaths(tmp_path).tensorboard.glob("events*"))
     assert not OmegaConf.load(RunPaths(tmp_path).tensorboard / "hparams.yaml"), "its HParams tab is ours"
-    with (tmp_path / "csv" / "metrics.csv").open() as file:
+    with (tmp_path / "csv" / "version_0" / "metrics.csv").open() as file:
         last = list(csv.DictReader(file))[-1]
     assert {name: float(last[name]) for name in ("test/acc", "test/loss")} == {
         name: result.metrics[name] for name in ("test/acc", "test/loss")
     }
-    assert OmegaConf.load(tmp_path / "csv" / "hparams.yaml") == OmegaConf.load(RunPaths(tmp_path).config)
+    assert OmegaConf.load(tmp_path / "csv" / "version_0" / "hparams.yaml") == OmegaConf.load(RunPaths(tmp_path).config)

@@ -1,7 +1,8 @@
 """The typed schema: every key of a run's configuration with its type, range, unit and meaning.
 
 The YAML files under `conf/` hold values only. Groups whose members differ (`model`, `data`, `optimizer`, `scheduler`)
-name the keys they share here; further keys of a member are checked by the signature of its `_target_` when it is built.
+name the keys they share here; further keys of a member are checked by the signature of its `_target_` when it is built,
+and of the user's own classes by their plain types before that.
 """
 
 from typing import Annotated, Any, Literal
