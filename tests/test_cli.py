@@ -41,7 +41,8 @@ def test_a_bug_keeps_its_traceback(command, data, monkeypatch):
 
 
 def test_a_grid_of_which_a_run_fails_has_its_board_and_its_report(command, data):
-    grid = ("-m", *QUICK, *data, "logger=tensorboard", "optimizer.lr=0.1,1e38", "seed=0,1", "hydra.sweep.dir=grid")
+    grid = ("-m", *QUICK, *data, "logger=tensorboard", "optimizer.lr=0.1,1e38", "seed=0,1", "hydra.sweep.dir=grid",
+            "hydra.sweep.subdir=below/${hydra.job.num}")  # fmt: skip
     report = "+hydra.callbacks.report._target_=lightsweep.reporting.after_multirun.ReportAfterMultirun"
 
     ended = command(cli.train, *grid, report)
@@ -49,6 +50,9 @@ def test_a_grid_of_which_a_run_fails_has_its_board_and_its_report(command, data)
     assert (ended.code, ended.err.splitlines()[-1][:30]) == (3, "error: the training loss becam")
     assert [path.name for path in SweepPaths(Path("grid")).tensorboard.iterdir()] == ["lr=0.1, 2 seeds"]
     assert "4 runs read: 2 completed, 2 diverged." in ended.out
+
+    refused = command(cli.train, *grid, report, "trainer.max_steps=-5")
+    assert (refused.code, refused.out) == (2, ""), "the runs that were there already have had their report"
 
 
 def test_a_bug_in_a_run_of_another_process_is_told_by_that_ones_traceback(command):

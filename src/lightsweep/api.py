@@ -20,7 +20,6 @@ from lightning.pytorch import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from lightsweep import paths, training
-from lightsweep.cli.imports import quiet_imports
 from lightsweep.cli.training import run as run_task
 from lightsweep.config.command_words import command_words, first_of_hydra
 from lightsweep.config.compose import HYDRA, compose
@@ -29,6 +28,7 @@ from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.override_text import override_text, texts
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.imports import quiet_imports
 from lightsweep.process_state import alone, environment_kept, logging_kept
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
 from lightsweep.reporting.grouping import group_runs

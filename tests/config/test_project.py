@@ -43,6 +43,16 @@ def test_a_projects_file_can_build_on_ours(project):
     assert (cfg.model.widths, cfg.model.dropout) == ([1024], 0.0)
 
 
+def test_a_projects_base_is_a_choice_where_ours_is_none(project):
+    with pytest.raises(ConfigError) as ours:
+        compose(["data=nothing"])
+    project(conf__data__base="_target_: lightsweep.data.Line\n")
+    with pytest.raises(ConfigError) as theirs:
+        compose(["data=nothing"])
+
+    assert [" base" in str(error.value) for error in (ours, theirs)] == [False, True]
+
+
 def test_project_defaults_apply_and_the_command_line_wins_over_them(project):
     project(
         conf__model__my_net="_target_: my_net.MyNet\n",

@@ -104,7 +104,7 @@ def main() -> None:
 
     import lightsweep.reporting.summary
     import lightsweep.training
-    from lightsweep.cli.imports import quiet_imports
+    from lightsweep.imports import quiet_imports
 
     quiet_imports()
     assert {optuna, torch, lightsweep}

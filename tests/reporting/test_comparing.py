@@ -4,6 +4,7 @@ import pytest
 
 from lightsweep.reporting.comparing import default_target, differences, metrics_of, targets
 from lightsweep.reporting.grouping import group_runs
+from lightsweep.reporting.losses import kinds
 from lightsweep.reporting.runs import find_runs
 from lightsweep.statistics import Estimate
 
@@ -105,6 +106,13 @@ def test_losses_of_different_kinds_have_no_p(losses_of, given, different):
     assert pair.estimate.half_width > 0
     (pair,) = differences(groups, "seconds")
     assert pair.note == ""
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
+def test_a_run_that_is_older_than_the_note_is_of_a_noted_kind_where_it_may_be(losses_of, order):
+    given = ({}, {"loss": "cross entropy"}, {"loss": "cross entropy label_smoothing=0.1"})
+    found = kinds(losses_of(*(given[place] for place in order)), "test/loss")
+    assert sorted(found) == ["cross entropy", "cross entropy label_smoothing=0.1"]
 
 
 def test_pairs_that_cannot_be_compared_are_no_tests_that_holm_counts(losses_of):

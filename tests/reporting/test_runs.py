@@ -70,7 +70,10 @@ def test_a_run_whose_folder_no_process_holds_was_killed(make_run):
     with FileLock(lock):
         assert (read_run(folder).status, read_run(folder).reason) == ("running", "it runs still")
     assert read_run(folder).status == "killed"
-    assert read_run(folder).reason == "it ended without a word: it says that it runs, but no process holds its folder"
+    assert (
+        read_run(folder).reason
+        == "it ended without a word: it says that it runs, but no process of this machine holds its folder"
+    )
 
 
 @pytest.mark.parametrize("status", ["completed", "interrupted"])

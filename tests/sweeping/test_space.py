@@ -1,11 +1,14 @@
 """The grammar of spaces: what each notation draws, and what is refused."""
 
+from contextlib import nullcontext
+
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError
+from lightsweep.sweeping.conditions import refuse_overlaps
 from lightsweep.sweeping.grammar import parameter_from_mapping, parameter_of, parse
 from lightsweep.sweeping.space import build_space, grid_of, grid_size
 
@@ -225,6 +228,23 @@ def test_strings_of_a_choice_stay_strings():
 def test_condition_that_never_holds_or_holds_with_another_is_refused(params, message):
     with pytest.raises(ConfigError, match=message):
         build_space(params, None, [])
+
+
+@pytest.mark.parametrize(
+    ("when", "configured", "together"),
+    [
+        ({"o=a": {"x": 1}, "p=1": {"x": 2}}, {"p": "1"}, True),
+        ({"o=a": {"x": 1}, "p=1": {"x": 2}}, {"p": "2"}, False),
+        ({"o=a": {"x": 1, "p": 2}, "p=1": {"x": 2}}, {"p": "1"}, False),  # the first sets what the second asks for
+        ({"o=a": {"x": 1, "p": 1}, "p=1": {"x": 2}}, {"p": "2"}, True),
+        ({"o=a": {"x": 1, "p": "choice(1,2)"}, "p=1": {"x": 2}}, {"p": "1"}, False),  # the trial alone knows
+        ({"p=1": {"x": 2}, "o=a": {"x": 1, "p": 2}}, {"p": "1"}, True),  # the first was asked before
+        ({"o=a": {"x": 1, "p": 2}, "p=null": {"x": 2}}, {"p": "null"}, False),
+    ],
+)
+def test_conditions_hold_together_by_what_is_configured_and_what_the_first_sets(when, configured, together):
+    with pytest.raises(ConfigError, match="which can hold together") if together else nullcontext():
+        refuse_overlaps(build_space({"o": "choice(a,b)", "when": when}, None, []), configured)
 
 
 def test_condition_that_the_command_line_rules_out_is_no_mistake():

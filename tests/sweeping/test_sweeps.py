@@ -136,7 +136,10 @@ def test_a_loss_does_not_rank_what_changes_it(plan_of):
     message = "`model.label_smoothing` is searched and changes what the loss is, so val/loss cannot rank it"
     with pytest.raises(ConfigError, match=re.escape(message)):
         plan_of("regularisation", "model=mlp", "monitor=val/loss")
+    with pytest.raises(ConfigError, match=re.escape("leave val/loss out of objectives")):
+        plan_of("regularisation", "model=mlp", "objectives=[val/acc,val/loss]", "hydra/sweeper/pruner=none")
     assert plan_of("regularisation", "model=mlp").directions == ("maximize",)
+    assert plan_of("regularisation", "model=mlp", "data=line").directions == ("minimize",)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from rich.text import Text
 
 from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
-from lightsweep.cli.imports import quiet_imports
 from lightsweep.errors import DataError, LightsweepError
+from lightsweep.imports import quiet_imports
 from lightsweep.paths import RunPaths
 
 ENOUGH_DISK_BYTES = 2**30

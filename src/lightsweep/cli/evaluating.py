@@ -2,8 +2,8 @@
 
 from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
-from lightsweep.cli.imports import quiet_imports
 from lightsweep.cli.trained_run import KEYS, chosen_checkpoint, run_folder, trusted
+from lightsweep.imports import quiet_imports
 
 
 def evaluate() -> None:

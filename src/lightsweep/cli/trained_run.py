@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import ListConfig
 
 from lightsweep import paths
-from lightsweep.cli.imports import quiet_imports
 from lightsweep.config.compose import compose
 from lightsweep.errors import ConfigError
+from lightsweep.imports import quiet_imports
 
 if TYPE_CHECKING:
     from lightsweep.training.trained import Trained

@@ -21,13 +21,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep import paths
 from lightsweep.cli.ending import ended_by, ended_by_error
-from lightsweep.cli.imports import quiet_imports
 from lightsweep.config.check import check
 from lightsweep.config.command_words import command_words
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError, raised_in
 from lightsweep.holding import is_held
+from lightsweep.imports import quiet_imports
 from lightsweep.sweeping.trial import killed_trial, within_sweep, within_trial
 
 GOES_ON = "LIGHTSWEEP_GOES_ON"
@@ -154,7 +154,7 @@ def _goes_on(folder: Path) -> bool:
 
 
 def _train_in(cfg: DictConfig, folder: Path, resume: bool) -> Any:
-    check(cfg)
+    check(cfg, finished=resume)
     quiet_imports()
     from lightsweep.reporting.summary import print_summary
     from lightsweep.training import train as train_run

@@ -34,7 +34,8 @@ def check(cfg: DictConfig, finished: bool = False) -> None:
 
     Args:
         cfg: the composed configuration, without Hydra's own node.
-        finished: it is that of a run that has trained with it, whatever the types of the user's own classes say now.
+        finished: it is that of a run that has trained with it or goes on, whatever the types of the user's own classes
+            say now.
 
     Raises:
         ConfigError: the first thing that is wrong, with the key, what it must be and what it was.

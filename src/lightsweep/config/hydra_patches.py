@@ -4,6 +4,7 @@ It composes quicker, offers choices alone that can be made, refuses those that a
 job of a grid before the first, and ends a multirun of which a run has failed as any other.
 """
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -26,7 +27,10 @@ from omegaconf.errors import OmegaConfBaseException
 from lightsweep.config.check import check
 from lightsweep.config.own import is_own
 from lightsweep.errors import Interrupted
-from lightsweep.paths import RunPaths
+from lightsweep.paths import RunPaths, conf_dir, home
+
+_CLOCKS_DIFFER_S = 0.1
+"""A file system's clock ticks more seldom than the process's."""
 
 BASES = ("data/base", "sweeps/base")
 """Files that are no choices: what a group's others have in common."""
@@ -58,13 +62,18 @@ def _leave_out_bases() -> None:
     def offered(
         self: ConfigRepository, group_name: str, results_filter: ObjectType | None = ObjectType.CONFIG
     ) -> list[str]:
-        return [
-            name
-            for name in original(self, group_name, results_filter)
-            if f"{group_name.strip('/')}/{name}" not in BASES
-        ]
+        names = original(self, group_name, results_filter)
+        return [name for name in names if not _is_base(self, f"{group_name.strip('/')}/{name}")]
 
     ConfigRepository.get_group_options = offered  # type: ignore[method-assign]
+
+
+def _is_base(repository: ConfigRepository, path: str) -> bool:
+    """Whether it is one of ours; a file of that name in the user's own `conf/` is a choice."""
+    if path not in BASES:
+        return False
+    source = repository._find_object_source(path, ObjectType.CONFIG)
+    return source is not None and Path(source.path) in (conf_dir(), home())
 
 
 def _refuse_odd_choices() -> None:
@@ -134,13 +143,13 @@ def _end_multiruns() -> None:
         sweep = sweeper.sweep
 
         def ended(arguments: list[str]) -> Any:
+            began = time.time()
             try:
                 return sweep(arguments)
             except Interrupted:
                 raise
             except Exception:
-                folders = Path(str(config.hydra.sweep.dir)).glob("*")
-                if any(RunPaths(folder).result.is_file() for folder in folders):
+                if _has_runs_since(began, Path(str(config.hydra.sweep.dir))):
                     with suppress(SystemExit):  # by which a callback ends the process; the run's failure is to be told
                         hydra_context.callbacks.on_multirun_end(config=config, config_name=config.hydra.job.config_name)
                 raise
@@ -149,3 +158,8 @@ def _end_multiruns() -> None:
         return sweeper
 
     Plugins.instantiate_sweeper = instantiated  # type: ignore[method-assign]
+
+
+def _has_runs_since(began: float, folder: Path) -> bool:
+    results = folder.rglob(RunPaths(folder).result.name)
+    return any(path.stat().st_mtime >= began - _CLOCKS_DIFFER_S for path in results)

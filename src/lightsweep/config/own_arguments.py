@@ -1,5 +1,6 @@
 """Holds settings of the user's own classes against the types that their source gives, before anything is imported."""
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +15,8 @@ _WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false",
 def check_arguments(values: Mapping[str, Any]) -> None:
     """Check numbers, texts, truth values and null; whole numbers may stand for others, and 0 and 1 for truth values.
 
-    An argument's own default fits, whatever its type says, and so does a scheduler's `auto`.
+    Numbers may stand for texts, which nobody quotes. A scheduler's `auto` fits, and anything where an argument's own
+    default is not of its type.
 
     Args:
         values: a configuration that the schema takes, as plain mappings.
@@ -27,8 +29,8 @@ def check_arguments(values: Mapping[str, Any]) -> None:
         target = str(node.get("_target_"))
         callee = signature.read(target) if target.startswith(trusted) else None
         for argument in callee.arguments if callee is not None else ():
-            value, kinds = node.get(argument.name, ...), _kinds(argument.annotation)
-            if not kinds or _fits(value, kinds) or repr(value) == argument.default:
+            value, kinds = node.get(argument.name, ...), _kinds(argument)
+            if not kinds or _fits(value, kinds) or not _fits_itself(argument.default, kinds):
                 continue
             if name == "scheduler" and value == "auto":
                 continue
@@ -45,12 +47,22 @@ def _nodes(values: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]
             yield f"{group}.{name}", node
 
 
-def _kinds(annotation: str) -> list[str]:
-    """The types of an annotation, if all are among those that are checked; else none."""
-    union = re.fullmatch(r"(?:\w+\.)?(Optional|Union)\[(.*)\]", annotation)
-    parts = re.split(r"[|,]", union[2] if union else annotation)
-    kinds = [part.strip() for part in parts] + ["None"] * (union is not None and union[1] == "Optional")
+def _kinds(argument: signature.Argument) -> list[str]:
+    """An argument's types, and None where that is its default, if all are among those that are checked; else none."""
+    union = re.fullmatch(r"(?:\w+\.)?(Optional|Union)\[(.*)\]", argument.annotation)
+    parts = re.split(r"[|,]", union[2] if union else argument.annotation)
+    kinds = [part.strip() for part in parts]
+    if (union is not None and union[1] == "Optional") or (argument.default == "None" and "None" not in kinds):
+        kinds.append("None")
     return kinds if set(kinds) <= _WORDS.keys() else []
+
+
+def _fits_itself(default: str | None, kinds: list[str]) -> bool:
+    """Whether an argument's default is of its own types, as far as it is a literal."""
+    try:
+        return default is None or _fits(ast.literal_eval(default), kinds)
+    except (ValueError, SyntaxError):
+        return True
 
 
 def _fits(value: Any, kinds: list[str]) -> bool:
@@ -59,7 +71,7 @@ def _fits(value: Any, kinds: list[str]) -> bool:
     if isinstance(value, bool):
         return bool({"bool", "int", "float"} & {*kinds})
     if isinstance(value, int):
-        return bool({"int", "float"} & {*kinds}) or ("bool" in kinds and value in (0, 1))
+        return bool({"int", "float", "str"} & {*kinds}) or ("bool" in kinds and value in (0, 1))
     if isinstance(value, float):
-        return "float" in kinds
+        return bool({"float", "str"} & {*kinds})
     return "str" in kinds if isinstance(value, str) else True  # a list or what another target makes

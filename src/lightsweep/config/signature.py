@@ -99,7 +99,7 @@ def _find(path: Path | None, name: str, depth: int = _DEPTH) -> tuple[Definition
     tree = _parsed(path) if path is not None and depth else None
     if tree is None or path is None:
         return None
-    for node in tree.body:
+    for node in reversed(tree.body):  # of several by one name the last counts
         if isinstance(node, Definition) and node.name == name:
             return node, path
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:

@@ -1,5 +1,6 @@
 """Whose losses can be compared: label smoothing, class weights and a task of one's own change what is measured."""
 
+import itertools
 from collections.abc import Sequence
 
 from lightsweep.reporting.grouping import Group, rises
@@ -20,9 +21,11 @@ def alike(one: Group, other: Group) -> bool:
 def kinds(groups: Sequence[Group], metric: str) -> list[str]:
     """The different kinds of a loss, each in words; none of other metrics, and where all settings' losses are alike."""
     counted = [group for group in groups if is_loss(metric) and group.by_seed(metric)]
-    if all(alike(counted[0], group) for group in counted):
+    if all(alike(one, other) for one, other in itertools.combinations(counted, 2)):
         return []
-    return list(dict.fromkeys(group.loss or _configured(group) for group in counted))
+    noted = [group for group in counted if group.loss]
+    older = [group for group in counted if not group.loss and not any(alike(group, other) for other in noted)]
+    return list(dict.fromkeys([group.loss for group in noted] + [_configured(group) for group in older]))
 
 
 def ranking(groups: Sequence[Group], metrics: Sequence[str]) -> str:

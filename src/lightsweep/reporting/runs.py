@@ -251,7 +251,7 @@ def _reason_of(status: str, result: dict[str, Any], paths: RunPaths) -> str:
     if status == "running":
         return "it runs still" if is_held(paths.lock) else "it runs still, or was killed: its folder cannot tell"
     if status == "killed":
-        return "it ended without a word: it says that it runs, but no process holds its folder"
+        return "it ended without a word: it says that it runs, but no process of this machine holds its folder"
     return f"{status}, {progress}"
 
 

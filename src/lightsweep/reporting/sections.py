@@ -10,7 +10,7 @@ from lightsweep.reporting.comparing import Difference, default_target, metrics_o
 from lightsweep.reporting.drawing import Drawing
 from lightsweep.reporting.figures import best_first, curve_figures, first_word, means_figure
 from lightsweep.reporting.grouping import GROUPS, Group, heading, rises, written
-from lightsweep.reporting.losses import NOT_ALIKE, kinds, warning
+from lightsweep.reporting.losses import NOT_ALIKE, is_loss, kinds, warning
 from lightsweep.reporting.numbers import interval, many, number, probability, scale, unit
 from lightsweep.reporting.page import Section
 from lightsweep.reporting.runs import AXES, Run
@@ -183,14 +183,16 @@ def sweeps(found: Sequence[SavedSweep], runs: Sequence[Run], settings: Sequence[
 
 
 def _budgets(found: Sequence[SavedSweep], runs: Sequence[Run], settings: Sequence[str]) -> list[Drawing | None]:
-    by_objective: dict[str, list[SavedSweep]] = {}
+    by_objective: dict[tuple[str, str], list[SavedSweep]] = {}
     for sweep in found:
         if sweep.single:
-            by_objective.setdefault(_objectives(sweep, runs)[0], []).append(sweep)
+            objective, trials = _objectives(sweep, runs)[0], [run for run in runs if _is_trial_of(run, sweep)]
+            kind = " or ".join(sorted({run.loss for run in trials})) if is_loss(objective) else ""
+            by_objective.setdefault((objective, kind), []).append(sweep)
     ends = ["", *(f"-{place}" for place in range(2, len(by_objective) + 1))]
     return [
         budget_figure(group, objective, settings, f"tuning-budget{end}")
-        for end, (objective, group) in zip(ends, by_objective.items(), strict=False)
+        for end, ((objective, _), group) in zip(ends, by_objective.items(), strict=False)
     ]
 
 

@@ -78,7 +78,14 @@ def _own_keys(branch: "Branch") -> set[str]:
 
 
 def _hold_together(one: "Branch", other: "Branch", drawn: set[str], configured: Mapping[str, str | None]) -> bool:
-    """Seen where both ask for one key, or each for one that is drawn independently or that the configuration says."""
-    if one.key != other.key:
-        return all(branch.key in drawn or branch.holds({}, configured.get) for branch in (one, other))
-    return any(same_value(value, text) for value in one.values for text in other.values)
+    """Seen where both ask for one key, or each for one that is drawn independently or that the configuration says.
+
+    The other is looked at when the first has set what it fixes; what it draws, only the trial knows.
+    """
+    if one.key == other.key:
+        return any(same_value(value, text) for value in one.values for text in other.values)
+    fixed = {key: line.partition("=")[2] for key, line in one.space.fixed}
+    if other.key in _own_keys(one) and other.key not in fixed:
+        return False
+    first = one.key in drawn or one.holds({}, configured.get)
+    return first and ((other.key in drawn and other.key not in fixed) or other.holds(fixed, configured.get))

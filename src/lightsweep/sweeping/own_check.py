@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep.config.check import check, nearest, validates
 from lightsweep.errors import ConfigError
@@ -17,13 +18,20 @@ _OF_THE_LOSS = ("model.label_smoothing", "data.class_weights")
 METRICS = tuple(f"{split}/{name}" for split in ("train", "val") for name in ("acc", "loss"))
 
 
-def check_own(composed: DictConfig, directions: Sequence[str], searched: Collection[str] = ()) -> None:
+def check_own(
+    composed: DictConfig,
+    directions: Sequence[str],
+    searched: Collection[str] = (),
+    sweeps: DictConfig | None = None,
+) -> None:
     """Check one trial's configuration.
 
     Args:
         composed: as Hydra composed it.
         directions: the sweep's, one an objective.
         searched: the keys that the sweep searches.
+        sweeps: the sweep's own configuration; a DataModule of the user's own is asked what it is by that alone, as it
+            may take long to be made.
 
     Raises:
         ConfigError: the schema refuses it, a metric is named that no model logs, or the sweep would look for the worst,
@@ -41,13 +49,14 @@ def check_own(composed: DictConfig, directions: Sequence[str], searched: Collect
                 raise ConfigError(f"`{key}` names {name}, which no model logs{nearest(str(name), metrics)}")
     if task.mode == "auto" and task.monitor in metrics[len(METRICS) :]:
         raise ConfigError(f"`monitor={task.monitor}` in a sweep needs mode=max or mode=min")
+    if sweeps is not None and sweeps.data._target_ == task.data._target_ and not _is_ours(task.data):
+        task.data = sweeps.data
     for key in _OF_THE_LOSS:
         ranked = [_monitor(task) if name == "monitor" else str(name) for name in task.objectives]
-        losses = [name for name in ranked if name.endswith("/loss")]
-        if losses and key in searched:
-            raise ConfigError(
-                f"`{key}` is searched and changes what the loss is, so {losses[0]} cannot rank it: use monitor=val/acc"
-            )
+        loss = next((name for name in ranked if name.endswith("/loss")), None)
+        if loss is not None and key in searched and _has_classes(task) is not False:  # else neither is in the loss
+            advice = f"leave {loss} out of objectives" if loss in task.objectives else "use monitor=val/acc"
+            raise ConfigError(f"`{key}` is searched and changes what the loss is, so {loss} cannot rank it: {advice}")
     for name, direction in zip(task.objectives, directions, strict=False):
         refuse_direction(f"monitor={task.monitor}" if name == "monitor" else name, _best(str(name), task), direction)
 
@@ -96,10 +105,17 @@ def _has_classes(task: DictConfig) -> bool | None:
     data = task.data
     if data.get("task") == "regression" or data._target_ == "lightsweep.data.Line":
         return False
-    if str(data._target_).startswith("lightsweep."):
+    if _is_ours(data):
         return True
     trust = map(str, task.trust) if isinstance(task.trust, ListConfig) else ()
-    return _own_data_have_classes(OmegaConf.to_yaml(data, resolve=True), tuple(trust))
+    try:
+        return _own_data_have_classes(OmegaConf.to_yaml(data, resolve=True), tuple(trust))
+    except OmegaConfBaseException:  # what a trial alone can resolve
+        return None
+
+
+def _is_ours(data: DictConfig) -> bool:
+    return str(data._target_).startswith("lightsweep.")
 
 
 @cache
@@ -110,8 +126,8 @@ def _own_data_have_classes(data: str, trust: tuple[str, ...]) -> bool | None:
         data: its configuration, as YAML.
         trust: import prefixes that the user allows.
     """
-    from lightsweep.cli.imports import quiet_imports
     from lightsweep.config.targets import instantiate
+    from lightsweep.imports import quiet_imports
 
     quiet_imports()
     node = OmegaConf.create(data)

@@ -46,7 +46,8 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
     """
     given = {key: _plain(value) for key, value in settings.items()}
     _refuse_unknown("hydra.sweeper", given, OptunaSweeperConf)
-    directions = _directions(given.get("direction"), own_directions(config) if is_own(loader) else ["minimize"])
+    asks = is_own(loader) and given.get("direction") is None
+    directions = _directions(given.get("direction"), own_directions(config) if asks else ["minimize"])
     space = build_space(given.get("params"), given.get("search_space"), arguments, loader)
     custom = given.get("custom_search_space")
     if not any(True for _ in space.every_parameter()) and custom is None:
@@ -63,7 +64,7 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
     check_draws(sampler, space, directions, conditions.get)
     _check_monitor(config)
     searched = {bare(parameter.key) for parameter in space.every_parameter()}
-    own = partial(check_own, directions=directions, searched=searched)
+    own = partial(check_own, directions=directions, searched=searched, sweeps=config)
     judge = own if is_own(loader) and custom is None else None
     composed = check_composition(space, config, loader, conditions, judge)
     rerun = _rerun(given, directions)

@@ -131,7 +131,7 @@ def held(paths: RunPaths) -> Iterator[None]:
         return
     lock = FileLock(paths.lock)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0.2)  # who only looks whether it is held has it for a moment
     except Timeout:
         raise RunFolderError(f"{paths.folder} is being written by another process; wait for it, or end it") from None
     except OSError as error:

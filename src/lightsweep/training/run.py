@@ -72,7 +72,7 @@ def train(
     """
     clock = clock if clock is not None else Clock(seconds_since_process_start())
     stop = StopRequest()
-    check(cfg)
+    check(cfg, finished=resume)
     refuse_unserved(callbacks)
     paths = RunPaths(Path(folder).absolute())
     make_folder(paths.folder)

@@ -113,7 +113,7 @@ def write_session(paths: RunPaths, cfg: DictConfig, result: Mapping[str, Any], t
         _info(metadata.SESSION_START_INFO_TAG, HParamsPluginData(session_start_info=start)),
         _info(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=end)),
     ]
-    write_events(paths.session, [(0, infos), (int(result["steps"]), scalars(known))])
+    write_events(paths.session, [(0, infos), (int(result.get("steps") or 0), scalars(known))])
 
 
 def _info(tag: str, content: HParamsPluginData) -> Value:
