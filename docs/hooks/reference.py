@@ -5,21 +5,17 @@ Hydra composes.
 """
 
 import re
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 import hydra
 from hydra import initialize_config_dir
 from mkdocs.structure.files import File, Files
 from omegaconf import OmegaConf
-from pydantic.fields import FieldInfo
 
 from lightsweep import paths
 from lightsweep.config import catalogue
-from lightsweep.config.check import interval
 from lightsweep.config.schema import GROUPS, Config, Logger, Open
-
-_WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text", Any: "anything", NoneType: "null"}
+from lightsweep.config.type_words import described
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -130,24 +126,8 @@ def _rows(model: Any, values: dict[str, Any], prefix: str, skip: set[str] = froz
             default = f"`{_text(values[key])}`" if key in values else ""
             if (paths.conf_dir() / key).is_dir():
                 default = "see [choices](choices.md#" + key + ")"
-            rows.append([f"`{prefix}{key}`", _kind(field), default, field.description or ""])
+            rows.append([f"`{prefix}{key}`", _escaped(described(field)), default, field.description or ""])
     return rows
-
-
-def _kind(field: FieldInfo) -> str:
-    """A field's type in words, with its range."""
-    annotation, origin = field.annotation, get_origin(field.annotation)
-    if origin in (Union, UnionType):
-        return " or ".join(_kind(FieldInfo.from_annotation(part)) for part in get_args(annotation))
-    if origin is Literal:
-        return ", ".join(f"`{value}`" for value in get_args(annotation))
-    if origin is list:
-        return f"list of: {_kind(FieldInfo.from_annotation(get_args(annotation)[0]))}"
-    if origin is dict:
-        return "group of keys"
-    pattern = next((item.pattern for item in field.metadata if getattr(item, "pattern", None)), None)
-    within = f" in {interval(field)}" if interval(field) else f" like `{pattern}`" if pattern else ""
-    return _WORDS.get(annotation, str(annotation)) + within  # type: ignore[arg-type]
 
 
 def _composed(*overrides: str) -> dict[str, Any]:

@@ -41,8 +41,9 @@ def described(field: FieldInfo, many: bool = False) -> str:
     if inside:
         null = types.NoneType in get_args(annotation)
         return _either([described(part, many) for part in inside if part.annotation is not types.NoneType], null)
-    bounds = interval(field)
-    return _word(getattr(annotation, "__name__", str(annotation)), many) + (f" in {bounds}" if bounds else "")
+    bounds, pattern = interval(field), next((each.pattern for each in field.metadata if hasattr(each, "pattern")), None)
+    within = f" in {bounds}" if bounds else f" like {pattern}" if pattern else ""
+    return _word(getattr(annotation, "__name__", str(annotation)), many) + within
 
 
 def in_words(annotation: str) -> str:
