@@ -156,6 +156,24 @@ def test_a_grid_that_still_runs_is_read(unfinished_grid):
     assert (second.status, second.values, second.duration_s) == ("running", (), None)
 
 
+def test_a_run_of_a_grid_that_died_says_so(unfinished_grid):
+    for number, status in (("1", "running"), ("3", "failed")):
+        run = RunPaths(unfinished_grid / number)
+        run.hydra.mkdir(parents=True, exist_ok=True)
+        run.overrides.write_text("- model=mlp\n")
+        run.lock.touch()
+        if status == "running":
+            Result(status, 0).save(run)
+        else:
+            SweepPaths.error(run.folder).write_text("Traceback\nValueError: nine lives\n")
+
+    _, killed, failed = Sweep.read(unfinished_grid).trials
+
+    assert (killed.status, failed.status) == ("killed", "failed")
+    assert "no process of this machine holds its folder" in killed.reason
+    assert failed.reason == "ValueError: nine lives"
+
+
 def test_parameters_of_a_grid_are_what_hydra_makes_of_them(unfinished_grid):
     found = [dict(trial.parameters) for trial in Sweep.read(unfinished_grid).trials]
 

@@ -26,14 +26,13 @@ from lightsweep.config.compose import HYDRA, compose
 from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.override_text import override_text, texts
-from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.imports import quiet_imports
 from lightsweep.process_state import alone, environment_kept, logging_kept
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.losses import ranking
-from lightsweep.reporting.runs import find_runs
+from lightsweep.reporting.runs import find_runs, read_run
 from lightsweep.statistics import Estimate
 from lightsweep.training import Result, evaluate
 from lightsweep.training.clock import Clock, seconds_since_process_start
@@ -101,8 +100,8 @@ class Trial:
 
     Attributes:
         number: its place in the order of starting.
-        status: `complete`, `pruned`, `failed`, … as `trials.csv` has it; for a grid's run that of its `result.json`,
-            and `running` where there is none yet.
+        status: `complete`, `pruned`, `failed`, … as `trials.csv` has it; for a grid's run what a report calls it
+            (`completed`, `failed`, `killed`, …), and `running` where it has only begun.
         values: what it reached: one number, or one for each direction; empty where it reached none.
         parameters: its settings by key; of a grid's run, those that differ within the grid.
         duration_s: wall time; None where it is not known.
@@ -269,17 +268,17 @@ def _grid(folder: Path) -> Iterator[Trial]:
     runs.sort(key=lambda path: int(path.name))
     given = [set(yaml.safe_load(paths.RunPaths(path).overrides.read_text(encoding="utf-8"))) for path in runs]
     for path, lines in zip(runs, given, strict=True):
-        files = paths.RunPaths(path)
-        result: dict[str, Any] = read_result(files) if files.result.is_file() else {"status": "running"}
+        run = read_run(path)
+        begun = not (paths.RunPaths(path).result.is_file() or paths.SweepPaths.error(path).is_file())
         pairs = (line.lstrip("+").partition("=") for line in sorted(lines - set.intersection(*given)))
-        monitored = result.get("monitored")
+        monitored = run.metrics.get("monitored")
         yield Trial(
             int(path.name),
-            str(result["status"]),
+            "running" if begun else run.status,
             () if monitored is None else (monitored,),
             {key: _value(text) for key, _, text in pairs},
-            result.get("seconds"),
-            result.get("reason") or "",
+            run.metrics.get("seconds"),
+            "" if begun else run.reason,
             path,
         )
 

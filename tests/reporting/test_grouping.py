@@ -139,7 +139,7 @@ def test_a_number_written_in_two_ways_is_one_setting(make_run, tmp_path, one, ot
 def test_a_switch_is_no_number_and_a_large_number_stays_as_short_as_it_was(make_run, tmp_path):
     for seed, value in enumerate((1, True, 1e38)):
         make_run(f"a{seed}", seed=seed, other={"key": value})
-    assert groups_of(tmp_path) == {"key=1": [0], "key=True": [1], "key=1e+38": [2]}
+    assert groups_of(tmp_path) == {"key=1": [0], "key=true": [1], "key=1e+38": [2]}
 
 
 @pytest.mark.parametrize("kind", ["MNIST", "mnist.MNISTBinary", "Torchvision"])

@@ -1,6 +1,7 @@
 """Runs of one setting together, whatever their seed; and a short name for each setting by what tells it from others."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -195,7 +196,9 @@ def written(key: str, values: Sequence[Any]) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    """A value as it stands in a name: numbers to four digits, and `Crop(size=28)` for a mapping with a target."""
+    """A value as YAML has it, numbers to four digits, and `Crop(size=28)` for a mapping with a target."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     if isinstance(value, list):
         return f"[{', '.join(map(_short, value))}]"
     if isinstance(value, dict):
