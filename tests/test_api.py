@@ -113,11 +113,15 @@ def test_a_search_gives_its_trials_and_the_best(quick):
         (["sweeps=lr_momentums"], r"^`sweeps` must be one of .*; did you mean 'lr_momentum'\?$"),
         (["sweeps=lr_momentum", "hydra.sweeper.n_trials=0"], r"^`hydra\.sweeper\.n_trials` must be .* at least 1"),
         (["optimizer.lr=-1,0"], r"^`optimizer\.lr` must be in \(0, inf\) but got -1$"),
+        (["hydra.launcher.gpus=[0]"], r"^`hydra\.launcher\.gpus` is no .*; it belongs to hydra/launcher=local$"),
+        (["hydra.sweeper.n_trials=3"], r"^`hydra\.sweeper\.n_trials` is no .*; it belongs to hydra/sweeper=optuna$"),
     ],
 )
-def test_a_mistake_in_a_sweep_is_a_config_error(quick, overrides, text):
+def test_a_mistake_in_a_sweep_is_a_config_error(quick, tmp_path, overrides, text):
     with pytest.raises(ConfigError, match=text):
-        sweep(overrides)
+        sweep([*overrides, f"hydra.sweep.dir={tmp_path / 'refused'}"])
+
+    assert not (tmp_path / "refused").exists()
 
 
 def test_a_sweeps_launcher_goes_by_the_short_name_of_the_command_line(quick):

@@ -1,6 +1,10 @@
 """What went wrong in a composition, said in one line, with the nearest name there is."""
 
+from pathlib import Path
+
 import yaml
+from hydra.core.config_store import ConfigStore
+from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -44,7 +48,19 @@ def _unknown_key(error: OmegaConfBaseException) -> str:
     key, known = str(error.key), []
     if isinstance(error.parent_node, DictConfig):
         known = [str(name) for name in error.parent_node]
-    return f"`{error.full_key or key}` is no known key{nearest(key, known) or _listed(known)}"
+    full_key = error.full_key or key
+    return f"`{full_key}` is no known key{_known_to(full_key) or nearest(key, known) or _listed(known)}"
+
+
+def _known_to(full_key: str) -> str:
+    """The plugins of Hydra's that have a key, where the one that is chosen has not."""
+    section, _, name = full_key.rpartition(".")
+    group, store = section.replace(".", "/"), ConfigStore.instance()
+    if not group.startswith("hydra/") or store.get_type(group) != ObjectType.GROUP:
+        return ""
+    files = [Path(file) for file in store.list(group) if file.endswith(".yaml")]  # there are groups within groups, too
+    having = [file.stem for file in files if name in store.load(f"{group}/{file}").node]
+    return f"; it belongs to {group}={' or '.join(having)}" if having else ""
 
 
 def _listed(known: list[str]) -> str:

@@ -4,6 +4,7 @@ It composes quicker, offers choices alone that can be made, refuses those that a
 job of a grid before the first, and ends a multirun of which a run has failed as any other.
 """
 
+import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,7 +28,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lightsweep.config.check import check
 from lightsweep.config.own import is_own
 from lightsweep.errors import Interrupted
-from lightsweep.paths import RunPaths, conf_dir, home
+from lightsweep.paths import RunPaths, SweepPaths, conf_dir, home
 
 _CLOCKS_DIFFER_S = 0.1
 """A file system's clock ticks more seldom than the process's."""
@@ -143,13 +144,16 @@ def _end_multiruns() -> None:
         sweep = sweeper.sweep
 
         def ended(arguments: list[str]) -> Any:
-            began = time.time()
+            began, folder = time.time(), Path(str(config.hydra.sweep.dir))
+            new = not folder.exists()
             try:
                 return sweep(arguments)
             except Interrupted:
                 raise
             except Exception:
-                if _has_runs_since(began, Path(str(config.hydra.sweep.dir))):
+                if new:
+                    _remove_if_unused(folder)
+                if _has_runs_since(began, folder):
                     with suppress(SystemExit):  # by which a callback ends the process; the run's failure is to be told
                         hydra_context.callbacks.on_multirun_end(config=config, config_name=config.hydra.job.config_name)
                 raise
@@ -158,6 +162,12 @@ def _end_multiruns() -> None:
         return sweeper
 
     Plugins.instantiate_sweeper = instantiated  # type: ignore[method-assign]
+
+
+def _remove_if_unused(folder: Path) -> None:
+    """Remove what Hydra writes before it holds a grid's jobs against the schema, if a job was refused."""
+    if folder.is_dir() and [path.name for path in folder.iterdir()] == [SweepPaths(folder).multirun.name]:
+        shutil.rmtree(folder)
 
 
 def _has_runs_since(began: float, folder: Path) -> bool:
