@@ -115,6 +115,22 @@ def test_jobs_that_were_cancelled_have_ended_when_they_left_the_queue(commands, 
     assert set(carrier.ended(jobs)) == set(jobs)
 
 
+def test_why_no_job_runs_is_told_once(commands, tmp_path, needs_package, caplog):
+    needs_package("submitit")
+    commands(sbatch="echo Submitted batch job 7", squeue="echo 7_0 PD PartitionConfig; echo 7_1 PD PartitionConfig")
+    carrier = SlurmCarrier("slurm", tmp_path / "jobs", {}, poll_s=0.01)
+
+    with caplog.at_level("INFO", "lightsweep"):
+        jobs = carrier.send(errands(2))
+        for _ in range(3):
+            assert carrier.ended(jobs) == {}
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Launching 2 jobs as SLURM job 7",
+        "2 jobs wait in SLURM's queue, none runs: PartitionConfig",
+    ]
+
+
 def test_a_refusal_by_slurm_is_told_once(commands, tmp_path, needs_package, capsys):
     needs_package("submitit")
     commands(sbatch="echo no such partition >&2; exit 1", squeue="true")

@@ -58,6 +58,11 @@ def test_a_death_is_told_in_one_line(exit_code: int | None, text: str) -> None:
     assert error.exit_code_of_job == exit_code
 
 
+def test_who_was_asked_to_end_and_had_to_be_killed_was_not_out_of_memory() -> None:
+    told = str(death(4, -signal.SIGKILL, stopped=True))
+    assert told == "job 4 was killed by signal 9 (SIGKILL), as it had not ended in time"
+
+
 def test_a_death_can_be_pickled() -> None:
     error = unpack_error(pack_error(death(4, -9)))
     assert isinstance(error, JobDied)

@@ -2,11 +2,13 @@
 
 import csv
 import os
+import re
 import signal
 import time
 
 import pytest
 from omegaconf import OmegaConf
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
 from hydra_plugins.lightsweep_optuna.optuna_sweeper import OptunaSweeper
@@ -76,12 +78,18 @@ def ended_by(tmp_path, monkeypatch, capsys):
     [(KeyboardInterrupt(), 130, 2), (SystemExit(143), 143, 15), (Interrupted(15), 143, 15), (SystemExit(3), 3, None)],
 )
 @pytest.mark.parametrize(
-    ("settings", "goes_on"),
-    [({}, True), ({"storage": "journal:a", "study_name": "s"}, True), ({"storage": "journal:a"}, False)],
+    ("settings", "named"),
+    [
+        ({}, ""),
+        ({"storage": "journal:a", "study_name": "s"}, ""),
+        ({"storage": "journal:a"}, r" hydra\.sweeper\.study_name=no-name-[0-9a-f-]{36}"),
+    ],
 )
-def test_interruption_is_one_line_that_says_how_to_go_on(end, code, number, settings, goes_on, tmp_path, ended_by):
-    way = f"; to go on: the same command with hydra.sweep.dir={tmp_path}" if goes_on else ""
-    assert ended_by(end, **settings) == (code, f"error: interrupted by signal {number}{way}\n" if number else "")
+def test_interruption_is_one_line_that_says_how_to_go_on(end, code, number, settings, named, tmp_path, ended_by):
+    way = rf"; to go on: the same command with hydra\.sweep\.dir={tmp_path}{named}"
+    found, said = ended_by(end, **settings)
+    assert found == code
+    assert re.fullmatch(f"error: interrupted by signal {number}{way}\n" if number else "", said)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +115,15 @@ def test_files_that_cannot_be_written_at_the_end_do_not_hide_why_it_is_the_end(c
     with pytest.raises(KeyboardInterrupt), _closed_by(close):
         raise KeyboardInterrupt
     assert "not as new as the study: [Errno 28] No space left on device" in caplog.text
+
+
+def test_a_server_that_is_away_at_the_end_does_not_hide_why_it_is_the_end(caplog):
+    def close(end):
+        raise StorageInternalError("lost") from ConnectionError("no route")
+
+    with pytest.raises(KeyboardInterrupt), _closed_by(close):
+        raise KeyboardInterrupt
+    assert "not as new as the study: its server does not answer" in caplog.text
 
 
 def test_trials_that_the_launcher_ended_are_killed_in_the_table_of_an_interrupted_sweep(app):

@@ -8,7 +8,7 @@ from optuna.trial import TrialState, create_trial
 from sqlalchemy.exc import OperationalError
 
 from lightsweep.sweeping import patient_storage
-from lightsweep.sweeping.patient_storage import PatientStorage
+from lightsweep.sweeping.patient_storage import PatientStorage, patient_until_interrupted
 
 
 class Flaky(InMemoryStorage):
@@ -77,6 +77,18 @@ def test_patience_ends(flaky):
     flaky.losses = ["before"] * 10_000
     with pytest.raises(OperationalError, match="gone"):
         storage.get_all_studies()
+
+
+def test_nobody_waits_once_a_signal_has_ended_the_sweep(flaky):
+    storage = PatientStorage(flaky, "db", speaks=False)
+    flaky.losses = ["before"] * 10_000
+    with pytest.raises(KeyboardInterrupt), patient_until_interrupted():
+        raise KeyboardInterrupt
+    with pytest.raises(OperationalError, match="gone"):
+        storage.get_all_studies()
+    flaky.losses = ["before"]
+    with patient_until_interrupted():
+        assert storage.get_all_studies() == []
 
 
 def test_other_errors_are_raised_at_once(flaky):

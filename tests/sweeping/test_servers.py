@@ -1,6 +1,7 @@
 """Sweeps on real servers, PostgreSQL, MariaDB and Optuna's gRPC proxy: shared, restarted, refused; no password told."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -143,6 +144,24 @@ def test_restart_of_the_server_in_mid_sweep_loses_nothing(app, server_of, name):
     said = sweep_through_a_restart(app, server_of(name), num_workers=3, n_trials=24, away_s=6, sleep_s=0.5)
     assert said.count("does not answer; trying again for up to 15 minutes") == 1
     assert said.count("answers again, after") == 1
+
+
+def test_an_interruption_while_the_server_is_away_ends_the_sweep_which_goes_on_later(app, postgres):
+    url = postgres.database()
+    sweep = (*LOCAL, *SPACE, f"hydra.sweeper.storage={url}", "hydra.sweeper.study_name=s", "hydra.sweeper.n_jobs=2",
+             "hydra.launcher.num_workers=2", "hydra.sweeper.n_trials=6", "sleep_s=1")  # fmt: skip
+    process = app.start(*sweep)
+    wait_for(url, 2, process)
+    postgres.stop()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=100)  # a storage's patience is 15 minutes
+    postgres.start()
+
+    assert process.returncode == 130, f"{out}\n{err}"
+    assert err.splitlines()[-1].startswith("error: interrupted by signal 2; to go on: the same command with ")
+    assert "Traceback" not in out + err
+    app.sweep(*sweep)
+    assert marks.count(trials_of(url)).counted == 6
 
 
 @pytest.mark.slow

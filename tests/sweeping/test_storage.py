@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,7 @@ from lightsweep.errors import ConfigError
 from lightsweep.launching.work_order import SECRET
 from lightsweep.sweeping.journal import SnapshotBackend, SweepJournal
 from lightsweep.sweeping.journal_lock import FlockLock
-from lightsweep.sweeping.storage import lock_path, open_storage, packed, storage_spec, unpacked
+from lightsweep.sweeping.storage import fold_log, lock_path, open_storage, packed, storage_spec, unpacked
 from lightsweep.sweeping.task_run import mask_storage
 from tests.sweeping.database_servers import connections_closed  # noqa: F401
 
@@ -160,6 +161,34 @@ def test_relative_addresses_become_absolute(tmp_path, monkeypatch):
 def test_database_in_memory_is_refused(given):
     with pytest.raises(ConfigError, match=r"must not be a database in memory, .* but is sqlite.*leave it out"):
         storage_spec(given, Path("/sweep"))
+
+
+def test_an_at_sign_in_a_password_is_refused_and_not_in_a_users_name():
+    with pytest.raises(ConfigError, match=r"^`hydra\.sweeper\.storage` mysql://me:\*\*\*@h/d has an `@` in .* %40"):
+        storage_spec("mysql://me:p@ss@h/d", Path("/sweep"))
+    assert storage_spec("mysql://me@corp:p@h/d", Path("/sweep")) == "mysql://me@corp:p@h/d"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "advice"),
+    [("oracle", "install it"), ("mysql+mysqldb", "install it, or write mysql://, which takes pymysql")],
+)
+def test_a_driver_that_is_not_installed_is_told(scheme, advice):
+    text = f"needs the driver of {scheme}://, which is not installed: {advice}"
+    with pytest.raises(ConfigError, match=f"{re.escape(text)}$"):
+        open_storage(f"{scheme}://me:word@h/d")
+
+
+def test_a_copy_of_an_sqlite_file_has_the_study(tmp_path, connections_closed):  # noqa: F811
+    spec = f"sqlite:///{tmp_path}/study.db"
+    study = optuna.create_study(storage=open_storage(spec), study_name="s")
+    study.add_trial(optuna.trial.create_trial(value=0.5))
+
+    fold_log(spec)
+    (tmp_path / "copy.db").write_bytes((tmp_path / "study.db").read_bytes())
+
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT value FROM trial_values").fetchall() == [(0.5,)]
 
 
 def test_claims_lock_lies_beside_a_file_and_else_in_the_sweeps_folder():

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import sys
+import uuid
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,9 @@ class OptunaSweeper(Sweeper):
         assert self.task_function is not None
         assert self.config is not None
         run = run_sweep if self.settings.get("compare") is None else run_comparison
+        nameless = self.settings.get("storage") is not None and self.settings.get("study_name") is None
+        if nameless and run is run_sweep:
+            self.settings["study_name"] = f"no-name-{uuid.uuid4()}"  # as Optuna would, but here it can be told
         try:
             run(self.settings, self.hydra_context, self.task_function, self.config, arguments)
         except (KeyboardInterrupt, SystemExit, Interrupted) as end:
@@ -77,9 +81,11 @@ class OptunaSweeper(Sweeper):
 
         folder = str(self._folder())
         value = folder if re.fullmatch(r"[\w/.+-]+", folder, re.ASCII) else override_text(folder)
-        is_nameless = self.settings.get("storage") is not None and self.settings.get("study_name") is None
-        if not is_nameless:
-            error.hint = f"; {when}: the same command with {shlex.quote(f'hydra.sweep.dir={value}')}"
+        words = [shlex.quote(f"hydra.sweep.dir={value}")]
+        name = self.settings.get("study_name")
+        if str(name).startswith("no-name-"):
+            words.append(f"hydra.sweeper.study_name={name}")
+        error.hint = f"; {when}: the same command with {' '.join(words)}"
         return error
 
 

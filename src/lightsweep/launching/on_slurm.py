@@ -57,6 +57,7 @@ class SlurmCarrier:
         except (NameError, ValueError, TypeError) as error:
             raise ConfigError(f"`hydra.launcher` has a setting that submitit refuses: {_one_line(error)}") from None
         self._last_seen: dict[Any, float] = {}
+        self._told_reasons = {"None"}  # that of a job that SLURM has not looked at yet
         self._late_s = LATE_S if cluster == "slurm" else 0.0
 
     def send(self, errands: Sequence[Errand]) -> Sequence[Any]:
@@ -83,6 +84,7 @@ class SlurmCarrier:
         sys.stderr.write(said.getvalue())
         now = time.monotonic()
         self._last_seen.update((job, now) for job in jobs)
+        log.info(f"Launching {len(jobs)} jobs as SLURM job {str(jobs[0].job_id).partition('_')[0]}")
         return jobs
 
     def ended(self, handles: Sequence[Any]) -> Mapping[Any, Outcome]:
@@ -110,11 +112,23 @@ class SlurmCarrier:
         """Ids of the jobs that wait or run; all of them while the queue does not answer."""
         if self.cluster == "local":
             return {job.job_id for job in jobs if job._process.poll() is None}
-        asked = subprocess.run(["squeue", "--me", "-h", "-r", "-o", "%i"], capture_output=True, text=True, check=False)
+        asked = subprocess.run(
+            ["squeue", "--me", "-h", "-r", "-o", "%i %t %r"], capture_output=True, text=True, check=False
+        )
         if asked.returncode != 0:
             log.warning(f"squeue does not answer, and is asked again: {_one_line(asked.stderr)}")
             return {job.job_id for job in jobs}
-        return set(asked.stdout.split())
+        lines = [line.split(maxsplit=2) for line in asked.stdout.splitlines() if line.strip()]
+        there = {job_id: (state, " ".join(reason)) for job_id, state, *reason in lines}
+        self._tell_of_waiting([there[job.job_id] for job in jobs if job.job_id in there])
+        return set(there)
+
+    def _tell_of_waiting(self, jobs: Sequence[tuple[str, str]]) -> None:
+        """Say why no job runs, once for each new reason that SLURM gives."""
+        reasons = {reason for _, reason in jobs} if all(state == "PD" for state, _ in jobs) else set()
+        if reasons - self._told_reasons:
+            log.info(f"{len(jobs)} jobs wait in SLURM's queue, none runs: {', '.join(sorted(reasons))}")
+            self._told_reasons |= reasons
 
     def _outcome(self, job: Any) -> Outcome:
         if not job.paths.result_pickle.exists():

@@ -119,8 +119,8 @@ def read_answer(answer: bytes) -> Outcome:
     return Outcome(error=unpack_error(value)) if isinstance(value, PackedError) else Outcome(value)
 
 
-def death(job_number: int, exit_code: int | None) -> JobDied:
-    """Describe the end of a process that sent no answer."""
+def death(job_number: int, exit_code: int | None, stopped: bool = False) -> JobDied:
+    """Describe the end of a process that sent no answer; `stopped`: it was asked to end before."""
     if exit_code is None:
         reason = "lost its process: the server that started it was killed"
     elif exit_code >= 0:
@@ -128,5 +128,5 @@ def death(job_number: int, exit_code: int | None) -> JobDied:
     else:
         reason = end_of(exit_code)
     if exit_code == -signal.SIGKILL:
-        reason += ", by hand or because memory ran out"
+        reason += ", as it had not ended in time" if stopped else ", by hand or because memory ran out"
     return JobDied(f"job {job_number} {reason}", exit_code)

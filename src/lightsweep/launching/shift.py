@@ -146,7 +146,7 @@ class Shift:
             self._end(number, JobDied(f"job {number} could not be started: {reason}"))
         elif kind == "ended":
             number, exit_code = rest
-            self._end(number, death(number, exit_code))
+            self._end(number, death(number, exit_code, self.stopped_by is not None))
 
     def _end(self, number: int, error: JobDied) -> None:
         """Free a job's slot; `error` is its outcome unless it sent an answer."""

@@ -18,6 +18,7 @@ from lightsweep.sweeping.claim import KILLED, claim, give_up, lose, run_again
 from lightsweep.sweeping.custom_space import draw_custom
 from lightsweep.sweeping.heartbeat import beating
 from lightsweep.sweeping.isolation import children, end_children
+from lightsweep.sweeping.patient_storage import patient_until_interrupted, unless_its_server_is_away
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.storage import local_file
 from lightsweep.sweeping.study import study_storage
@@ -55,10 +56,12 @@ class TrialJob:
         before = children()
         with logging_restored():
             try:
-                outcome = self._outcome(trial)
+                with patient_until_interrupted():
+                    outcome = self._outcome(trial)
             except (KeyboardInterrupt, SystemExit) as error:
                 outcome = outcome_of_error(error)
-                self._tell(trial, outcome)
+                with unless_its_server_is_away():  # the next sweep finds this one's process gone
+                    self._tell(trial, outcome)
                 if outcome.from_outside:
                     raise
             else:

@@ -8,19 +8,46 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from lightsweep.errors import Interrupted
+
 TOKEN = "lightsweep:token"
 PATIENCE_S = 900.0
 """How long a call waits for the server before it fails: a restart or a failover is over by then."""
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+_ENDING = threading.Event()
+"""Set where a signal has ended the sweep: nobody waits for a server then."""
+
 _Result = TypeVar("_Result")
+
+
+@contextmanager
+def patient_until_interrupted() -> Iterator[None]:
+    """No call of this process waits for a server any longer once a signal has ended the body."""
+    _ENDING.clear()
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, Interrupted):
+        _ENDING.set()
+        raise
+
+
+@contextmanager
+def unless_its_server_is_away() -> Iterator[None]:
+    """Pass over what could not be carried out for want of the server."""
+    try:
+        yield
+    except Exception as error:
+        if not is_connection_loss(error):
+            raise
 
 
 def is_connection_loss(error: BaseException) -> bool:
@@ -133,11 +160,11 @@ def waited_for(
         try:
             return call()
         except Exception as error:
-            if not is_connection_loss(error) or time.monotonic() >= until:
+            if not is_connection_loss(error) or time.monotonic() >= until or _ENDING.is_set():
                 raise
         on_loss()
         call = call if again is None else again
-        time.sleep(pause_s)
+        _ENDING.wait(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 

@@ -43,7 +43,11 @@ def open_server(url: str) -> BaseStorage:
         return get_storage(_open_database(f"{scheme}://{rest}", _engine_settings(scheme)))
     except ImportError as error:
         if not package:
-            raise
+            base = scheme.partition("+")[0]
+            other = f", or write {base}://, which takes {_DRIVERS[base][1]}" if base in _DRIVERS else ""
+            raise ConfigError(
+                f"`hydra.sweeper.storage` needs the driver of {scheme}://, which is not installed: install it{other}"
+            ) from error
         raise ConfigError(
             f"`hydra.sweeper.storage` needs the package {package}: pip install 'lightsweep[{extra}]'"
         ) from error
@@ -72,5 +76,9 @@ def _open_grpc(url: str) -> BaseStorage:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # docs/sweeps.md says it
         storage = GrpcStorageProxy(host=address.hostname or "localhost", port=address.port or GRPC_PORT)
-    storage.wait_server_ready(CONNECT_TIMEOUT_S)
+    try:
+        storage.wait_server_ready(CONNECT_TIMEOUT_S)
+    except ConnectionError as error:
+        at = f"{address.hostname or 'localhost'}:{address.port or GRPC_PORT}"
+        raise ConnectionError(f"no gRPC proxy answers at {at}: {error}") from error
     return storage

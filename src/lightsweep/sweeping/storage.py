@@ -53,6 +53,11 @@ def storage_spec(given: str | Mapping[str, Any] | None, folder: Path, start: Pat
             "`hydra.sweeper.storage` must not be a database in memory, which cannot be shared with the jobs, "
             f"but is {given}; leave it out for a journal in the sweep's folder"
         )
+    if re.match(r"\w[\w+.-]*://[^/:]*:[^@/?#]*@[^/?#]*@", given):
+        raise ConfigError(
+            f"`hydra.sweeper.storage` {masked(given)} has an `@` in its password: "
+            "write `@`, `:` and `/` in it as %40, %3A and %2F"
+        )
     if given.startswith("journal:"):
         path = re.sub(r"^//(?=/)", "", given.removeprefix("journal:"))
         return f"journal:{(start / path).absolute()}"
@@ -129,7 +134,8 @@ def _open_once(key: _Spec, pid: int) -> BaseStorage:
     except ConfigError:
         raise
     except Exception as error:
-        cause = " ".join(str(error).split())[:300] or type(error).__name__
+        said = re.sub(r"\(Background on this error at: \S+\)", "", str(error))
+        cause = " ".join(said.split())[:300] or type(error).__name__
         shown = masked(spec) if isinstance(spec, str) else spec["_target_"]
         raise ConfigError(
             f"`hydra.sweeper.storage` {shown} cannot be used: {masked(cause, spec)}"
@@ -166,6 +172,17 @@ def _open_sqlite(url: str) -> RDBStorage:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.close()
         return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": SQLITE_TIMEOUT_S}})
+
+
+def fold_log(spec: StorageSpec) -> None:
+    """Bring into an SQLite file what its log beside it holds, so that a copy of the file alone has the study.
+
+    SQLite does so when the last connection is closed, which a process that ends at once leaves out.
+    """
+    file = local_file(spec)
+    if file is not None and isinstance(spec, str) and spec.startswith("sqlite:///"):
+        with closing(sqlite3.connect(file, timeout=SQLITE_TIMEOUT_S)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _has_tables(path: Path) -> bool:

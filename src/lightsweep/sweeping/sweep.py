@@ -35,13 +35,14 @@ from lightsweep.sweeping.folder import make_folder
 from lightsweep.sweeping.isolation import Command
 from lightsweep.sweeping.job import TrialJob
 from lightsweep.sweeping.journal_lock import exclusive
+from lightsweep.sweeping.patient_storage import is_connection_loss, patient_until_interrupted
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.progress import Progress, finished_reruns, finished_trials
 from lightsweep.sweeping.rerun import Rerun, RerunJob, note_seed, results_of, unfinished, wanted_reruns
 from lightsweep.sweeping.rerun_report import write_rerun_tables
 from lightsweep.sweeping.results import write_results
 from lightsweep.sweeping.settings import enqueued, job_shares, make_plan
-from lightsweep.sweeping.storage import local_file, lock_path, open_storage
+from lightsweep.sweeping.storage import fold_log, local_file, lock_path, open_storage
 from lightsweep.sweeping.study import enqueue, open_study, queued_parameters, study_storage
 from lightsweep.sweeping.summary import failure_table, print_summary
 from lightsweep.sweeping.task_run import TaskRun, mask_storage
@@ -130,6 +131,7 @@ class SweepRun:
             with exclusive(lock_path(self.plan.storage, self.plan.folder)):
                 release_orphans(self.plan)
         write_results(self.study, self.plan, self._config, self._loader)
+        fold_log(self.plan.storage)
 
     def run_again(self, first_seed: int | None = None) -> None:
         """Run the best settings on fresh seeds, when all trials are done and not too many of them failed.
@@ -198,7 +200,7 @@ def _run_trials(study: optuna.Study, plan: Plan, crew: _Crew, job: TrialJob) -> 
     """Hand out jobs until the sweep needs no more; those that were killed are made up for in the next round."""
     launcher = crew.launcher(job)
     index = 0
-    with _shown(study, plan, launcher), _quiet(launcher):
+    with _shown(study, plan, launcher), _quiet(launcher), patient_until_interrupted():
         while (wanted := _wanted(study, plan)) > 0 or _has_unclaimed(study):  # no job of this sweep runs here
             if wanted <= 0:
                 time.sleep(1.0)
@@ -235,6 +237,7 @@ def _run_again(reruns: Sequence[Rerun], study: optuna.Study, plan: Plan, crew: _
         _closed_by(lambda _: write_rerun_tables(reruns, study, plan)),
         Progress(finished_reruns(reruns, plan)),
         _quiet(launcher),
+        patient_until_interrupted(),
     ):
         while missing:
             before, kept = len(missing), results_of(reruns, plan)
@@ -255,8 +258,11 @@ def _closed_by(close: Callable[[BaseException | None], None]) -> Iterator[None]:
     except BaseException as end:
         try:
             close(end)
-        except OSError as error:
-            log.warning(f"the files about the trials are not as new as the study: {error}")
+        except Exception as error:
+            if not isinstance(error, OSError) and not is_connection_loss(error):
+                raise
+            why = error if isinstance(error, OSError) else "its server does not answer"
+            log.warning(f"the files about the trials are not as new as the study: {why}")
         raise
     close(None)
 
