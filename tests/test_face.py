@@ -33,6 +33,10 @@ def test_the_members_are_these():
     ]
 
 
+def test_completion_shows_them():
+    assert sorted(dir(lightsweep)) == sorted([*lightsweep.__all__, "__version__"])
+
+
 @pytest.mark.parametrize("name", lightsweep.__all__)
 def test_every_member_is_there(name):
     assert getattr(lightsweep, name) is not None

@@ -65,6 +65,10 @@ _LAZY = {
 }
 
 
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module("lightsweep.api"), name)

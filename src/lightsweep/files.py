@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ESTALE)
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ESTALE)
+"""Those by which a disk takes no more."""
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
@@ -38,7 +39,7 @@ def storage_error(error: BaseException | None, folder: Path) -> OSError | None:
     while error is not None:
         if isinstance(error, OSError):
             named = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(folder)
-            if named or (error.filename is None and error.errno in _STORAGE):
+            if named or (error.filename is None and error.errno in DISK_ERRORS):
                 return error
         error = error.__cause__ or error.__context__
     return None

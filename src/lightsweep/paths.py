@@ -44,7 +44,8 @@ def new_run() -> Path:
 def data_dir(root: str) -> Path:
     """The folder of the data: as it is named from the present folder; where there is none, within the project."""
     here, project = Path(root), home() / root
-    return project if not here.is_dir() and project.is_dir() else here
+    is_code = project.is_relative_to(PACKAGE)  # an installed package's `data` holds modules
+    return project if not here.is_dir() and project.is_dir() and not is_code else here
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ def main(cfg):
     if cfg.fail == "kill" and not pathlib.Path(cfg.token).exists():
         pathlib.Path(cfg.token).touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    if cfg.fail == "full" and pathlib.Path(cfg.token).exists():
+        raise OSError(28, "No space left on device")
     if cfg.fail == "kill always":
         os.kill(os.getpid(), signal.SIGKILL)
     if cfg.fail == "interrupt" and not pathlib.Path(cfg.token).exists():

@@ -107,6 +107,23 @@ def test_files_that_cannot_be_written_are_one_line_that_says_how_to_go_on(errno,
     assert ended_by(error) == (4, f"error: {what}; {way}\n")
 
 
+def test_a_full_disk_ends_the_sweep_and_costs_no_trial(app, study_of):
+    sweep = (*SPACE, "hydra.sweeper.n_trials=4", "fail=full")
+    full = app.folder / "token"
+    full.touch()
+
+    done = app.sweep(*sweep, code=4)
+
+    assert done.stderr.endswith(
+        f"error: {app.sweep_dir} or its study can no longer be written: No space left on device; once that is mended, "
+        f"to go on: the same command with hydra.sweep.dir={app.sweep_dir}\n"
+    )
+    assert marks.count(study_of(app.sweep_dir).trials).counted == 0
+    full.unlink()
+    app.sweep(*sweep)
+    assert marks.count(study_of(app.sweep_dir).trials).complete == 4
+
+
 def test_files_that_cannot_be_written_at_the_end_do_not_hide_why_it_is_the_end(caplog):
     def close(end):
         assert isinstance(end, KeyboardInterrupt)

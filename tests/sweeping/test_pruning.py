@@ -140,8 +140,33 @@ def test_a_trial_that_was_pruned_at_its_first_step_is_pruned_whatever_its_task_r
     assert (outcome.state, outcome.reason) == (optuna.trial.TrialState.PRUNED, "pruned at step 0")
 
 
+def after(epoch, step=5, max_epochs=3, max_steps=-1):
+    return SimpleNamespace(is_global_zero=True, world_size=1, current_epoch=epoch, global_step=step,
+                           max_epochs=max_epochs, max_steps=max_steps, should_stop=False)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("trainer", "every", "pruned"),
+    [
+        (after(epoch=1), "epoch", True),
+        (after(epoch=2), "epoch", False),
+        (after(epoch=2), 1, True),
+        (after(epoch=9, max_epochs=-1), "epoch", True),
+        (after(epoch=0, max_steps=5), 1, False),
+        (after(epoch=0, max_steps=6), 1, True),
+    ],
+)
+def test_a_trial_that_is_trained_to_its_end_is_not_pruned(trainer, every, pruned):
+    trial, callback = optuna.create_study(pruner=AtOnce()).ask(), PruningCallback("val/value", every)
+    with running_trial(trial):
+        callback.report(trainer, 0.5, 5)
+
+    assert (callback.pruned, trainer.should_stop) == (pruned, pruned)
+    assert trial.storage.get_trial(trial._trial_id).intermediate_values == {5: 0.5}
+
+
 def test_a_step_is_reported_once():
-    trial, trainer = optuna.create_study(pruner=Never()).ask(), SimpleNamespace(is_global_zero=True, world_size=1)
+    trial, trainer = optuna.create_study(pruner=Never()).ask(), after(epoch=0)
     callback = PruningCallback("val/value")
     with running_trial(trial):
         for step, value in ((0, 0.5), (0, 0.25), (1, 0.125)):

@@ -28,7 +28,12 @@ class NoMore:
     """What a task function returns of which nothing is wanted: of jobs that have not started there is nothing either.
 
     A launcher may drop them; one that does not know it starts them for nothing.
+
+    Args:
+        failure: why, where the disk is full: it is to be told once all jobs have ended.
     """
+
+    failure: OSError | None = None
 
 
 def run_job(task_function: TaskFunction, config: DictConfig, callbacks: Callbacks) -> JobReturn:

@@ -24,7 +24,14 @@ from lightsweep.sweeping.storage import local_file
 from lightsweep.sweeping.study import study_storage
 from lightsweep.sweeping.task_run import TaskRun, logging_restored, write_error
 from lightsweep.sweeping.trial import KilledTrial, running_trial
-from lightsweep.sweeping.trial_outcome import TrialOutcome, failure, outcome_of_error, outcome_of_return, text_of
+from lightsweep.sweeping.trial_outcome import (
+    TrialOutcome,
+    failure,
+    outcome_of_error,
+    outcome_of_full_disk,
+    outcome_of_return,
+    text_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +56,12 @@ class TrialJob:
             trial = claim(self.plan)
             if trial is None:
                 return NoMore()
-            self._run(trial)
+            failure = self._run(trial)
+            if failure is not None:
+                return NoMore(failure)
         return None
 
-    def _run(self, trial: Trial) -> None:
+    def _run(self, trial: Trial) -> OSError | None:
         before = children()
         with logging_restored():
             try:
@@ -68,6 +77,7 @@ class TrialJob:
                 self._tell(trial, outcome)
         if outcome.state is TrialState.FAIL:
             end_children(before)
+        return outcome.failure
 
     def _outcome(self, trial: Trial) -> TrialOutcome:
         """Draw, compose, run and judge; whatever goes wrong on the way is the trial's failure."""
@@ -75,10 +85,13 @@ class TrialJob:
             overrides = self._draw(trial)
             config, folder = self.task.compose(overrides, trial.number)
         except Exception as error:
-            return replace(outcome_of_error(error), recurs=not isinstance(error, OSError))
+            full = outcome_of_full_disk(error, self.plan.folder)
+            return full or replace(outcome_of_error(error), recurs=not isinstance(error, OSError))
         trial.set_user_attr(marks.FOLDER, str(folder))
         with running_trial(trial, _killed(trial, self.plan)), beating(self.plan, partial(_sign_of_life, trial)):
             returned = self.task.run(config, overrides, trial.number)
+        if (full := outcome_of_full_disk(returned._return_value, folder)) is not None:
+            return full
         pruned_at = trial.storage.get_trial(trial._trial_id).user_attrs.get(marks.PRUNED_AT)
         outcome = outcome_of_return(returned, len(self.plan.directions), pruned_at)
         if outcome.state is TrialState.FAIL:

@@ -157,8 +157,8 @@ class Picture:
 
     def _table(self, running: Sequence[FrozenTrial], slots: dict[str, int | None] | None) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for name in ("slot", "trial", "time", "step", "value"):
-            table.add_column(name, no_wrap=True)
+        for name, width in (("slot", 10), ("trial", 5), ("time", 6), ("step", 4), ("value", 6)):
+            table.add_column(name, no_wrap=True, min_width=width)
         table.add_column("parameters", no_wrap=True, overflow="ellipsis")
         if slots is None:
             for trial in running:

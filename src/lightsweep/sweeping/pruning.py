@@ -62,7 +62,7 @@ class PruningCallback(Callback):
         if self._last_step is not None and step <= self._last_step:
             return
         self._last_step = step
-        prune = trainer.is_global_zero and self._ask_pruner(value, step)
+        prune = trainer.is_global_zero and self._ask_pruner(value, step, self._is_at_end(trainer))
         if trainer.world_size > 1:
             prune = trainer.strategy.broadcast(prune, src=0)
         if prune:
@@ -116,6 +116,13 @@ class PruningCallback(Callback):
         if self.every != "epoch" and self._follows_batches and self._is_due(trainer.global_step):
             self._report_metric(trainer, trainer.global_step)
 
+    def _is_at_end(self, trainer: Trainer) -> bool:
+        """Whether the run has made all its steps, or the last of its epochs."""
+        if trainer.max_steps > 0 and trainer.global_step >= trainer.max_steps:
+            return True
+        last_epoch = trainer.max_epochs is not None and 0 < trainer.max_epochs <= trainer.current_epoch + 1
+        return last_epoch and self.every == "epoch"
+
     @property
     def _follows_batches(self) -> bool:
         return self.monitor.startswith("train")
@@ -133,13 +140,16 @@ class PruningCallback(Callback):
             raise ConfigError(f"pruning monitors {self.monitor}, which nobody logs{hint}; logged: {', '.join(metrics)}")
         self.report(trainer, float(metrics[self.monitor]), step)
 
-    def _ask_pruner(self, value: float, step: int) -> bool:
-        """Tell the study the value; with several directions Optuna has no pruning, and nothing is told."""
+    def _ask_pruner(self, value: float, step: int, last: bool) -> bool:
+        """Tell the study the value; with several directions Optuna has no pruning, and nothing is told.
+
+        What is trained to its end is not pruned any more: nothing would be saved, and its value lost to the ranking.
+        """
         trial = current_trial()
         if trial is None or len(trial.study.directions) > 1:
             return False
         trial.report(value, step)
-        if not trial.should_prune():
+        if last or not trial.should_prune():
             return False
         trial.set_user_attr(marks.PRUNED_AT, step)
         return True

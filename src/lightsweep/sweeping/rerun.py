@@ -31,7 +31,7 @@ from lightsweep.sweeping.storage import lock_path
 from lightsweep.sweeping.study import study_storage
 from lightsweep.sweeping.task_run import TaskRun, logging_restored, write_error
 from lightsweep.sweeping.trial import running_again
-from lightsweep.sweeping.trial_outcome import TrialOutcome, outcome_of_error, outcome_of_return
+from lightsweep.sweeping.trial_outcome import TrialOutcome, outcome_of_error, outcome_of_full_disk, outcome_of_return
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,9 @@ class RerunJob:
             claimed = self._claim()
             if claimed is None:
                 return NoMore()
-            self._run(*claimed)
+            failure = self._run(*claimed)
+            if failure is not None:
+                return NoMore(failure)
         return None
 
     def _claim(self) -> tuple[Rerun, RerunResult] | None:
@@ -191,7 +193,7 @@ class RerunJob:
     def _is_abandoned(self, result: RerunResult) -> bool:
         return is_gone(Owner.from_attribute(result.owner), result.alive, self.plan)
 
-    def _run(self, rerun: Rerun, running: RerunResult) -> None:
+    def _run(self, rerun: Rerun, running: RerunResult) -> OSError | None:
         before = children()
         with logging_restored():
             try:
@@ -202,21 +204,26 @@ class RerunJob:
                 if outcome.from_outside:  # somebody's wish, and not what its settings do to a process
                     self._keep(rerun, replace(running, state="lost", reason=outcome.reason))
                     raise
-        if outcome.lost:
+        if outcome.failure is not None:
+            self._keep(rerun, replace(running, state="lost", reason=outcome.reason))
+        elif outcome.lost:
             self._lose(rerun, running, outcome.reason)
         else:
             self._keep(rerun, _ended(running, outcome, test))
         if outcome.state is not TrialState.COMPLETE:
             end_children(before)
+        return outcome.failure
 
     def _outcome(self, rerun: Rerun) -> tuple[TrialOutcome, dict[str, float]]:
         try:
             subdir = str(SweepPaths(self.plan.folder).rerun(rerun.trial, rerun.seed).relative_to(self.plan.folder))
             config, folder = self.task.compose(rerun.overrides, self.reruns.index(rerun), subdir)
         except Exception as error:
-            return outcome_of_error(error), {}
+            return outcome_of_full_disk(error, self.plan.folder) or outcome_of_error(error), {}
         with running_again():
             returned = self.task.run(config, rerun.overrides, None)
+        if (full := outcome_of_full_disk(returned._return_value, folder)) is not None:
+            return full, {}
         outcome = outcome_of_return(returned, 1, None)
         if outcome.state is not TrialState.COMPLETE:
             write_error(folder, returned)

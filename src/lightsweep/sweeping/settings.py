@@ -56,7 +56,10 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
     pruner = given.get("pruner") or None
     for kind, node in (("sampler", sampler), ("pruner", pruner)):
         if node is not None and not isinstance(node, Mapping):
-            raise ConfigError(f"`hydra.sweeper.{kind}` must be a mapping with a _target_ but got {node!r}")
+            raise ConfigError(
+                f"`hydra.sweeper.{kind}` must be a mapping with a _target_ but got {node!r}; "
+                f"one is chosen by name as hydra/sweeper/{kind}=NAME"
+            )
     _check_algorithms(sampler, pruner, space, directions)
     n_trials = _integer(given, "n_trials", 1, 20)
     timeout_s = _number(given, "timeout_s", 0.0)

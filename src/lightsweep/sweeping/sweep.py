@@ -24,6 +24,7 @@ from optuna.trial import TrialState
 
 from lightsweep.errors import Interrupted, SweepFailed
 from lightsweep.files import write_text
+from lightsweep.launching.run_job import NoMore
 from lightsweep.paths import SweepPaths
 from lightsweep.screen import draws
 from lightsweep.sweeping import marks
@@ -208,6 +209,7 @@ def _run_trials(study: optuna.Study, plan: Plan, crew: _Crew, job: TrialJob) -> 
             before = _counts(study)
             returns = crew.launch(launcher, wanted, index)
             index += len(returns)
+            _raise_if_disk_is_full(returns)
             if _counts(study).created == before.created:
                 _raise_first_error(returns)
                 return  # jobs found nothing to do
@@ -243,6 +245,7 @@ def _run_again(reruns: Sequence[Rerun], study: optuna.Study, plan: Plan, crew: _
             before, kept = len(missing), results_of(reruns, plan)
             returns = crew.launch(launcher, before, index)
             index += len(returns)
+            _raise_if_disk_is_full(returns)
             if results_of(reruns, plan) == kept:
                 _raise_first_error(returns)
             missing = unfinished(reruns, plan)
@@ -285,6 +288,12 @@ def _has_unclaimed(study: optuna.Study) -> bool:
     """Whether a trial has begun without an owner: soon it has one, or it is an orphan that is to be made up for."""
     running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
     return any(marks.OWNER not in trial.user_attrs for trial in running)
+
+
+def _raise_if_disk_is_full(returns: Sequence[JobReturn]) -> None:
+    for returned in returns:
+        if isinstance(returned._return_value, NoMore) and returned._return_value.failure is not None:
+            raise returned._return_value.failure
 
 
 def _raise_first_error(returns: Sequence[JobReturn]) -> None:

@@ -1,5 +1,6 @@
 """Running the application's task once inside a launcher's job: its own configuration, folder and command line."""
 
+import logging
 import os
 import traceback
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ from lightsweep.sweeping.composer import Composer
 from lightsweep.sweeping.config_keys import hydra_overrides
 from lightsweep.sweeping.isolation import Command, isolated_task
 from lightsweep.sweeping.trial_outcome import text_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -127,4 +130,7 @@ def write_error(folder: Path, returned: JobReturn) -> None:
     error = returned._return_value
     if isinstance(error, Exception) and os.path.isdir(folder):
         text = text_of(error) if isinstance(error, LightsweepError) else "".join(traceback.format_exception(error))
-        write_text(SweepPaths.error(folder), text_of(text) + "\n")
+        try:
+            write_text(SweepPaths.error(folder), text_of(text) + "\n")
+        except OSError as full:  # the study is to hear of the trial all the same
+            log.warning(f"{SweepPaths.error(folder)} is not written: {full.strerror}")

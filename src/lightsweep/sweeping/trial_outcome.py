@@ -6,6 +6,7 @@ Optuna would leave a trial running that returned a text, and would take infinity
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -13,6 +14,7 @@ from optuna import TrialPruned
 from optuna.trial import TrialState
 
 from lightsweep.errors import RankDied, signal_of
+from lightsweep.files import DISK_ERRORS, storage_error
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class TrialOutcome:
         from_outside: the trial was stopped by someone else, and does not count.
         lost: one of its processes was killed; it does not count either, unless its settings lose one each time.
         recurs: the same settings would fail again.
+        failure: of a trial that a full disk stopped from outside; the sweep ends by it.
     """
 
     state: TrialState
@@ -34,6 +37,16 @@ class TrialOutcome:
     from_outside: bool = False
     lost: bool = False
     recurs: bool = False
+    failure: OSError | None = None
+
+
+def outcome_of_full_disk(error: Any, folder: Path) -> TrialOutcome | None:
+    """That of a trial, or of what a task has returned, which was stopped by a disk that takes no more; else None."""
+    cause = storage_error(error, folder) if isinstance(error, BaseException) else None
+    if cause is None or cause.errno not in DISK_ERRORS:
+        return None
+    reason = f"{folder} can no longer be written: {cause.strerror}"
+    return TrialOutcome(TrialState.FAIL, reason=reason, from_outside=True, failure=cause)
 
 
 def outcome_of_return(returned: JobReturn, num_directions: int, pruned_at: int | None) -> TrialOutcome:
