@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 PROGRAM = """
-import json, os, pathlib, signal, sys, time
+import atexit, json, os, pathlib, signal, sys, time
 import hydra
 
 @hydra.main(version_base="1.3", config_path=None)
@@ -28,6 +28,8 @@ def main(cfg):
         server = pathlib.Path(f"/proc/{os.getppid()}/stat").read_text()
         os.kill(int(server.rpartition(")")[2].split()[1]), signal.SIGINT)
         time.sleep(60)
+    if cfg.number == 16:
+        atexit.register(os.kill, os.getpid(), signal.SIGINT)
     return cfg.number
 
 if __name__ == "__main__":
@@ -102,6 +104,12 @@ def test_an_interrupted_grid_says_what_has_not_run_and_that_it_would_start_anew(
     assert ended.returncode == -signal.SIGINT
     told = "2 of these 3 jobs have not run to their end; the same command starts again with the first"
     assert ended.stdout.splitlines()[-1].endswith(told)
+
+
+def test_an_interruption_does_not_cut_off_the_end_of_a_job_that_is_done(program: Program) -> None:
+    ended = program.run("+number=16,1", "hydra.launcher.num_workers=1")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [job["number"] for job in program.seen()] == [1, 16]
 
 
 @pytest.mark.parametrize(

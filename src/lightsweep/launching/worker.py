@@ -35,7 +35,9 @@ def work(fork: "Fork") -> None:
     order: WorkOrder = pickle.loads(connection.recv_bytes())
     threading.Thread(target=_end_with_launcher, args=(connection,), daemon=True, name="launcher-watch").start()
     take_over(order)
-    connection.send_bytes(run_packed(order.function, order.args))
+    answer = run_packed(order.function, order.args, _last_words)
+    _ignore_interruptions()
+    connection.send_bytes(answer)
 
 
 def take_over(order: WorkOrder) -> None:
@@ -51,6 +53,16 @@ def take_over(order: WorkOrder) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:  # OMP variables come too late for a library that is loaded
         torch.set_num_threads(order.num_threads)
+
+
+def _ignore_interruptions() -> None:
+    """A job that has ended goes on to its process's end: a Ctrl-C that is passed on now would only cut that off."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _last_words(error: BaseException) -> bytes:
+    _ignore_interruptions()
+    return _packed_error(error)
 
 
 def _packed_error(error: BaseException) -> bytes:
