@@ -67,6 +67,15 @@ def test_counts_best_and_slots_are_drawn(picture, study):
     assert lines[4].split() == ["cpu", "slot", "1", "–"]
 
 
+def test_a_narrow_terminal_cuts_the_parameters_and_no_number(picture, monkeypatch):
+    monkeypatch.setattr("lightsweep.sweeping.live_view.shown_parameters", lambda *_: "optimizer.lr=0.1 " * 9)
+    lines = drawn(picture, {"cpu slot 0": os.getpid()}, width=80)
+    assert lines[2].split() == ["slot", "trial", "time", "step", "value", "parameters"]
+    assert lines[3].startswith("cpu slot 0  3 ")
+    assert " 0.75 " in lines[3]
+    assert lines[3].endswith("…")
+
+
 def test_running_trials_are_drawn_where_the_launcher_tells_no_slots(picture):
     lines = drawn(picture, None)
     assert str(os.getpid()) in lines[3]

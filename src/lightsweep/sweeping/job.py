@@ -56,9 +56,9 @@ class TrialJob:
             trial = claim(self.plan)
             if trial is None:
                 return NoMore()
-            failure = self._run(trial)
-            if failure is not None:
-                return NoMore(failure)
+            full = self._run(trial)
+            if full is not None:
+                return NoMore(full)
         return None
 
     def _run(self, trial: Trial) -> OSError | None:

@@ -157,9 +157,9 @@ class Picture:
 
     def _table(self, running: Sequence[FrozenTrial], slots: dict[str, int | None] | None) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for name, width in (("slot", 10), ("trial", 5), ("time", 6), ("step", 4), ("value", 6)):
-            table.add_column(name, no_wrap=True, min_width=width)
-        table.add_column("parameters", no_wrap=True, overflow="ellipsis")
+        for name in ("slot", "trial", "time", "step", "value"):
+            table.add_column(name, no_wrap=True)
+        table.add_column("parameters")  # rich narrows the columns that may wrap; this one's cells do not
         if slots is None:
             for trial in running:
                 table.add_row(_place(trial), *self._cells(trial))
@@ -169,11 +169,12 @@ class Picture:
             table.add_row(name, *(self._cells(by_pid[pid]) if pid in by_pid else ["–"]))
         return table
 
-    def _cells(self, trial: FrozenTrial) -> list[str]:
+    def _cells(self, trial: FrozenTrial) -> list[str | Text]:
         """Number, time since its start, the last step that it reported and its value there, parameters."""
         step, value = max(trial.intermediate_values.items(), default=("–", None))
         shown = "–" if value is None else f"{value:.4g}"
-        return [str(trial.number), clock(elapsed_s(trial)), str(step), shown, shown_parameters(trial, self._plan)]
+        parameters = Text(shown_parameters(trial, self._plan), no_wrap=True, overflow="ellipsis")
+        return [str(trial.number), clock(elapsed_s(trial)), str(step), shown, parameters]
 
 
 @dataclass

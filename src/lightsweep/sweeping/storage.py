@@ -2,6 +2,7 @@
 
 import functools
 import json
+import logging
 import os
 import re
 import sqlite3
@@ -21,6 +22,8 @@ from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.patient_storage import PATIENCE_S, PatientStorage, waited_for
 from lightsweep.sweeping.server import open_server
 from lightsweep.sweeping.warm_journal import open_journal
+
+log = logging.getLogger(__name__)
 
 SQLITE_TIMEOUT_S = 60
 _IN_ENVIRONMENT = "in_environment"
@@ -182,7 +185,10 @@ def fold_log(spec: StorageSpec) -> None:
     file = local_file(spec)
     if file is not None and isinstance(spec, str) and spec.startswith("sqlite:///"):
         with closing(sqlite3.connect(file, timeout=SQLITE_TIMEOUT_S)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            try:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            except sqlite3.OperationalError as error:  # a full disk: nothing is lost, and no reason to end otherwise
+                log.warning(f"{file} is to be copied with the -wal beside it: {error}")
 
 
 def _has_tables(path: Path) -> bool:

@@ -262,9 +262,10 @@ def _closed_by(close: Callable[[BaseException | None], None]) -> Iterator[None]:
         try:
             close(end)
         except Exception as error:
-            if not isinstance(error, OSError) and not is_connection_loss(error):
+            is_away = is_connection_loss(error)
+            if not is_away and not isinstance(error, OSError):
                 raise
-            why = error if isinstance(error, OSError) else "its server does not answer"
+            why = "its server does not answer" if is_away else error
             log.warning(f"the files about the trials are not as new as the study: {why}")
         raise
     close(None)
