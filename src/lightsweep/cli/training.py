@@ -9,11 +9,13 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import env_override
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -21,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep import paths
 from lightsweep.cli.ending import ended_by, ended_by_error
+from lightsweep.cli.grid import RESUMES, is_multirun, refuse_multirun, resuming_command, resuming_words
 from lightsweep.config.check import check
 from lightsweep.config.command_words import command_words
 from lightsweep.config.hydra_patches import prepare_hydra
@@ -28,6 +31,7 @@ from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError, raised_in
 from lightsweep.holding import is_held
 from lightsweep.imports import quiet_imports
+from lightsweep.launching.run_job import AGAIN
 from lightsweep.sweeping.trial import killed_trial, within_sweep, within_trial
 
 GOES_ON = "LIGHTSWEEP_GOES_ON"
@@ -54,13 +58,17 @@ def train() -> None:
                 if isinstance(error, Interrupted):  # ends all runs, not this one alone
                     if within_sweep():  # which says how it goes on
                         sys.exit(error.exit_code)
+                    error.hint = _hint_of_multirun(words)
                     ended_by_error(error)
                 raise
             failures.append(error)  # Hydra would print a line of its own about it
             return None
 
+    setattr(task, AGAIN, partial(resuming_command, words))
+
     def command() -> None:
-        if any(argument.startswith("resume=") for argument in sys.argv[1:]):
+        resumes = any(word.startswith("resume=") for word in words)
+        if resumes and not is_multirun(words):
             _resume()
         elif topics := [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("info=")]:
             from lightsweep.cli.info import print_info
@@ -71,7 +79,7 @@ def train() -> None:
 
             print_findings(sys.argv[2:])
         else:
-            sys.argv[1:] = command_words(sys.argv[1:])
+            sys.argv[1:] = command_words(resuming_words(words) if resumes else words)
             try:
                 _compose_for(task)
             except MissingConfigException:  # an OSError too, but `explain` has a better word for it
@@ -94,6 +102,13 @@ def _compose_for(task: Callable[[DictConfig], Any]) -> None:
     if any(argument.startswith("--experimental-rerun") for argument in sys.argv[1:]):
         raise ConfigError("`--experimental-rerun` would unpickle a file, which can run anything: use resume=<folder>")
     hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
+
+
+def _hint_of_multirun(words: Sequence[str]) -> str:
+    """How the multirun of the present run goes on; empty where a launcher waits for its jobs, and tells it itself."""
+    launcher, sweep = HydraConfig.get().launcher, HydraConfig.get().sweep
+    is_waited_for = not launcher._target_.endswith(".BasicLauncher")
+    return "" if is_waited_for else f"; to go on: {resuming_command(words, sweep.dir)}"
 
 
 def run(cfg: DictConfig, words: Sequence[str] = ()) -> Any:
@@ -136,7 +151,7 @@ def _refuse_search(words: Sequence[str]) -> None:
 
 
 def _goes_on(folder: Path) -> bool:
-    """Whether the run goes on from a checkpoint: its own where its job was lost and started again, or its trial's.
+    """Whether the run goes on from a checkpoint: its own where its job or multirun is started again, or its trial's.
 
     A trial that was killed is run again under another number, and so in another folder; what is seen of the first one's
     is copied.
@@ -146,11 +161,10 @@ def _goes_on(folder: Path) -> bool:
     before = killed_trial()
     if before is not None and paths.RunPaths(before.folder).last.is_file():
         shutil.copytree(before.folder, folder, dirs_exist_ok=True, ignore=paths.RunPaths.not_carried)
-    lost = before is not None or (not within_trial() and os.environ.get(ATTEMPT, "0") != "0")
-    goes_on = GOES_ON in os.environ or (lost and paths.RunPaths(folder).last.is_file())
-    if goes_on:
-        os.environ[GOES_ON] = "1"
-    return goes_on
+    started_again = not within_trial() and os.environ.get(ATTEMPT, "0") != "0"
+    given_again = not within_sweep() and RESUMES in os.environ
+    lost = before is not None or started_again or given_again
+    return GOES_ON in os.environ or (lost and paths.RunPaths(folder).last.is_file())
 
 
 def _train_in(cfg: DictConfig, folder: Path, resume: bool) -> Any:
@@ -165,7 +179,8 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool) -> Any:
 
         cfg.test = False  # what a sweep ranks never sees the test set
         callbacks.append(OwnTrial(cfg.objectives, cfg.monitor))
-    result = train_run(cfg, folder, resume, callbacks)
+    with env_override({GOES_ON: "1"} if resume else {}):
+        result = train_run(cfg, folder, resume, callbacks)
     augmented = [key for key in ("shift", "rotate", "zoom", "transforms") if cfg.data.get(key)]
     alone = not HydraConfig.initialized() or HydraConfig.get().mode == RunMode.RUN
     print_summary(result, cfg.data.get("loader", "device"), augmented, alone)
@@ -183,6 +198,7 @@ def _resume() -> None:
         else:
             changes.append(argument)
     found = newest_unfinished(Path("outputs")) if folder == "last" else Path(str(folder))
+    refuse_multirun(found)
     cfg = read_config(paths.RunPaths(found), changes)
     _train_in(cfg, found, resume=True)
 

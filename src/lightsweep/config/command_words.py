@@ -7,7 +7,7 @@ from lightsweep.config.aliases import LAUNCHERS, expand_aliases
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.config.renamed import renew_words
 
-_MULTIRUN = ("-m", "--multirun")
+MULTIRUN = ("-m", "--multirun")
 
 
 def command_words(arguments: Sequence[str]) -> list[str]:
@@ -20,7 +20,7 @@ def command_words(arguments: Sequence[str]) -> list[str]:
         ConfigError: see `expand_experiment` and `expand_aliases`.
     """
     words = renew_words(expand_aliases(expand_experiment(arguments)))
-    return sorted(words, key=lambda word: word not in _MULTIRUN)  # elsewhere Hydra takes no overrides after it
+    return sorted(words, key=lambda word: word not in MULTIRUN)  # elsewhere Hydra takes no overrides after it
 
 
 def first_of_hydra(arguments: Sequence[str]) -> str | None:

@@ -20,7 +20,7 @@ from lightsweep.launching.hydra_jobs import (
 )
 from lightsweep.launching.job import Job
 from lightsweep.launching.outcome import JobDied, JobStopped, Outcome
-from lightsweep.launching.run_job import BARE
+from lightsweep.launching.run_job import AGAIN, BARE
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,9 @@ def launch(
     except (KeyboardInterrupt, SystemExit):
         if not getattr(task_function, BARE, False):  # a sweeper's own function: it tells how its sweep goes on
             left = f"{len(jobs) - len(ended)} of these {len(jobs)} jobs have not run to their end"
-            log.warning(f"{left}; the same command starts again with the first")
+            command = getattr(task_function, AGAIN, None)
+            hint = "the same command starts again with the first" if command is None else f"to go on: {command(folder)}"
+            log.warning(f"{left}; {hint}")
         raise
     return [job_return(outcome, given) for outcome, given in zip(outcomes, overrides, strict=True)]
 

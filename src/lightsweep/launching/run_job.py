@@ -21,6 +21,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 BARE = "runs_bare"
 """Attribute of a task function that does not look at its configuration, and whose JobReturn nobody looks at for one."""
+AGAIN = "goes_on_by"
+"""Attribute of a task function that goes on with a multirun: of the multirun's folder it makes the command to give."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""A multirun that goes on: its command again with `resume=<its folder>`; each run's folder says what is left of it.
+
+The command is said again, and not read from the folder, which may be a stranger's.
+"""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lightsweep.config.command_words import MULTIRUN
+from lightsweep.config.override_text import override_text
+from lightsweep.errors import RunFolderError
+from lightsweep.paths import SweepPaths
+
+RESUMES = "LIGHTSWEEP_RESUMES"
+"""Environment variable by which a multirun's jobs learn that their folders may hold runs that go on."""
+
+_RESUMES = f"+hydra.job.env_set.{RESUMES}="
+_OF_THE_FOLDER = ("resume=", "hydra.sweep.dir=", _RESUMES)
+
+
+def is_multirun(words: Sequence[str]) -> bool:
+    """Whether a command line asks for several runs."""
+    return any(word in MULTIRUN for word in words)
+
+
+def resuming_words(words: Sequence[str]) -> list[str]:
+    """The words of a multirun with `resume=<folder>` put as Hydra takes it; jobs have `RESUMES`, wherever they run.
+
+    Raises:
+        RunFolderError: the folder is no multirun's.
+    """
+    folder = Path([word for word in words if word.startswith("resume=")][-1].partition("=")[2])
+    if not SweepPaths(folder).multirun.is_file():
+        raise RunFolderError(f"{folder} is no multirun's folder: it has no {SweepPaths(folder).multirun.name}")
+    return [*_without_folder(words), f"hydra.sweep.dir={override_text(str(folder))}", f"{_RESUMES}'1'"]
+
+
+def resuming_command(words: Sequence[str], folder: Path | str) -> str:
+    """The command that goes on with a multirun.
+
+    Args:
+        words: those that it was started with, or goes on with now.
+        folder: the multirun's.
+    """
+    return shlex.join(["python", "train.py", *_without_folder(words), f"resume={Path(folder).absolute()}"])
+
+
+def refuse_multirun(folder: Path) -> None:
+    """Raise RunFolderError, with the command to give, where a folder is a multirun's and no run's."""
+    found = SweepPaths(folder).multirun
+    if not found.is_file():
+        return
+    try:
+        given: Any = yaml.safe_load(found.read_text(encoding="utf-8"))["hydra"]["overrides"]
+        words = [str(word) for word in [*given["task"], *given["hydra"]] if not str(word).startswith("hydra.mode=")]
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError):
+        words = ["…"]
+    command = resuming_command(["-m", *words], folder)
+    raise RunFolderError(f"{folder} is a multirun's folder, which goes on by its command: {command}")
+
+
+def _without_folder(words: Sequence[str]) -> list[str]:
+    return [word for word in words if not word.startswith(_OF_THE_FOLDER)]

@@ -1,0 +1,136 @@
+"""A stopped multirun goes on by its command with `resume=<folder>`: what is complete stays, the rest is trained."""
+
+import os
+import shlex
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from lightsweep import cli
+from lightsweep.cli.grid import RESUMES
+from lightsweep.launching.hydra_launch import launch
+from lightsweep.launching.run_job import AGAIN
+from lightsweep.paths import RunPaths, SweepPaths
+
+SEEDS = (0, 1, 2)
+GRID = ("-m", "model=softmax_regression", "trainer.max_epochs=3", "trainer.limit_train_batches=3",
+        "trainer.accelerator=cpu", "logger=none", "seed=0,1,2")  # fmt: skip
+
+
+def weights(folder):
+    return torch.load(RunPaths(folder).last, weights_only=True)["state_dict"]
+
+
+@pytest.fixture
+def interrupted_in(monkeypatch):
+    """Sends a signal at a validation, counted over all runs of this process."""
+    from lightsweep.models import SoftmaxRegression
+
+    step, seen = SoftmaxRegression.validation_step, []
+
+    def interrupt(at, number=signal.SIGINT):
+        def validation_step(self, *args):
+            seen.append(1)
+            if len(seen) == at:
+                os.kill(os.getpid(), number)
+            return step(self, *args)
+
+        monkeypatch.setattr(SoftmaxRegression, "validation_step", validation_step)
+
+    return interrupt
+
+
+def test_a_stopped_grid_goes_on_with_what_is_left_and_ends_as_if_never_stopped(command, data, interrupted_in):
+    assert command(cli.train, *GRID, *data, "hydra.sweep.dir=whole").code == 0
+    interrupted_in(5)  # the second run's second epoch
+
+    stopped = command(cli.train, *GRID, *data, "hydra.sweep.dir='a grid=1'")
+
+    assert stopped.code == 130
+    line, told = stopped.err.rstrip("\n").split("; to go on: ")
+    assert line == "error: interrupted by signal 2"
+    python, program, *words = shlex.split(told)
+    assert (python, program, words) == ("python", "train.py", [*GRID, *data, f"resume={Path('a grid=1').absolute()}"])
+    grid = Path("a grid=1")
+    assert sorted(path.name for path in grid.iterdir() if path.is_dir()) == ["0", "1"]
+    first = RunPaths(grid / "0").last.read_bytes(), RunPaths(grid / "0").metrics.read_bytes()
+
+    gone_on = command(cli.train, *words)
+
+    assert (gone_on.code, gone_on.err) == (0, "")
+    assert (RunPaths(grid / "0").last.read_bytes(), RunPaths(grid / "0").metrics.read_bytes()) == first
+    assert gone_on.out.count("epoch 1/3") == 1, "only the third run begins anew"
+    for seed in SEEDS:
+        expected = weights(Path("whole") / str(seed))
+        assert all(torch.equal(value, expected[name]) for name, value in weights(grid / str(seed)).items())
+    assert RESUMES not in os.environ
+
+
+def test_the_command_of_a_grid_that_goes_on_is_the_same_at_the_next_interruption(command, data, interrupted_in):
+    interrupted_in(2)
+    stopped = command(cli.train, *GRID, *data, "hydra.sweep.dir=grid")
+    interrupted_in(4)
+
+    again = command(cli.train, *shlex.split(stopped.err.partition("to go on: ")[2])[2:])
+
+    assert again.err == stopped.err
+
+
+def test_a_grid_that_goes_on_by_other_settings_leaves_the_runs_as_they_are(command, data):
+    command(cli.train, *GRID, *data, "hydra.sweep.dir=grid", "seed=0,1")
+    before = RunPaths(Path("grid/0")).last.read_bytes()
+
+    ended = command(cli.train, *GRID, *data, "optimizer.lr=0.5,0.7", "seed=0", "resume=grid")
+
+    assert ended.code == 2
+    assert "`optimizer.lr` cannot change from 0.01 to 0.5 where a run goes on" in ended.err
+    assert RunPaths(Path("grid/0")).last.read_bytes() == before
+
+
+def test_a_folder_that_is_no_multiruns_is_refused(command):
+    Path("grid").mkdir()
+
+    assert command(cli.train, *GRID, "resume=grid").line == (
+        "error: grid is no multirun's folder: it has no multirun.yaml"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "hydra:\n  overrides:\n    task: [seed=0]\n    hydra: [hydra.mode=MULTIRUN, hydra.sweep.dir=x]\n",
+            "-m seed=0",
+        ),
+        ("hydra: [", "-m …"),
+        ("hydra: 3", "-m …"),
+    ],
+)
+def test_without_m_a_multiruns_folder_is_answered_with_its_command(command, text, words):
+    Path("grid").mkdir()
+    SweepPaths(Path("grid")).multirun.write_text(text)
+
+    line = command(cli.train, "resume=grid").line
+
+    told = "error: grid is a multirun's folder, which goes on by its command: python train.py"
+    assert shlex.split(line.removeprefix(told)) == [*words.split(), f"resume={Path('grid').absolute()}"]
+
+
+def test_a_launcher_tells_how_a_grid_goes_on_whose_jobs_it_had_to_stop(tmp_path, caplog):
+    def task(_cfg):
+        """Never called."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    setattr(task, AGAIN, lambda folder: f"command of {folder}")
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}, "hydra_logging": None, "verbose": False,
+                                         "job": {"env_copy": []}}})  # fmt: skip
+
+    with pytest.raises(KeyboardInterrupt):
+        launch(None, task, config, [["seed=0"], ["seed=1"]], 0, stop)
+
+    assert caplog.messages == [f"2 of these 2 jobs have not run to their end; to go on: command of {tmp_path}"]
