@@ -73,6 +73,8 @@ def ended_by_error(error: Exception) -> NoReturn:
     """End the process as an exception of a run says; a bug keeps its traceback."""
     if not isinstance(error, LightsweepError):
         raise error
+    if isinstance(error, Interrupted) and os.environ.get("LOCAL_RANK", "0") != "0":  # the first process says it for all
+        sys.exit(error.exit_code)
     leave(str(error), error.exit_code)
 
 

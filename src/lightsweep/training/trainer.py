@@ -110,5 +110,7 @@ def silence_lightning() -> None:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message="The `srun` command is available")
+    # its successor would give all processes the first one's buffers when they start
+    warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
     # ours skips what was trained on
     warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch ended")
