@@ -131,6 +131,6 @@ def test_a_launcher_tells_how_a_grid_goes_on_whose_jobs_it_had_to_stop(tmp_path,
                                          "job": {"env_copy": []}}})  # fmt: skip
 
     with pytest.raises(KeyboardInterrupt):
-        launch(None, task, config, [["seed=0"], ["seed=1"]], 0, stop)
+        launch(None, task, config, [["seed=0"], ["seed=1"]], 0, stop, False)
 
     assert caplog.messages == [f"2 of these 2 jobs have not run to their end; to go on: command of {tmp_path}"]

@@ -38,6 +38,8 @@ def test_a_job_that_fails_is_told_and_one_that_dies_is_started_again(name, progr
     assert ended.returncode == 1
     assert "ValueError: thirteen" in ended.stderr
     assert "it is started again" in ended.stdout
+    done = [line.partition("job ")[2] for line in ended.stdout.splitlines() if " is done" in line]
+    assert sorted(done) == ["0 is done : +number=12", "2 is done : +number=14"]
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)

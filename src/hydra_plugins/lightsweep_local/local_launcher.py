@@ -91,4 +91,6 @@ class LocalLauncher(Launcher):
             return Pool(slots, self.preload, self.grace_s, see, says_no_more).run(jobs)
 
         devices_per_job(self.settings.devices_per_job, self.config, job_overrides)
-        return launch(self.hydra_context, self.task_function, self.config, job_overrides, initial_job_idx, run)
+        return launch(
+            self.hydra_context, self.task_function, self.config, job_overrides, initial_job_idx, run, elsewhere=False
+        )

@@ -63,7 +63,9 @@ class RemoteLauncher(Launcher):
         def run(folder: Path, jobs: "list[Job]", tell: "Callable[[Job, Outcome], None]") -> "list[Outcome]":
             return run_remotely(jobs, self.carrier(folder), self.max_retries, self.grace_s, tell)
 
-        return launch(self.context, self.task_function, self.config, job_overrides, initial_job_idx, run)
+        return launch(
+            self.context, self.task_function, self.config, job_overrides, initial_job_idx, run, elsewhere=True
+        )
 
     @abstractmethod
     def check(self) -> None:

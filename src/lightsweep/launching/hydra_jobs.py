@@ -148,13 +148,19 @@ def says_no_more(outcome: Outcome) -> bool:
     return outcome.error is None and isinstance(outcome.value._return_value, NoMore)
 
 
-def log_failure(job: Job, outcome: Outcome) -> None:
-    """Say at once, in one line, that a job has raised; Hydra itself tells at the end, and of the first only."""
+def log_end(job: Job, outcome: Outcome, tells_success: bool) -> None:
+    """Say at once, in one line, that a job has raised; Hydra itself tells at the end, and of the first only.
+
+    Args:
+        tells_success: whether a job that is done is told too, as where nobody sees what it prints.
+    """
     if isinstance(outcome.error, JobDied | JobStopped):  # who noticed a death has told of it
         return
     error = outcome.value._return_value if outcome.error is None else pack_error(outcome.error)
     if isinstance(error, PackedError):
         log.error(f"job {job.number} failed: {error.summary.splitlines()[0]}")
+    elif tells_success:
+        log.info(f"job {job.number} is done : {job.label}")
 
 
 def single_run_argv(argv: Sequence[str], overrides: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from lightsweep.launching.hydra_jobs import (
     hydra_errors,
     hydra_jobs,
     job_return,
-    log_failure,
+    log_end,
 )
 from lightsweep.launching.job import Job
 from lightsweep.launching.outcome import JobDied, JobStopped, Outcome
@@ -32,12 +32,14 @@ def launch(
     overrides: Sequence[Sequence[str]],
     first: int,
     run: Callable[[Path, list[Job], Callable[[Job, Outcome], None]], list[Outcome]],
+    elsewhere: bool,
 ) -> list[JobReturn]:
     """Run Hydra's jobs; a job that fails or dies is a JobReturn of status FAILED, in its place.
 
     Args:
         first: number of the first job.
         run: runs the jobs, given the sweep's absolute folder, the jobs and what to call for each that has ended.
+        elsewhere: whether what the jobs print is not seen here.
 
     Raises:
         KeyboardInterrupt, SystemExit: a signal asked for an end; the jobs that ran have ended.
@@ -48,9 +50,10 @@ def launch(
     folder.mkdir(parents=True, exist_ok=True)
     app = HydraApp(context, task_function, config, Singleton.get_state())
     jobs, ended = hydra_jobs(app, overrides, first), set()
+    bare = getattr(task_function, BARE, False)  # a sweeper's own function: it tells how its sweep gets and goes on
 
     def tell(job: Job, outcome: Outcome) -> None:
-        log_failure(job, outcome)
+        log_end(job, outcome, elsewhere and not bare)
         if not isinstance(outcome.error, JobDied | JobStopped):
             ended.add(job.number)
 
@@ -58,7 +61,7 @@ def launch(
         with hydra_errors():
             outcomes = run(folder, jobs, tell)
     except (KeyboardInterrupt, SystemExit):
-        if not getattr(task_function, BARE, False):  # a sweeper's own function: it tells how its sweep goes on
+        if not bare:
             left = f"{len(jobs) - len(ended)} of these {len(jobs)} jobs have not run to their end"
             command = getattr(task_function, AGAIN, None)
             hint = "the same command starts again with the first" if command is None else f"to go on: {command(folder)}"
