@@ -5,19 +5,26 @@ from itertools import pairwise
 from typing import Any
 
 from markdown_it import MarkdownIt
-from mkdocs.structure.files import Files
+from mkdocs.structure.files import File
+from mkdocs.structure.nav import Navigation
 
 _MARK = "<!-- guides -->"
 _ELSEWHERE = {"index.md", "quickstart.md", "concepts.md", "article.md", "how-to.md"}
+_guides: list[File] = []
 
 
-def on_page_markdown(markdown: str, files: Files, **_: Any) -> str:
+def on_nav(nav: Navigation, **_: Any) -> None:
+    """Note the pages, in the order in which the site has them."""
+    _guides[:] = [page.file for page in nav.pages if "/" not in page.file.src_uri]
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put the table in the mark's place."""
     if _MARK not in markdown:
         return markdown
     rows = ["| page | |", "|---|---|"]
-    for file in sorted(files.documentation_pages(), key=lambda file: file.src_uri):
-        if "/" not in file.src_uri and file.src_uri not in _ELSEWHERE:
+    for file in _guides:
+        if file.src_uri not in _ELSEWHERE:
             title, sentence = _opening(file.content_string)
             rows.append(f"| [{title}]({file.src_uri}) | {sentence} |")
     return markdown.replace(_MARK, "\n".join(rows))
