@@ -9,8 +9,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from lightsweep import cli
+from lightsweep import Sweep, cli, sweep
 from lightsweep.cli.grid import RESUMES
+from lightsweep.errors import Interrupted, RunFolderError
 from lightsweep.launching.hydra_launch import launch
 from lightsweep.launching.run_job import AGAIN
 from lightsweep.paths import RunPaths, SweepPaths
@@ -88,6 +89,23 @@ def test_a_grid_that_goes_on_by_other_settings_leaves_the_runs_as_they_are(comma
     assert ended.code == 2
     assert "`optimizer.lr` cannot change from 0.01 to 0.5 where a run goes on" in ended.err
     assert RunPaths(Path("grid/0")).last.read_bytes() == before
+
+
+def test_from_python_a_signal_ends_the_whole_grid_and_the_same_call_goes_on(command, data, interrupted_in):
+    interrupted_in(1)
+
+    with pytest.raises(Interrupted, match=r"^interrupted by signal 2; to go on: the same call with 'resume=/.*/grid'$"):
+        sweep([*GRID[1:], *data, "hydra.sweep.dir=grid"])
+
+    assert [trial.status for trial in Sweep.read("grid").trials] == ["interrupted"]
+    found = sweep([*GRID[1:], *data, "resume=grid"])
+    assert [(trial.number, trial.status) for trial in found.trials] == [
+        (0, "completed"),
+        (1, "completed"),
+        (2, "completed"),
+    ]
+    with pytest.raises(RunFolderError, match=r"^nothing is no multirun's folder: it has no multirun\.yaml$"):
+        sweep([*GRID[1:], *data, "resume=nothing"])
 
 
 def test_a_folder_that_is_no_multiruns_is_refused(command):

@@ -20,13 +20,14 @@ from lightning.pytorch import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from lightsweep import paths, training
+from lightsweep.cli.grid import resuming_words
 from lightsweep.cli.training import run as run_task
 from lightsweep.config.command_words import command_words, first_of_hydra
 from lightsweep.config.compose import HYDRA, compose
 from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.override_text import override_text, texts
-from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.errors import ConfigError, Interrupted, RunFolderError, signal_of
 from lightsweep.imports import quiet_imports
 from lightsweep.process_state import alone, environment_kept, logging_kept
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
@@ -34,6 +35,7 @@ from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.losses import ranking
 from lightsweep.reporting.runs import find_runs, read_run
 from lightsweep.statistics import Estimate
+from lightsweep.sweeping.trial import within_sweep
 from lightsweep.training import Result, evaluate
 from lightsweep.training.clock import Clock, seconds_since_process_start
 
@@ -207,16 +209,36 @@ def sweep(overrides: Sequence[str]) -> Sweep:
 
     Raises:
         ConfigError: an override that does not fit, before any trial; or another thread trains.
+        RunFolderError: the folder of `resume=<folder>`, by which a stopped sweep goes on, is no sweep's.
         SweepFailed: more trials failed than the sweep allows.
+        Interrupted: a signal came; the message says how to go on.
     """
     quiet_imports()
     seconds_since_process_start()  # told once: to the first trial in this process it would be start-up
-    given = command_words(texts(overrides))
+    given = command_words(resuming_words(texts(overrides)))
     with alone(), _hydra() as hydra:
         cfg = hydra.compose_config("train", given, RunMode.MULTIRUN, with_log_configuration=False)
         folder = Path(str(cfg.hydra.sweep.dir)).absolute()
-        hydra.multirun("train", run_task, [*given, f"hydra.sweep.dir={override_text(str(folder))}"])
+        try:
+            hydra.multirun("train", _run, [*given, f"hydra.sweep.dir={override_text(str(folder))}"])
+        except (KeyboardInterrupt, SystemExit) as end:
+            number = signal_of(end)
+            if number is None:
+                raise
+            stopped = Interrupted(number)
+            stopped.hint = f"; to go on: the same call with 'resume={folder}'"
+            raise stopped from None
     return Sweep.read(folder)
+
+
+def _run(cfg: DictConfig) -> Any:
+    """One run; a signal ends all runs of a grid, where Hydra would keep an exception for later and start the next."""
+    try:
+        return run_task(cfg)
+    except Interrupted as error:
+        if within_sweep():  # which ends, and says how it goes on
+            raise
+        raise SystemExit(error.exit_code) from None
 
 
 @contextmanager

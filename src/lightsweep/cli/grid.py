@@ -33,7 +33,10 @@ def resuming_words(words: Sequence[str]) -> list[str]:
     Raises:
         RunFolderError: the folder is no multirun's.
     """
-    folder = Path([word for word in words if word.startswith("resume=")][-1].partition("=")[2])
+    given = [word.partition("=")[2] for word in words if word.startswith("resume=")]
+    if not given:
+        return list(words)
+    folder = Path(given[-1])
     if not SweepPaths(folder).multirun.is_file():
         raise RunFolderError(f"{folder} is no multirun's folder: it has no {SweepPaths(folder).multirun.name}")
     return [*_without_folder(words), f"hydra.sweep.dir={override_text(str(folder))}", f"{_RESUMES}'1'"]

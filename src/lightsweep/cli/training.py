@@ -67,8 +67,7 @@ def train() -> None:
     setattr(task, AGAIN, partial(resuming_command, words))
 
     def command() -> None:
-        resumes = any(word.startswith("resume=") for word in words)
-        if resumes and not is_multirun(words):
+        if any(word.startswith("resume=") for word in words) and not is_multirun(words):
             _resume()
         elif topics := [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("info=")]:
             from lightsweep.cli.info import print_info
@@ -79,7 +78,7 @@ def train() -> None:
 
             print_findings(sys.argv[2:])
         else:
-            sys.argv[1:] = command_words(resuming_words(words) if resumes else words)
+            sys.argv[1:] = command_words(resuming_words(words))
             try:
                 _compose_for(task)
             except MissingConfigException:  # an OSError too, but `explain` has a better word for it
