@@ -36,7 +36,12 @@ def run_program(command: Callable[[], Any]) -> NoReturn:
 def leave_at_once(code: int) -> NoReturn:
     """Write out what is buffered, and end this process."""
     logging.shutdown()
+    write_out()
+    os._exit(code)
+
+
+def write_out() -> None:
+    """Write out what is buffered."""
     for stream in filter(None, (sys.stdout, sys.stderr)):  # a process that was started without one has None
         with contextlib.suppress(OSError, ValueError):  # the reader may be gone, the stream may be closed
             stream.flush()
-    os._exit(code)

@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
 from lightsweep.errors import INTERRUPTING, ConfigError, Interrupted, LightsweepError, RemoteTraceback
+from lightsweep.exiting import write_out
+from lightsweep.output import CLOSED, end_when_closed, is_closed
 
 
 def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None) -> None:
@@ -31,8 +33,12 @@ def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 may not hinder a run
             stream.reconfigure(errors="backslashreplace")
+    end_when_closed()
     try:
-        command()
+        try:
+            command()
+        finally:
+            write_out()  # here, where it can be told that nobody reads it
     except BaseException as error:
         if came and not isinstance(error, SystemExit):
             ended_by_error(error if isinstance(error, Interrupted) else Interrupted(came[0]))
@@ -62,7 +68,8 @@ def _heed_signals(came: list[int]) -> None:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         came.append(number)
-        raise KeyboardInterrupt if number == signal.SIGINT else Interrupted(number)
+        # logging swallows all but the former
+        raise KeyboardInterrupt if number == signal.SIGINT or is_closed() else Interrupted(number)
 
     for number in INTERRUPTING:
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -75,6 +82,10 @@ def ended_by_error(error: Exception) -> NoReturn:
         raise error
     if isinstance(error, Interrupted) and os.environ.get("LOCAL_RANK", "0") != "0":  # the first process says it for all
         sys.exit(error.exit_code)
+    if isinstance(error, Interrupted) and is_closed():
+        if error.hint:
+            leave(f"nobody reads the output any more{error.hint}", CLOSED)
+        sys.exit(CLOSED)
     leave(str(error), error.exit_code)
 
 
