@@ -91,7 +91,7 @@ class Diverged(RunStopped):
 
 
 class StorageFailed(RunStopped):
-    """A run's or a sweep's folder can no longer be written: the disk is full, or it was deleted or made read-only."""
+    """A folder cannot be written, or not any more: the disk is full, or it was deleted or made read-only."""
 
     exit_code = 4
     status = "failed"

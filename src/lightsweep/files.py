@@ -6,9 +6,12 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from lightsweep.errors import StorageFailed
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ESTALE)
 """Those by which a disk takes no more."""
@@ -43,6 +46,18 @@ def storage_error(error: BaseException | None, folder: Path) -> OSError | None:
                 return error
         error = error.__cause__ or error.__context__
     return None
+
+
+@contextmanager
+def written_into(folder: Path) -> Iterator[None]:
+    """Raise StorageFailed, which is one line, where what is written within a block finds a disk that takes no more."""
+    try:
+        yield
+    except Exception as error:
+        cause = storage_error(error, folder)
+        if cause is None:
+            raise
+        raise StorageFailed(f"{folder} cannot be written: {cause.strerror}") from error
 
 
 def discard_parts(folder: Path) -> None:

@@ -7,7 +7,11 @@ import subprocess
 
 import pytest
 import torch
+from PIL import Image
 
+from lightsweep.cli import report
+from lightsweep.cli.exporting import export
+from lightsweep.cli.predicting import predict
 from lightsweep.errors import RunFolderError, StorageFailed
 from lightsweep.paths import RunPaths
 from lightsweep.training import train
@@ -70,6 +74,31 @@ def test_a_disk_that_is_full_when_the_run_begins_is_one_line(run, small_disk):
 
     with pytest.raises((StorageFailed, RunFolderError), match="No space left on device"):
         run(*CASE, folder=disk / "run")
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (report, ["{run}", "out={disk}"]),
+        (predict, ["run={run}", "out={disk}", "a.png"]),
+        (export, ["run={run}", "out={disk}/net.onnx"]),
+        (export, ["run={run}", "out={disk}/net.pt2"]),
+    ],
+)
+def test_a_full_disk_is_one_line_of_a_command_that_reads_runs(
+    run, command, digits, small_disk, tmp_path, function, words
+):
+    disk, _ = small_disk
+    run("model=softmax_regression", folder=tmp_path / "run")
+    Image.fromarray(digits[0][0]).save(tmp_path / "a.png")
+    (disk / "figures").mkdir()
+    with pytest.raises(OSError, match="No space left"):
+        (disk / "fill").write_bytes(bytes(2**20))
+
+    ended = command(function, *(word.format(run=tmp_path / "run", disk=disk) for word in words))
+
+    assert (ended.code, ended.line) == (4, f"error: {disk} cannot be written: No space left on device")
+    assert {path.name for path in disk.iterdir()} == {"figures", "fill"}
 
 
 def test_a_read_only_folder_is_one_line_before_anything_is_read(run, small_disk):

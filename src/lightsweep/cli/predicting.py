@@ -9,7 +9,7 @@ from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
 from lightsweep.cli.trained_run import KEYS, load_run, run_folder
 from lightsweep.errors import ConfigError, DataError
-from lightsweep.files import write_csv
+from lightsweep.files import write_csv, written_into
 from lightsweep.paths import PredictionPaths, RunPaths
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def _write(found: "Sequence[Prediction]", paths: PredictionPaths) -> None:
     from lightsweep.training.run import make_folder
 
     make_folder(paths.folder)
-    write_sheet(paths.sheet, found)
     rows = [(prediction.path, prediction.label, f"{prediction.probability:.6f}") for prediction in found]
-    write_csv(paths.table, [("file", "label", "probability"), *rows])
+    with written_into(paths.folder):
+        write_sheet(paths.sheet, found)
+        write_csv(paths.table, [("file", "label", "probability"), *rows])

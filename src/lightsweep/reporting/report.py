@@ -8,7 +8,7 @@ from typing import Any
 
 from lightsweep.config.check import nearest
 from lightsweep.errors import ConfigError
-from lightsweep.files import write_bytes, write_csv, write_text
+from lightsweep.files import write_bytes, write_csv, write_text, written_into
 from lightsweep.paths import ReportPaths
 from lightsweep.reporting import sections
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
@@ -50,6 +50,7 @@ def write_report(
     Raises:
         RunFolderError: a folder that is none, or no run.
         ConfigError: a metric that no run has, or a folder that cannot be written.
+        StorageFailed: the disk is full.
     """
     runs = find_runs(folders)
     groups = group_runs(runs)
@@ -77,8 +78,9 @@ def write_report(
         paths.figure("").parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"the report cannot be written into {paths.folder} ({error.strerror}); give out=") from None
-    _write(paths, title, lines, shown)
-    _write_tables(paths, runs, groups, metrics, found)
+    with written_into(paths.folder):
+        _write(paths, title, lines, shown)
+        _write_tables(paths, runs, groups, metrics, found)
     table = parts[0].tables.get("") if parts[0] is not None else None
     return Report(paths, "\n".join([*lines, *([table.markdown()] if table is not None else [])]))
 

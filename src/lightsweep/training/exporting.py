@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from lightsweep.data.datamodule import NoTestSet
 from lightsweep.errors import ConfigError, LightsweepError, RunFolderError
 from lightsweep.exported_file import refuse_file
+from lightsweep.files import written_into
 from lightsweep.training.build import build_data
 from lightsweep.training.trained import Trained
 
@@ -62,6 +63,7 @@ def export(trained: Trained, format: str, path: Path) -> Export:
         ConfigError: a format that is none, a file that is named as another format's or is a folder, packages that are
             missing, or a network that cannot be exported.
         RunFolderError: a run without a test set, or a file that cannot be written.
+        StorageFailed: the disk is full.
         ExportDiffers: an output differs by more than `LARGEST_DEVIATION`, or a class does.
     """
     refuse_file(format, path)
@@ -72,7 +74,8 @@ def export(trained: Trained, format: str, path: Path) -> Export:
     _begin(part, path)
     net = trained.net if trained.dtype == torch.float32 else copy.deepcopy(trained.net).float()
     try:
-        run = (_write_onnx if format == "onnx" else _write_program)(net, part, metadata(trained), trained)
+        with written_into(path.parent):
+            run = (_write_onnx if format == "onnx" else _write_program)(net, part, metadata(trained), trained)
         found = _compared(trained, net, run, path)
         os.replace(part, path)
     finally:
@@ -119,7 +122,9 @@ def _write_program(net: nn.Module, path: Path, properties: dict[str, str], train
     with _told(net, "torch_export"):
         program = torch.export.export(net, (_example(trained),), dynamic_shapes=({0: torch.export.Dim("batch")},))
     with warnings.catch_warnings(action="ignore"):
-        torch.export.save(program, path, extra_files={_METADATA: json.dumps(properties, ensure_ascii=False)})
+        archive = io.BytesIO()  # torch's own writer has no word for a full disk
+        torch.export.save(program, archive, extra_files={_METADATA: json.dumps(properties, ensure_ascii=False)})
+        path.write_bytes(archive.getvalue())
         return torch.export.load(path).module()
 
 
