@@ -151,4 +151,4 @@ def test_a_launcher_tells_how_a_grid_goes_on_whose_jobs_it_had_to_stop(tmp_path,
     with pytest.raises(KeyboardInterrupt):
         launch(None, task, config, [["seed=0"], ["seed=1"]], 0, stop, False)
 
-    assert caplog.messages == [f"2 of these 2 jobs have not run to their end; to go on: command of {tmp_path}"]
+    assert caplog.messages == [f"2 of 2 jobs did not run to the end; to go on: command of {tmp_path}"]

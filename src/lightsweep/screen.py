@@ -1,11 +1,18 @@
 """What a screen shows: numbers in a line, and where something that moves can be drawn."""
 
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
-def draws(console: Console) -> bool:
+def many(count: int, word: str) -> str:
+    """`1 run`, `2 runs`, `1,100 runs`."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def draws(console: "Console") -> bool:
     """Whether bars and tables can be drawn anew in place: on a terminal, or in a notebook with ipywidgets."""
     if console.is_jupyter:
         return find_spec("ipywidgets") is not None

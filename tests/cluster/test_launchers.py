@@ -129,7 +129,7 @@ def test_why_no_job_runs_is_told_once(commands, tmp_path, needs_package, caplog)
 
     assert [record.getMessage() for record in caplog.records] == [
         "Launching 2 jobs as SLURM job 7",
-        "2 jobs wait in SLURM's queue, none runs: PartitionConfig",
+        "2 jobs waiting in SLURM's queue, none runs: PartitionConfig",
     ]
 
 

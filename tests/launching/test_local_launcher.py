@@ -102,7 +102,7 @@ def test_a_killed_job_is_named_after_the_others_have_run(program: Program) -> No
 def test_an_interrupted_grid_says_what_has_not_run_and_that_it_would_start_anew(program: Program) -> None:
     ended = program.run("+number=1,15,2", "hydra.launcher.num_workers=1")
     assert ended.returncode == -signal.SIGINT
-    told = "2 of these 3 jobs have not run to their end; the same command starts again with the first"
+    told = "2 of 3 jobs did not run to the end; the same command starts again with the first"
     assert ended.stdout.splitlines()[-1].endswith(told)
 
 

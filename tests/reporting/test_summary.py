@@ -26,6 +26,12 @@ def test_the_summary_names_losses_accuracies_speed_and_place(capsys):
         assert words in shown
 
 
+def test_one_epoch_of_one_step_is_no_plural(capsys):
+    print_summary(Result("completed", 0, epochs=1, steps=1, seconds=1.0, seconds_by_part={"arithmetic": 1.0}))
+
+    assert "1 epoch, 1 step in 1.0 s" in capsys.readouterr().out
+
+
 def test_where_no_checkpoint_was_picked_none_is_called_the_best(capsys):
     metrics = {"train/loss": 0.5, "val/loss": 0.25, "test/loss": 0.3}
 

@@ -54,6 +54,13 @@ def test_summary_counts_and_names_the_folder(study, plan):
     assert len(lines) == 12
 
 
+def test_one_trial_is_no_plural(plan):
+    study = optuna.create_study()
+    study.tell(study.ask(), 1.0)
+    head = summary_lines(study, replace(plan, n_trials=1, directions=("minimize",)))[0]
+    assert head.startswith("study s: 1 of 1 trial finished (")
+
+
 @pytest.mark.parametrize(
     ("changes", "exhausted", "head"),
     [

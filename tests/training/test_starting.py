@@ -6,6 +6,7 @@ from lightning.pytorch import Trainer
 
 from lightsweep.errors import ConfigError
 from lightsweep.launching import machine
+from lightsweep.screen import many
 from lightsweep.training.starting import refuse_unstartable
 
 
@@ -22,7 +23,7 @@ def test_more_processes_than_a_cpu_can_hold_are_refused(monkeypatch, cores, most
     monkeypatch.setattr(machine, "count_cores", lambda: cores)
 
     refuse_unstartable(trainer(most), {})
-    text = rf"^`trainer\.devices` must be at most {most} processes on this machine's {cores} cores but got {most + 1}$"
+    text = rf"^`trainer\.devices` must be at most {most} processes on this machine's {many(cores, 'core')} but got {most + 1}$"
     with pytest.raises(ConfigError, match=text):
         refuse_unstartable(trainer(most + 1), {})
 

@@ -78,6 +78,7 @@ class LocalLauncher(Launcher):
         from lightsweep.launching import Pool, plan_slots
         from lightsweep.launching.hydra_jobs import devices_per_job, says_no_more
         from lightsweep.launching.hydra_launch import launch
+        from lightsweep.screen import many
 
         def run(_folder: Path, jobs: "list[Job]", tell: "Callable[[Job, Outcome], None]") -> "list[Outcome]":
             def see(event: "JobEvent") -> None:
@@ -87,7 +88,10 @@ class LocalLauncher(Launcher):
                     self.on_event(event)
 
             slots = plan_slots(self.settings, self.machine, len(jobs))
-            log.info(f"Launching {len(jobs)} jobs in {len(slots)} slots, {slots[0].num_threads} threads each")
+            log.info(
+                f"Launching {many(len(jobs), 'job')} in {many(len(slots), 'slot')}, "
+                f"{many(slots[0].num_threads, 'thread')} each"
+            )
             return Pool(slots, self.preload, self.grace_s, see, says_no_more).run(jobs)
 
         devices_per_job(self.settings.devices_per_job, self.config, job_overrides)

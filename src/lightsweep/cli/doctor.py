@@ -21,6 +21,7 @@ from lightsweep.cli.ending import ended_by
 from lightsweep.errors import DataError, LightsweepError
 from lightsweep.imports import quiet_imports
 from lightsweep.paths import RunPaths
+from lightsweep.screen import many
 
 ENOUGH_DISK_BYTES = 2**30
 _COLOURS = {"ok": "green", "note": "yellow", "problem": "red"}
@@ -116,7 +117,9 @@ def devices() -> Iterator[Finding]:
 
     from lightsweep.training.environment import cpu_name, device_name
 
-    yield Finding("ok", "cpu", f"{cpu_name()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    yield Finding(
+        "ok", "cpu", f"{cpu_name()}, {many(os.cpu_count() or 1, 'core')}, {many(torch.get_num_threads(), 'thread')}"
+    )
     if torch.backends.mps.is_available():
         yield Finding("ok", "gpu", "mps")
     if not torch.cuda.is_available() and shutil.which("nvidia-smi"):

@@ -14,6 +14,7 @@ from lightsweep.data.datamodule import ArrayDataModule, NoTestSet
 from lightsweep.data.description import Description
 from lightsweep.data.spec import Arrays, DataSpec
 from lightsweep.errors import ConfigError, DataError
+from lightsweep.screen import many
 
 MAX_FIELD = 1_000_000
 """Longest cell that is read, in characters."""
@@ -56,7 +57,9 @@ class CSV(ArrayDataModule):
         if len(columns) < 2:
             raise DataError(f"{path} has the target column {target!r} but no input column")
         if test_size >= len(rows):
-            raise ConfigError(f"`data.test_size` must be below the {len(rows)} rows of {path} but got {test_size}")
+            raise ConfigError(
+                f"`data.test_size` must be below the {many(len(rows), 'row')} of {path} but got {test_size}"
+            )
         index = columns.index(target)
         labels = {line: row.pop(index) for line, row in rows.items()}
         names = columns[:index] + columns[index + 1 :]

@@ -18,6 +18,7 @@ from torch import Tensor
 from lightsweep.data.shared import read_once
 from lightsweep.data.spec import Arrays
 from lightsweep.errors import DataError
+from lightsweep.screen import many
 
 MAX_BYTES = 2**30
 """Largest content that is read; the largest known data set of this kind, EMNIST's `byclass`, has half of it."""
@@ -39,7 +40,7 @@ def read_labelled(images: Path, labels: Path, classes: range) -> Arrays:
     """
     pixels, targets = read_idx(images, 3).unsqueeze(1), read_idx(labels, 1).to(torch.int64)
     if len(pixels) != len(targets):
-        raise DataError(f"{labels} has {len(targets)} labels, but {images} has {len(pixels)} images")
+        raise DataError(f"{labels} has {many(len(targets), 'label')}, but {images} has {many(len(pixels), 'image')}")
     strange = (targets < classes.start) | (targets >= classes.stop)
     if strange.any():
         index = int(strange.nonzero()[0])

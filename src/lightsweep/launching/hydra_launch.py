@@ -21,6 +21,7 @@ from lightsweep.launching.hydra_jobs import (
 from lightsweep.launching.job import Job
 from lightsweep.launching.outcome import JobDied, JobStopped, Outcome
 from lightsweep.launching.run_job import AGAIN, BARE
+from lightsweep.screen import many
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def launch(
             outcomes = run(folder, jobs, tell)
     except (KeyboardInterrupt, SystemExit):
         if not bare:
-            left = f"{len(jobs) - len(ended)} of these {len(jobs)} jobs have not run to their end"
+            left = f"{len(jobs) - len(ended)} of {many(len(jobs), 'job')} did not run to the end"
             command = getattr(task_function, AGAIN, None)
             hint = "the same command starts again with the first" if command is None else f"to go on: {command(folder)}"
             log.warning(f"{left}; {hint}")

@@ -22,6 +22,7 @@ from lightsweep.files import write_bytes
 from lightsweep.launching.outcome import JobDied, JobFailed, Outcome, read_answer
 from lightsweep.launching.remote import Errand
 from lightsweep.paths import SubmissionPaths
+from lightsweep.screen import many
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class SlurmCarrier:
         sys.stderr.write(said.getvalue())
         now = time.monotonic()
         self._last_seen.update((job, now) for job in jobs)
-        log.info(f"Launching {len(jobs)} jobs as SLURM job {str(jobs[0].job_id).partition('_')[0]}")
+        log.info(f"Launching {many(len(jobs), 'job')} as SLURM job {str(jobs[0].job_id).partition('_')[0]}")
         return jobs
 
     def ended(self, handles: Sequence[Any]) -> Mapping[Any, Outcome]:
@@ -127,7 +128,7 @@ class SlurmCarrier:
         """Say why no job runs, once for each new reason that SLURM gives."""
         reasons = {reason for _, reason in jobs} if all(state == "PD" for state, _ in jobs) else set()
         if reasons - self._told_reasons:
-            log.info(f"{len(jobs)} jobs wait in SLURM's queue, none runs: {', '.join(sorted(reasons))}")
+            log.info(f"{many(len(jobs), 'job')} waiting in SLURM's queue, none runs: {', '.join(sorted(reasons))}")
             self._told_reasons |= reasons
 
     def _outcome(self, job: Any) -> Outcome:

@@ -19,6 +19,7 @@ from lightsweep.launching.outcome import JobDied, Outcome, pack_answer, pack_err
 from lightsweep.launching.stop_signals import StopSignals, obey
 from lightsweep.launching.work_order import MainModule
 from lightsweep.launching.worker import main_module, run_packed
+from lightsweep.screen import many
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ def _end(carrier: Carrier, handles: list[Any], grace_s: float) -> None:
     """End the jobs that still run: they may save their state, and are killed when that takes too long."""
     if not handles:
         return
-    log.warning(f"ending {len(handles)} jobs, which may take {grace_s:g} s to save their state")
+    log.warning(f"ending {many(len(handles), 'job')}, which may take {grace_s:g} s to save their state")
     carrier.cancel(handles, kill=False)
     until = time.monotonic() + grace_s
     while handles and time.monotonic() < until:

@@ -23,6 +23,7 @@ from lightsweep.launching.slots import Slot
 from lightsweep.launching.stop_signals import StopSignals
 from lightsweep.launching.warm_server import ServerDied, shared_server
 from lightsweep.launching.work_order import WorkOrder
+from lightsweep.screen import many
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ class Shift:
             log.error(str(outcome.error))
         self._tell("ended", run, outcome)
         if self.queue and self.is_last is not None and self.is_last(outcome):
-            log.info(f"{len(self.queue)} jobs are not started: nothing more is wanted of them")
+            log.info(f"{many(len(self.queue), 'job')} did not start: nothing more is wanted")
             self.outcomes.update({job.number: Outcome(dropped=True) for job in self.queue})
             self.queue.clear()
 
@@ -176,8 +177,8 @@ class Shift:
                 self.stopped_by = number
                 self.kill_at_s = time.monotonic() + self.grace_s
                 log.warning(
-                    f"{signal.Signals(number).name}: {len(self.running)} running jobs have {self.grace_s:g} s "
-                    f"to end, {len(self.queue)} will not start; once more kills them now"
+                    f"{signal.Signals(number).name}: {many(len(self.running), 'running job')} may take "
+                    f"{self.grace_s:g} s to end, {len(self.queue)} will not start; once more kills them now"
                 )
                 self._signal_all(number)
             else:
@@ -196,7 +197,7 @@ class Shift:
         obituary = self.server.obituary()
         if not self.running:
             raise ServerDied(obituary)
-        log.error(f"{obituary}; {len(self.running)} jobs are lost with it")
+        log.error(f"{obituary}; lost with it: {many(len(self.running), 'job')}")
         self._bury_all()
         self.server = shared_server(self.preload)
 

@@ -9,7 +9,8 @@ from lightsweep.reporting.drawing import INK, QUIET, Drawing, draw, legend_besid
 from lightsweep.reporting.grouping import Group, rises
 from lightsweep.reporting.labels import labels
 from lightsweep.reporting.losses import kinds
-from lightsweep.reporting.numbers import many, scale, unit
+from lightsweep.reporting.numbers import scale, unit
+from lightsweep.screen import many
 
 MOST_CURVES, MOST_ROWS = 12, 30
 _AXES = {"epoch": "epochs", "step": "optimizer steps", "seconds": "seconds since the process started"}

@@ -51,11 +51,6 @@ def probability(p: float | None) -> str:
     return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
-def many(count: int, word: str) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
 def _exponent(value: float) -> int:
     return math.floor(math.log10(value))
 

@@ -15,10 +15,10 @@ from lightsweep.reporting.comparing import Difference, differences, metrics_of
 from lightsweep.reporting.figures import best_first, styled
 from lightsweep.reporting.grouping import Group, group_runs
 from lightsweep.reporting.losses import ranking
-from lightsweep.reporting.numbers import many
 from lightsweep.reporting.page import Section, html_page, markdown_page
 from lightsweep.reporting.runs import Run, find_runs
 from lightsweep.reporting.studies import find_sweeps
+from lightsweep.screen import many
 
 
 @dataclass(frozen=True)

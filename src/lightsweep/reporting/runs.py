@@ -17,6 +17,7 @@ from lightsweep.config.saved import read_result
 from lightsweep.errors import RunFolderError
 from lightsweep.holding import is_held
 from lightsweep.paths import ReportPaths, RunPaths, SweepPaths
+from lightsweep.screen import many
 
 _Value = TypeVar("_Value")
 
@@ -247,7 +248,7 @@ def _is_abandoned(paths: RunPaths) -> bool:
 
 
 def _reason_of(status: str, result: dict[str, Any], paths: RunPaths) -> str:
-    progress = f"{result.get('epochs') or 0} epochs done"
+    progress = f"{many(result.get('epochs') or 0, 'epoch')} done"
     if status == "running":
         return "it runs still" if is_held(paths.lock) else "it runs still, or was killed: its folder cannot tell"
     if status == "killed":

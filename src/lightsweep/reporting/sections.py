@@ -11,12 +11,13 @@ from lightsweep.reporting.drawing import Drawing
 from lightsweep.reporting.figures import best_first, curve_figures, first_word, means_figure
 from lightsweep.reporting.grouping import GROUPS, Group, heading, rises, written
 from lightsweep.reporting.losses import NOT_ALIKE, is_loss, kinds, warning
-from lightsweep.reporting.numbers import interval, many, number, probability, scale, unit
+from lightsweep.reporting.numbers import interval, number, probability, scale, unit
 from lightsweep.reporting.page import Section
 from lightsweep.reporting.runs import AXES, Run
 from lightsweep.reporting.studies import SavedSweep, all_tie, at_edge, key_of
 from lightsweep.reporting.sweep_figures import sweep_figures
 from lightsweep.reporting.tables import Table
+from lightsweep.screen import many
 from lightsweep.sweeping import marks
 
 ALL_PAIRS, TOP = 28, 10

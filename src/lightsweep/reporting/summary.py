@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lightsweep.reporting.overhead import remedy, shares_of
-from lightsweep.screen import decimals
+from lightsweep.screen import decimals, many
 from lightsweep.training.result import Result
 
 
@@ -39,7 +39,7 @@ def print_summary(result: Result, loader: str = "device", augmented: Sequence[st
             table.add_row(f"{split} ({note})", decimals(loss), *percent, *shown)
     console.print(table)
     console.print(
-        f"{result.epochs} epochs, {result.steps:,} steps in {result.seconds:.1f} s   "
+        f"{many(result.epochs, 'epoch')}, {many(result.steps, 'step')} in {result.seconds:.1f} s   "
         f"{result.samples_per_second:,.0f} samples/s   {result.device}, {result.precision}"
     )
     console.print(f"time: {shares_of(result.seconds_by_part)}")

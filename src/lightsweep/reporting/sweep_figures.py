@@ -11,10 +11,11 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from lightsweep.reporting.drawing import INK, PALETTE, QUIET, Drawing, draw, log_axis, whole_numbers
-from lightsweep.reporting.numbers import many, scale, unit
+from lightsweep.reporting.numbers import scale, unit
 from lightsweep.reporting.ranges import axis_range, colour_range, outside, widened
 from lightsweep.reporting.runs import Run
 from lightsweep.reporting.studies import SavedSweep, importances, key_of
+from lightsweep.screen import many
 
 Point = tuple[Any, float]
 """A place on the horizontal axis, a number or a choice, and a value."""

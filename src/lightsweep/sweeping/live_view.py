@@ -21,6 +21,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lightsweep.screen import many
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
@@ -148,7 +149,7 @@ class Picture:
         if not best:
             return Text("best –")
         if len(self._plan.directions) > 1:
-            return Text(f"Pareto front: {len(best)} trials")
+            return Text(f"Pareto front: {many(len(best), 'trial')}")
         return Text(
             f"best {best[0].value:.6g}  trial {best[0].number}  {shown_parameters(best[0], self._plan)}",
             overflow="ellipsis",

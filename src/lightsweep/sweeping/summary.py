@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsweep.screen import many
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_hopeless
 from lightsweep.sweeping.plan import Plan
@@ -47,9 +48,9 @@ def summary_lines(study: Study, plan: Plan, reruns: Sequence[Rerun] = ()) -> lis
 def _counts(study: Study, plan: Plan) -> list[str]:
     trials = study.get_trials(deepcopy=False)
     counts = marks.count(trials)
-    finished = f"{counts.counted} of {plan.n_trials} trials finished"
+    finished = f"{counts.counted} of {many(plan.n_trials, 'trial')} finished"
     if counts.counted > plan.n_trials:
-        finished = f"{counts.counted} trials finished, {plan.n_trials} wanted"
+        finished = f"{many(counts.counted, 'trial')} finished, {plan.n_trials} wanted"
     not_counted = f"; {counts.not_counted} not counted" if counts.not_counted else ""
     how = f"({counts.complete} complete, {counts.pruned} pruned, {counts.failed} failed{not_counted})"
     lines = ["; ".join([f"study {plan.study_name}: {finished} {how}", *_why_not_more(study, plan, counts)])]
@@ -59,8 +60,8 @@ def _counts(study: Study, plan: Plan) -> list[str]:
         lines[0] += f"; settings enqueued but not tried: {untried}"
     if counts.running:
         lines.append(
-            f"{counts.running} trials run in other processes; if those are gone with their host, start again "
-            f"{_after(plan.remote_timeout_s)}"
+            f"{many(counts.running, 'trial')} still under way in other processes; if those are gone with their host, "
+            f"start again {_after(plan.remote_timeout_s)}"
         )
     return lines
 

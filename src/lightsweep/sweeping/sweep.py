@@ -26,7 +26,7 @@ from lightsweep.errors import Interrupted, SweepFailed
 from lightsweep.files import write_text
 from lightsweep.launching.run_job import NoMore
 from lightsweep.paths import SweepPaths
-from lightsweep.screen import draws
+from lightsweep.screen import draws, many
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_hopeless, may_start, release_orphans
 from lightsweep.sweeping.composer import Composer
@@ -158,8 +158,8 @@ class SweepRun:
         if is_hopeless(self.plan, counts):
             print(f"why trials failed:\n{failure_table(self.study)}", flush=True)
             raise SweepFailed(
-                f"{counts.failed} of {counts.counted} trials failed, more than `hydra.sweeper.max_failure_rate` "
-                f"{self.plan.max_failure_rate:g} allows"
+                f"{counts.failed} of {many(counts.counted, 'trial')} failed, more than "
+                f"`hydra.sweeper.max_failure_rate` {self.plan.max_failure_rate:g} allows"
             )
 
 
@@ -233,7 +233,7 @@ def _run_again(reruns: Sequence[Rerun], study: optuna.Study, plan: Plan, crew: _
     missing, index = unfinished(reruns, plan), 0
     if not missing:
         return
-    print(f"running {len(reruns)} times again on fresh seeds: {len(reruns) - len(missing)} are done", flush=True)
+    print(f"running {many(len(reruns), 'time')} again on fresh seeds: {len(reruns) - len(missing)} done", flush=True)
     launcher = crew.launcher(RerunJob(plan, task, reruns, crew.share))
     with (
         _closed_by(lambda _: write_rerun_tables(reruns, study, plan)),

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from lightsweep.models import Wrapped
-from lightsweep.screen import decimals, draws
+from lightsweep.screen import decimals, draws, many
 from lightsweep.training.result import Result
 from lightsweep.training.stepper import Stepper
 from lightsweep.training.tally import Sums
@@ -57,7 +57,7 @@ class Bar(ProgressBar):
         if asked not in ("auto", precision):
             precision += f" (there are no units for {asked})"
         device = result.device if processes == 1 else f"{processes} × {result.device}"
-        self.console.print(f"{name}, {result.parameters:,} parameters   {device}   {precision}")
+        self.console.print(f"{name}, {many(result.parameters, 'parameter')}   {device}   {precision}")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the bar."""

@@ -7,6 +7,7 @@ from lightning.fabric.plugins.environments import ClusterEnvironment, LightningE
 from lightning.pytorch import Trainer
 
 from lightsweep.errors import ConfigError
+from lightsweep.screen import many
 
 FEW = 8
 """Processes that any machine takes; more are refused only beyond twice its cores."""
@@ -26,8 +27,8 @@ def refuse_unstartable(trainer: Trainer, environ: Mapping[str, str] = os.environ
         cores = count_cores()
         if trainer.num_devices > max(FEW, 2 * cores):
             raise ConfigError(
-                f"`trainer.devices` must be at most {max(FEW, 2 * cores)} processes on this machine's {cores} cores "
-                f"but got {trainer.num_devices}"
+                f"`trainer.devices` must be at most {max(FEW, 2 * cores)} processes on this machine's "
+                f"{many(cores, 'core')} but got {trainer.num_devices}"
             )
     by_hand = {"MASTER_ADDR", "NODE_RANK", "GROUP_RANK"}
     if trainer.num_nodes > 1 and isinstance(environment, LightningEnvironment) and by_hand.isdisjoint(environ):

@@ -14,6 +14,7 @@ from torch import Tensor
 from lightsweep.reporting.tensorboard.events import Value, image
 from lightsweep.reporting.tensorboard.norms import as_real
 from lightsweep.reporting.tensorboard.predictions import Mistake, Predictions
+from lightsweep.screen import many
 
 Colour = tuple[int, int, int]
 
@@ -49,7 +50,7 @@ def confusion_matrix(predictions: Predictions, names: Sequence[str]) -> Image.Im
     top, margin = 62, 64
     picture = Image.new("RGB", (left + classes * cell + margin + 8, top + classes * cell + 56), _WHITE)
     draw = ImageDraw.Draw(picture)
-    draw.text((left, 8), f"accuracy {100 * predictions.accuracy:.2f} %, {total:,} examples", _INK, plain)
+    draw.text((left, 8), f"accuracy {100 * predictions.accuracy:.2f} %, {many(total, 'example')}", _INK, plain)
     every = len(predictions.counts)
     of = f"; the {classes} of {every:,} classes that are in most mistakes" if classes < every else ""
     draw.text((left, 28), f"columns: prediction, rows: label{of}", _PALE, small)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lightsweep.models.tasks import class_probabilities
+from lightsweep.screen import many
 
 MOST = 25
 """Mistakes that are kept."""
@@ -85,7 +86,7 @@ def table(predictions: Predictions, names: Sequence[str], split: str) -> str:
     """Precision and recall of each class, as a Markdown table."""
     total = int(predictions.counts.sum())
     lines = [
-        f"Accuracy on the {split} set: {100 * predictions.accuracy:.2f} % of {total:,} examples",
+        f"Accuracy on the {split} set: {100 * predictions.accuracy:.2f} % of {many(total, 'example')}",
         "",
         "| class | examples | precision | recall |",
         "|---|---:|---:|---:|",
