@@ -149,6 +149,33 @@ def test_a_run_that_diverges_leaves_no_checkpoint_of_the_one_before(compose, run
     assert read_result(RunPaths(tmp_path))["status"] == "diverged"
 
 
+@pytest.mark.parametrize(
+    ("limit", "longer"),
+    [
+        (("trainer.max_epochs=2",), "to train longer: python train.py resume={folder} trainer.max_epochs=4"),
+        (
+            ("trainer.max_epochs=5", "trainer.max_steps=22"),
+            "to train longer: python train.py resume={folder} trainer.max_steps=44",
+        ),
+        (
+            ("trainer.max_epochs=2", "scheduler=cosine"),
+            "its schedule was made for this length: a longer one is a run of",
+        ),
+    ],
+)
+def test_a_complete_run_says_so_and_is_not_trained_again(compose, run, tmp_path, capsys, limit, longer):
+    overrides, folder = (*SMALL[:-1], *limit), tmp_path / "run"
+    run(*overrides, folder=folder)
+    last = RunPaths(folder).last.read_bytes()
+    capsys.readouterr()
+
+    train(compose(*overrides), folder, resume=True)
+
+    told = f"note: {folder} is complete already: 2 epochs, 22 steps; {longer.format(folder=folder)}"
+    assert capsys.readouterr().err.count(told) == 1
+    assert RunPaths(folder).last.read_bytes() == last
+
+
 def test_a_run_that_goes_on_for_longer_says_so(compose, run, tmp_path):
     run(*SMALL, folder=tmp_path / "run")
 

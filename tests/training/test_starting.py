@@ -23,7 +23,8 @@ def test_more_processes_than_a_cpu_can_hold_are_refused(monkeypatch, cores, most
     monkeypatch.setattr(machine, "count_cores", lambda: cores)
 
     refuse_unstartable(trainer(most), {})
-    text = rf"^`trainer\.devices` must be at most {most} processes on this machine's {many(cores, 'core')} but got {most + 1}$"
+    there = many(cores, "core")
+    text = rf"^`trainer\.devices` must be at most {most} processes on this machine's {there} but got {most + 1}$"
     with pytest.raises(ConfigError, match=text):
         refuse_unstartable(trainer(most + 1), {})
 

@@ -15,6 +15,7 @@ from lightsweep.config.saved import leaves, saved_values
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.files import discard_parts
 from lightsweep.paths import RunPaths
+from lightsweep.screen import many
 from lightsweep.training.build import Parts
 from lightsweep.training.checkpoints import load
 
@@ -40,14 +41,20 @@ def refuse_changes(cfg: DictConfig, paths: RunPaths) -> None:
         return
     before, now = dict(leaves(saved_values(paths))), dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
     changed = [key for key in now.keys() | before.keys() if _differ(key, before.get(key), now.get(key))]
-    by_length = [key for key in ("T_max", "total_steps") if cfg.scheduler.get(key) == "auto" and cfg.scheduler._target_]
+    by_length = made_for_length(cfg)
     for key in sorted(changed):
         told = f"`{key}` cannot change from {before.get(key)} to {now.get(key)} where a run goes on"
         if not f"{key}.".startswith(tuple(f"{free}." for free in FREE)):
             raise ConfigError(f"{told}: what it was trained with is in its checkpoint; start a run of its own")
         if key in _LENGTH and by_length:
-            schedule = f"`scheduler.{by_length[0]}=auto` made the schedule for the old length"
+            schedule = f"`scheduler.{by_length}=auto` made the schedule for the old length"
             raise ConfigError(f"{told}: {schedule}; start a run of its own")
+
+
+def made_for_length(cfg: DictConfig) -> str | None:
+    """The schedule's setting that was made from the run's length, which then cannot change."""
+    made = [key for key in ("T_max", "total_steps") if cfg.scheduler.get(key) == "auto" and cfg.scheduler._target_]
+    return made[0] if made else None
 
 
 def _differ(key: str, before: Any, now: Any) -> bool:
@@ -111,11 +118,11 @@ def _refuse_shorter(checkpoint: dict[str, Any], parts: Parts) -> None:
         epochs, steps = int(whole) + (stepper["batches"] > 0), int(stepper["steps"])
     except (LookupError, TypeError, ValueError):  # of another shape, which is told when it is taken up
         return
-    limits = {"epochs": (epochs, parts.trainer.max_epochs or -1), "steps": (steps, parts.stepper.max_steps)}
+    limits = {"epoch": (epochs, parts.trainer.max_epochs or -1), "step": (steps, parts.stepper.max_steps)}
     for name, (begun, most) in limits.items():
         if begun > most > 0:
             raise ConfigError(
-                f"`trainer.max_{name}` must be at least the {begun} {name} that the run has begun but got {most}"
+                f"`trainer.max_{name}s` must be at least the {many(begun, name)} that the run has begun but got {most}"
             )
 
 

@@ -1,6 +1,7 @@
 """A run from its configuration to its result, and the evaluation of a finished one."""
 
 import shlex
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.models.tasks import kind_of_loss
 from lightsweep.paths import RunPaths
 from lightsweep.process_state import alone
+from lightsweep.screen import many
 from lightsweep.sweeping.trial import is_part_of_sweep
 from lightsweep.training import precision
 from lightsweep.training.build import Parts, build
@@ -38,7 +40,7 @@ from lightsweep.training.checkpoints import load
 from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
 from lightsweep.training.result import Result
-from lightsweep.training.resuming import has_checkpoint, held, refuse_changes, replace_run, resume_from
+from lightsweep.training.resuming import has_checkpoint, held, made_for_length, refuse_changes, replace_run, resume_from
 from lightsweep.training.sessions import Earlier
 from lightsweep.training.sharding import load_weights
 from lightsweep.training.siblings import Siblings
@@ -95,6 +97,7 @@ def train(
             with Siblings(parts.trainer, paths).watched(partial(_bury, cfg, paths, result)):
                 _fit(cfg, parts, result, resume_from(parts, paths) if resume else None)
                 parts.conductor.describe_once()
+                _tell_if_complete(cfg, parts, result)
                 result.status = "pruned" if _pruned(callbacks) else "completed"
                 if result.status == "completed":
                     _examine(parts, paths, result, cfg.test)
@@ -266,6 +269,22 @@ def _refused_in(error: BaseException, first_step: bool) -> str | None:
     if module == "torch.optim.lr_scheduler":
         return "scheduler"
     return "optimizer" if module.startswith("torch.optim.") and first_step else None
+
+
+def _tell_if_complete(cfg: DictConfig, parts: Parts, result: Result) -> None:
+    """Say of a run that was to go on that nothing was left to train, and how it is trained for longer."""
+    earlier, trainer = parts.conductor.earlier, parts.trainer
+    if earlier is None or not earlier.was_all(result) or not trainer.is_global_zero:
+        return
+    limits = {"max_steps": (result.steps, parts.stepper.max_steps), "max_epochs": (result.epochs, trainer.max_epochs)}
+    reached = [f"{name}={2 * done}" for name, (done, most) in limits.items() if most == done]
+    longer = ""
+    if reached and made_for_length(cfg) is not None:
+        longer = "; its schedule was made for this length: a longer one is a run of its own"
+    elif reached:
+        longer = f"; to train longer: {resume_command(Path(result.folder), cfg.trust)} trainer.{reached[0]}"
+    done = f"{many(result.epochs, 'epoch')}, {many(result.steps, 'step')}"
+    print(f"note: {result.folder} is complete already: {done}{longer}", file=sys.stderr)
 
 
 def _examine(parts: Parts, paths: RunPaths, result: Result, test: bool) -> None:

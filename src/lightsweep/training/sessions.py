@@ -49,8 +49,12 @@ class Earlier:
         """The seconds by part, to go on from a checkpoint; None where what came after it is done again."""
         return self.seconds_by_part if steps == self.steps else None
 
+    def was_all(self, result: Result) -> bool:
+        """Whether the run was at its end, and nothing more was trained."""
+        return self.finished and result.steps == self.steps
+
     def repeat_in(self, result: Result) -> None:
         """Leave the times of a finished run as they were where nothing more was trained."""
-        if self.finished and result.steps == self.steps:
+        if self.was_all(result):
             result.seconds, result.seconds_by_part = self.seconds, dict(self.seconds_by_part)
             result.samples_per_second = self.samples_per_second
