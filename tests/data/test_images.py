@@ -1,6 +1,8 @@
 """Images in class folders: what becomes of any file, which one is damaged, and that both loaders give the same."""
 
 import shutil
+from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -104,6 +106,23 @@ def test_a_damaged_file_is_named(root, loader):
 
     assert str(caught.value).startswith(f"{whole} is no image that can be read: ")
     assert "\n" not in str(caught.value)
+
+
+def test_what_cannot_be_opened_is_named_with_what_to_do(tmp_path, monkeypatch):
+    def told(path):
+        with pytest.raises(DataError) as caught:
+            open_image(path)
+        return str(caught.value)
+
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "empty.png").touch()
+
+    assert told(Path("gone.png")) == "gone.png is not there: give the path of an image file"
+    assert told(tmp_path) == f"{tmp_path} is a folder: name the images in it, such as {tmp_path}/*.png"
+    assert told(tmp_path / "text.png").endswith("it is of no format that Pillow knows; save it as PNG or JPEG")
+    assert told(tmp_path / "empty.png").endswith("empty.png is no image that can be read: it is empty")
+    monkeypatch.setattr(Image, "open", Mock(side_effect=PermissionError(13, "Permission denied")))
+    assert told(Path("mine.png")) == "mine.png cannot be read: Permission denied"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
@@ -68,8 +68,7 @@ def open_image(path: Path) -> Image.Image:
                 image = ImageOps.exif_transpose(file)
                 image.load()
     except Exception as error:  # decoders raise all kinds on damaged files; each is said with the file's name
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path} is no image that can be read: {reason}") from error
+        raise DataError(f"{path} {_told(error, path)}") from error
     if image.mode == "LAB":
         raise DataError(f"{path} is in LAB colours, which cannot be converted: save it as RGB")
     if image.mode.startswith("I") or image.mode == "F":
@@ -79,6 +78,20 @@ def open_image(path: Path) -> Image.Image:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         return Image.alpha_composite(black, image).convert("RGB")
     return image
+
+
+def _told(error: Exception, path: Path) -> str:
+    """Why a file cannot be read, and what to do about it."""
+    if isinstance(error, FileNotFoundError):
+        return "is not there: give the path of an image file"
+    if isinstance(error, IsADirectoryError):
+        return f"is a folder: name the images in it, such as {path / '*.png'}"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"cannot be read: {error.strerror}"
+    if isinstance(error, UnidentifiedImageError):  # which says the path again, and no reason
+        reason = "it is of no format that Pillow knows; save it as PNG or JPEG"
+        return f"is no image that can be read: {reason if path.stat().st_size else 'it is empty'}"
+    return f"is no image that can be read: {' '.join(str(error).split()) or type(error).__name__}"
 
 
 def _eight_bits(image: Image.Image, path: Path, kind: str | None) -> Image.Image:
