@@ -1,7 +1,15 @@
-"""What a command does before it imports torch and lightning."""
+"""What a command does before it imports torch and lightning, and how a package that it lacks is installed."""
 
+import importlib.util
 import logging
+import shlex
 import warnings
+
+
+def how_to_install(*packages: str) -> str:
+    """The command that installs packages into this environment; one that uv made has no pip of its own."""
+    program = "pip" if importlib.util.find_spec("pip") is not None else "uv pip"
+    return f"{program} install {shlex.join(packages)}"
 
 
 def quiet_imports() -> None:

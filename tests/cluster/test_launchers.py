@@ -11,6 +11,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 
 from lightsweep.errors import ConfigError
+from lightsweep.imports import how_to_install
 from lightsweep.launching.job import Job
 from lightsweep.launching.on_ray import RaySettings, _join
 from lightsweep.launching.on_slurm import SlurmCarrier
@@ -51,9 +52,8 @@ def test_a_missing_package_is_one_line(name, program):
     ended = program.run(f"hydra/launcher={name}", "+number=1")
 
     assert ended.returncode == 1
-    assert f"needs the package {LAUNCHERS[name][0]}, which is not installed; pip install 'lightsweep[{name}]'" in (
-        ended.stderr
-    )
+    install = how_to_install(f"lightsweep[{name}]")
+    assert f"needs the package {LAUNCHERS[name][0]}, which is not installed; {install}" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

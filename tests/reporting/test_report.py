@@ -11,6 +11,7 @@ import pytest
 
 from lightsweep.cli import report
 from lightsweep.errors import ConfigError
+from lightsweep.imports import how_to_install
 from lightsweep.reporting.budget_figure import budget_figure
 from lightsweep.reporting.drawing import PALETTE
 from lightsweep.reporting.grouping import group_runs
@@ -333,4 +334,5 @@ def test_without_matplotlib_the_extra_is_named(outputs, tmp_path):
         "sys.argv = ['report.py', 'outputs']; from lightsweep.cli import report; report()"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stderr) == (2, "error: reports need matplotlib: pip install 'lightsweep[report]'\n")
+    install = how_to_install("lightsweep[report]")
+    assert (done.returncode, done.stderr) == (2, f"error: reports need matplotlib: {install}\n")

@@ -10,6 +10,7 @@ from hydra.core.config_store import ConfigStore
 
 import hydra_plugins.lightsweep_optuna.config as plugin
 from lightsweep.errors import ConfigError
+from lightsweep.imports import how_to_install
 from lightsweep.sweeping.algorithms import check_draws, make_pruner, make_sampler
 from lightsweep.sweeping.space import Space, build_space
 
@@ -81,7 +82,8 @@ def test_missing_package_is_named(kind, name, monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda asked, *rest: None if asked == package else find_spec(asked, *rest)
     )
-    with pytest.raises(ConfigError, match=rf"needs {package}: pip install {package}, or install lightsweep\[samplers"):
+    install = how_to_install(package)
+    with pytest.raises(ConfigError, match=rf"needs {package}: {install}, or lightsweep\[samplers"):
         MAKE[kind](node(kind, name))
 
 

@@ -19,7 +19,7 @@ from rich.text import Text
 from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
 from lightsweep.errors import DataError, LightsweepError
-from lightsweep.imports import quiet_imports
+from lightsweep.imports import how_to_install, quiet_imports
 from lightsweep.paths import RunPaths
 from lightsweep.screen import many
 
@@ -93,7 +93,9 @@ def versions() -> Iterator[Finding]:
     try:
         wanted = [Requirement(text) for text in requires("lightsweep") or []]
     except PackageNotFoundError:
-        yield Finding("note", "lightsweep", "runs from its source, not installed", "pip install -e . in its folder")
+        yield Finding(
+            "note", "lightsweep", "runs from its source, not installed", f"{how_to_install('-e', '.')} in its folder"
+        )
         return
     good = []
     for requirement in wanted:
@@ -106,7 +108,7 @@ def versions() -> Iterator[Finding]:
         if found is not None and requirement.specifier.contains(found, prereleases=True):
             good.append(f"{requirement.name} {found}")
         else:
-            install = f"pip install '{requirement.name}{requirement.specifier}'"
+            install = how_to_install(f"{requirement.name}{requirement.specifier}")
             yield Finding("problem", requirement.name, f"{found or 'missing'}, not {requirement.specifier}", install)
     yield Finding("ok", "packages", ", ".join(good))
 

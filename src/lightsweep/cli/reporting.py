@@ -7,6 +7,7 @@ from pathlib import Path
 from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
 from lightsweep.errors import ConfigError
+from lightsweep.imports import how_to_install
 
 _KNOWN = {"out", "metric", "target"}
 
@@ -41,7 +42,7 @@ def check_installed() -> None:
         ConfigError: it is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise ConfigError("reports need matplotlib: pip install 'lightsweep[report]'")
+        raise ConfigError(f"reports need matplotlib: {how_to_install('lightsweep[report]')}")
 
 
 def _is_folder(word: str) -> bool:

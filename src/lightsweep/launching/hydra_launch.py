@@ -10,6 +10,7 @@ from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from lightsweep.imports import how_to_install
 from lightsweep.launching.hydra_jobs import (
     HydraApp,
     LauncherConfigError,
@@ -80,7 +81,7 @@ def check_remote(name: str, package: str, max_retries: int, grace_s: float) -> N
     if importlib.util.find_spec(package) is None:
         raise LauncherConfigError(
             f"`hydra/launcher={name}` needs the package {package}, which is not installed; "
-            f"pip install 'lightsweep[{name}]'"
+            f"{how_to_install(f'lightsweep[{name}]')}"
         )
     if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
         raise LauncherConfigError(

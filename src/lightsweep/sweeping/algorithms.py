@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial, create_trial
 
 from lightsweep.config.renamed import GONE
 from lightsweep.errors import ConfigError
+from lightsweep.imports import how_to_install
 from lightsweep.sweeping.space import Direction, Lookup, Space, grid_of
 
 _PACKAGES = {
@@ -181,8 +182,7 @@ def _is_node(value: Any) -> bool:
 def _call(target: str, arguments: dict[str, Any], kind: str) -> Any:
     if missing := [name for name in _PACKAGES.get(target, ()) if importlib.util.find_spec(name) is None]:
         raise ConfigError(
-            f"`hydra.sweeper.{kind}` {target} needs {missing[0]}: pip install {' '.join(missing)}, "
-            "or install lightsweep[samplers]"
+            f"`hydra.sweeper.{kind}` {target} needs {missing[0]}: {how_to_install(*missing)}, or lightsweep[samplers]"
         )
     try:
         maker = get_class(target)

@@ -11,6 +11,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_storage
 
 from lightsweep.errors import ConfigError
+from lightsweep.imports import how_to_install
 
 CONNECT_TIMEOUT_S = 10
 GRPC_PORT = 13000
@@ -49,7 +50,7 @@ def open_server(url: str) -> BaseStorage:
                 f"`hydra.sweeper.storage` needs the driver of {scheme}://, which is not installed: install it{other}"
             ) from error
         raise ConfigError(
-            f"`hydra.sweeper.storage` needs the package {package}: pip install 'lightsweep[{extra}]'"
+            f"`hydra.sweeper.storage` needs the package {package}: {how_to_install(f'lightsweep[{extra}]')}"
         ) from error
 
 

@@ -19,6 +19,7 @@ from lightsweep.data.datamodule import NoTestSet
 from lightsweep.errors import ConfigError, LightsweepError, RunFolderError
 from lightsweep.exported_file import refuse_file
 from lightsweep.files import written_into
+from lightsweep.imports import how_to_install
 from lightsweep.training.build import build_data
 from lightsweep.training.trained import Trained
 
@@ -69,7 +70,7 @@ def export(trained: Trained, format: str, path: Path) -> Export:
     refuse_file(format, path)
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if format == "onnx" and missing:
-        raise ConfigError(f"format=onnx needs {', '.join(missing)}: install lightsweep[onnx]")
+        raise ConfigError(f"format=onnx needs {', '.join(missing)}: {how_to_install('lightsweep[onnx]')}")
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     _begin(part, path)
     net = trained.net if trained.dtype == torch.float32 else copy.deepcopy(trained.net).float()
