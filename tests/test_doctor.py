@@ -5,8 +5,11 @@ import sqlite3
 import sys
 from collections import namedtuple
 from contextlib import closing
+from unittest.mock import Mock
 
 import pytest
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import StatementError
 
 from lightsweep.cli import doctor, train
 from lightsweep.paths import home
@@ -87,6 +90,38 @@ def test_a_storage_that_is_no_file_yet_is_not_made(examined, tmp_path):
     finding = doctor.optuna_storage("sqlite:///later.db")
 
     assert (finding.state, list(tmp_path.iterdir())) == ("note", [])
+
+
+def test_a_storage_that_is_a_file_is_told_what_to_do(tmp_path):
+    for name in ("text.db", "text.log"):
+        (tmp_path / name).write_text("text")
+
+    def advised(storage):
+        finding = doctor.optuna_storage(storage)
+        assert finding.state == "problem", finding
+        return finding.advice
+
+    assert advised(f"journal:{tmp_path}") == f"name a file in it, such as {tmp_path}/study.log"
+    assert advised(f"sqlite:///{tmp_path}/text.db") == "name another file, or one that is not there yet"
+    assert advised(f"journal:{tmp_path}/text.log") == "name another file, or one that is not there yet"
+    assert advised("nosuch://me@h/x").startswith("write journal:<file>, ")
+
+
+@pytest.mark.parametrize("kind", ["sqlite:///", "journal:"])
+def test_a_storage_that_cannot_be_written_names_its_file(tmp_path, monkeypatch, kind):
+    storage = f"{kind}{tmp_path}/study.log"
+    doctor.study(storage)
+    cause = StatementError("", "INSERT", {}, sqlite3.OperationalError("attempt to write a readonly database"))
+    failure = StorageInternalError("An exception is raised during the commit.")
+    failure.__cause__ = cause
+    monkeypatch.setattr(
+        doctor, "study", Mock(side_effect=failure if kind == "sqlite:///" else OSError(30, "Read-only"))
+    )
+
+    finding = doctor.optuna_storage(storage)
+
+    assert "commit" not in finding.found
+    assert finding.advice == f"let yourself write {tmp_path}/study.log and its folder, or name another file"
 
 
 def test_an_unknown_word_is_one_line(examined):

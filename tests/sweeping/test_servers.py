@@ -14,6 +14,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from lightsweep.cli import doctor
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.storage import open_storage
 from tests.sweeping.database_servers import (  # connections_closed is a fixture
@@ -202,6 +203,25 @@ def test_server_that_cannot_be_used_is_one_line(app, postgres, changed, reason):
     assert reason in done.stderr
     assert done.stderr.count("\n") == 1
     assert_silent(app.folder, done.stdout, done.stderr.replace("wrong-w0rd", PASSWORD))
+
+
+@pytest.mark.parametrize("name", ["postgresql", "mysql"])
+def test_doctor_says_what_to_do_about_a_server(server_of, name):
+    server = server_of(name)
+    url = server.database()
+    database = url.rpartition("/")[2]
+    host = url.rpartition("@")[2].partition(":")[0]
+
+    def advised(url):
+        finding = doctor.optuna_storage(url)
+        assert finding.state == "problem", finding
+        assert PASSWORD not in finding.found
+        return finding.advice
+
+    assert advised(url.replace(PASSWORD, "wrong-w0rd")).startswith("check user and password")
+    assert advised(url.replace(database, "nosuch")).startswith("make the database on its server")
+    assert advised(url.replace(host, "nosuch.invalid")).startswith("check the host's name")
+    assert advised(url.replace(str(server.port), str(free_port()))).startswith("start its server, or check host and")
 
 
 PROXY = """

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
+from lightsweep.config.passwords import masked
 from lightsweep.errors import DataError, LightsweepError
 from lightsweep.imports import how_to_install, quiet_imports
 from lightsweep.paths import RunPaths
@@ -198,13 +199,23 @@ def tensorboard() -> None:
 def optuna_storage(storage: str) -> Finding:
     """A storage that is there; a file that is not is left to the sweep that makes it."""
     from lightsweep.sweeping.storage import local_file, storage_spec
+    from lightsweep.sweeping.storage_advice import advice
 
     spec = storage_spec(storage, Path.cwd())
     file = local_file(spec)
+    if file is not None and file.is_dir():
+        return Finding("problem", "optuna", f"{file} is a folder", f"name a file in it, such as {file / 'study.log'}")
     if file is not None and not file.is_file():
-        return Finding("note", "optuna", f"{file} is not there", "the first sweep that uses it makes it")
-    advice = "start its server, or check the URL and the driver's package"
-    return _tried("optuna", "the storage took a trial and gave it back", lambda: study(spec), advice)
+        found = "the first sweep that uses it makes it; to go on with a study, check the path"
+        return Finding("note", "optuna", f"{file} is not there", found)
+    try:
+        study(spec)
+    except Exception as error:  # whatever it is, it is what the user came to learn
+        told = " ".join(
+            str(getattr(error.__cause__, "orig", error)).split()
+        )  # Optuna's own of a commit gives no reason
+        return Finding("problem", "optuna", masked(told, storage), advice(told, file))
+    return Finding("ok", "optuna", "the storage took a trial and gave it back")
 
 
 def study(spec: Any) -> None:
