@@ -1,12 +1,13 @@
 """What went wrong in a composition, said in one line, with the nearest name there is."""
 
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import yaml
 from hydra.core.config_store import ConfigStore
 from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from lightsweep.config.check import nearest
@@ -39,9 +40,18 @@ def _explained(error: Exception) -> str:
         return _unknown_key(cause)
     # a value of another type than a plugin's typed config has
     if isinstance(cause, OmegaConfBaseException) and cause is not error and cause.full_key:
+        if keys := _keys_of(cause):
+            example = f"{cause.full_key}.{next(iter(keys))}={'…' if cause.value is None else cause.value}"
+            return f"`{cause.full_key}` is given by its keys {', '.join(keys)}, such as {example}"
         return f"`{cause.full_key}`: {str(cause).splitlines()[0]}"
     text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
     return text or type(error).__name__
+
+
+def _keys_of(error: OmegaConfBaseException) -> list[str]:
+    """The keys of a plugin's typed node where a single value or a list was given in its place."""
+    typed = OmegaConf.get_type(error.child_node) if error.child_node is not None else error.ref_type
+    return [field.name for field in fields(typed)] if isinstance(typed, type) and is_dataclass(typed) else []
 
 
 def _unknown_key(error: OmegaConfBaseException) -> str:
