@@ -99,7 +99,7 @@ def test_a_search_gives_its_trials_and_the_best(quick):
 
     assert [trial.number for trial in found.trials] == [0, 1, 2]
     assert set(found.trials[0].parameters) == {"optimizer.lr", "optimizer.momentum"}
-    best = max((trial for trial in found.trials if trial.status == "complete"), key=lambda trial: trial.values)
+    best = max((trial for trial in found.trials if trial.status == "completed"), key=lambda trial: trial.values)
     assert found.best_value == best.values[0]
     assert dict(found.best_parameters) == pytest.approx(dict(best.parameters))
     assert RunPaths(best.folder).best.is_file()

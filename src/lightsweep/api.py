@@ -102,8 +102,8 @@ class Trial:
 
     Attributes:
         number: its place in the order of starting.
-        status: `complete`, `pruned`, `failed`, … as `trials.csv` has it; for a grid's run what a report calls it
-            (`completed`, `failed`, `killed`, …), and `running` where it has only begun.
+        status: `completed`, `pruned`, `failed`, … (`trials.csv` calls the first `complete`); a grid's run may be
+            `killed` too, and `running` where it has only begun.
         values: what it reached: one number, or one for each direction; empty where it reached none.
         parameters: its settings by key; of a grid's run, those that differ within the grid.
         duration_s: wall time; None where it is not known.
@@ -272,7 +272,7 @@ def _trials(found: paths.SweepPaths) -> Iterator[Trial]:
             values = [row.pop(name) for name in list(row) if name == "value" or name.startswith("value_")]
             yield Trial(
                 number,
-                state,
+                "completed" if state == "complete" else state,  # as of runs
                 tuple(float(value) for value in values if value),
                 {key: _value(text) for key, text in row.items() if text},
                 float(duration) if duration else None,
