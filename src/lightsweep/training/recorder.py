@@ -14,7 +14,6 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 
 from lightsweep.files import write_text
-from lightsweep.screen import many
 from lightsweep.training.clock import Clock
 from lightsweep.training.event_files import cut_back, event_sizes
 from lightsweep.training.watching import Watcher, WatchingLogger
@@ -108,7 +107,7 @@ class Recorder:
         wanted, self._logged_step = state.get("rows", 0), state.get("step", -1)
         rows = self._read()[:wanted]
         if len(rows) < wanted:
-            lost = f"{self.path} is damaged: {wanted - len(rows)} lost of {many(wanted, 'row')} that the checkpoint saw"
+            lost = f"{self.path} is damaged: {wanted - len(rows)} of the {wanted} rows that the checkpoint saw are lost"
             print(f"warning: {lost}", file=sys.stderr)
         self._rows = len(rows)
         if self.columns:
