@@ -77,6 +77,15 @@ def test_a_setting_that_cannot_be_drawn_is_named_below_the_figure(make_run, tmp_
     figures = list(curve_figures(group_runs(find_runs([tmp_path])), "val/acc", "val/acc"))
     said = ["Without lr=0.2, whose runs have no part in common." in figure.caption for figure in figures]
     assert said == [False, False, True]
+    assert [" lr=0.1: n = 2 seeds." in figure.caption for figure in figures] == said  # one curve has no legend
+
+
+def test_a_fraction_of_a_second_has_its_numbers_and_epochs_are_whole(make_run, tmp_path):
+    folder = make_run("a")
+    (folder / "metrics.csv").write_text("step,epoch,seconds,val/acc\n1,1,0.61,0.1\n2,2,1.32,0.2\n")
+    epochs, steps, seconds = curve_figures(group_runs(find_runs([tmp_path])), "val/acc", "val/acc")
+    assert [">0.8<" in drawing.svg for drawing in (epochs, steps, seconds)] == [False, False, True]
+    assert [">1.5<" in drawing.svg for drawing in (epochs, steps)] == [False, False]
 
 
 def test_a_setting_has_its_colour_in_every_figure(make_run, tmp_path):

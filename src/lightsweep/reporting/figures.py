@@ -93,7 +93,8 @@ def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[
             with legend_beside(axes):
                 for label, curve in curves.items():
                     _draw_curve(axes, label, curve, looks[label], scale(metric))
-            whole_numbers(axes.xaxis)
+            if name != _AXES["seconds"]:
+                whole_numbers(axes.xaxis)
             axes.set_xlabel(name)
             axes.set_ylabel(f"{metric}{unit(metric)}")
 
@@ -116,9 +117,10 @@ def _draw_curve(axes: Axes, label: str, curve: Curve, look: tuple[str, str], fac
 
 
 def _counts(seeds: Mapping[str, int]) -> str:
-    """`n = 5 seeds each`, or each setting's own."""
+    """`n = 5 seeds each`, or each setting's own; a single setting by its name, for it has no legend."""
     if len(set(seeds.values())) == 1:
-        return f"n = {many(next(iter(seeds.values())), 'seed')} each"
+        name, count = next(iter(seeds.items()))
+        return f"n = {many(count, 'seed')} each" if len(seeds) > 1 else f"{name}: n = {many(count, 'seed')}"
     return "n seeds: " + ", ".join(f"{name} {count}" for name, count in seeds.items())
 
 
