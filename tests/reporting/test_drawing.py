@@ -7,7 +7,7 @@ import matplotlib
 import pytest
 
 from lightsweep.reporting import drawing
-from lightsweep.reporting.drawing import draw, legend_beside, whole_numbers
+from lightsweep.reporting.drawing import draw, legend_beside, log_axis, whole_numbers
 
 
 def drawn(names, last=30):
@@ -42,6 +42,23 @@ def test_a_legend_that_would_leave_the_axes_no_room_stands_below_them(names, bel
     assert axes.get_position().width > 0.6
     assert (figure.get_figheight() > 3.5) == below
     assert all(name in picture.svg for name in names)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-5, 1), (1e-6, 9e-4), (0.004, 0.3), (0.021, 0.19), (0.00116, 0.00124)])
+def test_a_log_axis_has_several_numbers_however_short_its_range(low, high):
+    found = []
+
+    def paint(axes):
+        axes.plot([low, high], [0, 1])
+        log_axis(axes.xaxis)
+        found.append(axes)
+
+    draw("x", "x", "", paint)
+    low, high = found[0].get_xlim()
+    labels = [label for label in found[0].get_xticklabels() if low <= label.get_position()[0] <= high]
+    boxes = [label.get_window_extent() for label in labels]
+    assert len({label.get_text() for label in labels}) == len(labels) > 1
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_letters_that_no_font_has_are_drawn_without_a_warning_and_left_to_the_browser(monkeypatch):

@@ -6,9 +6,11 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from lightsweep.reporting import sections
+from lightsweep.reporting import sweep_figures as figures
 from lightsweep.reporting.budget_figure import budget_figure
-from lightsweep.reporting.runs import Run
-from lightsweep.reporting.studies import SavedSweep, budget_values
+from lightsweep.reporting.drawing import QUIET, draw
+from lightsweep.reporting.runs import Run, find_runs
+from lightsweep.reporting.studies import SavedSweep, budget_values, find_sweeps
 from lightsweep.reporting.sweep_figures import sweep_figures
 
 
@@ -29,6 +31,45 @@ def sweep_with(trial, tmp_path):
 
 def figures_of(sweep, *objectives):
     return {drawing.name: drawing for drawing in sweep_figures(sweep, objectives or ("value",), [])}
+
+
+@pytest.fixture
+def painted(make_sweep, monkeypatch):
+    """The axes of each figure of a sweep with such values."""
+
+    def made(*values):
+        found, folder = {}, make_sweep("s", values)
+
+        def kept(name, title, caption, paint, *size):
+            def painting(axes):
+                found[name.removeprefix("sweep-s-")] = axes
+                paint(axes)
+
+            return draw(name, title, caption, painting, *size)
+
+        monkeypatch.setattr(figures, "draw", kept)
+        runs = find_runs([folder])
+        list(sweep_figures(find_sweeps([folder], runs)[0], ["val/acc"], runs))
+        return found
+
+    return made
+
+
+def test_legends_cover_no_point_and_pruned_trials_have_one_mark(painted):
+    found = painted(0.5, None, 0.7, "failed", 0.6)
+    assert {"history", "slice-optimizer-lr", "slice-optimizer-momentum", "map", "trials"} == set(found)
+    for axes in found.values():
+        (legend,) = axes.get_figure().legends
+        assert axes.get_legend() is None
+        assert legend.get_window_extent().y1 < axes.get_window_extent().y0
+        (pruned,) = (line for line in axes.get_lines() if line.get_label().startswith("pruned"))
+        assert (pruned.get_marker(), pruned.get_color()) == ("x", QUIET)
+
+
+def test_the_best_so_far_is_it_until_the_last_trial(painted):
+    axes = painted(0.5, 0.7, None)["history"]
+    (line,) = (line for line in axes.get_lines() if line.get_label() == "best so far")
+    assert line.get_xydata().tolist() == [[0, 50], [1, 70], [2, 70]]
 
 
 def test_reports_of_a_pruned_trial_that_are_no_number_do_not_count(tmp_path):

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 INK = "#24292f"
 """Text, axes and marks; in the page's SVG it becomes the colour of the page's text."""
@@ -134,14 +134,28 @@ def legend_beside(axes: Axes) -> Iterator[None]:
         figure.legend(loc="outside lower left", ncols=columns)
 
 
+def legend_below(axes: Axes) -> None:
+    """Put the legend below the axes, where it covers no point."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.legend(loc="outside lower left", ncols=3)
+
+
 def whole_numbers(axis: Axis) -> None:
     """Mark whole numbers where there are several; so few that six digits have room beside the widest legend."""
     axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 4, 5, 10], integer=True, min_n_ticks=1))
 
 
 def log_axis(axis: Axis) -> None:
-    """Make an axis logarithmic, with its decades written as plain numbers."""
+    """Make the axis of what is drawn already logarithmic, with plain numbers: its decades, of few also 3, 0.3, …, and
+    where there is hardly one, evenly spaced ones.
+    """
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
+    low, high = sorted(axis.get_view_interval())
+    if high < 10 * low:
+        axis.set_major_locator(MaxNLocator(4))
+    elif high < 1000 * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

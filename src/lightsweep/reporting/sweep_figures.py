@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from lightsweep.reporting.drawing import INK, PALETTE, QUIET, Drawing, draw, log_axis, whole_numbers
+from lightsweep.reporting.drawing import INK, PALETTE, QUIET, Drawing, draw, legend_below, log_axis, whole_numbers
 from lightsweep.reporting.numbers import scale, unit
 from lightsweep.reporting.ranges import axis_range, colour_range, outside, widened
 from lightsweep.reporting.runs import Run
@@ -70,13 +70,14 @@ def _history(sweep: SavedSweep, objective: str) -> Drawing:
             axes.axvline(trial.number, color=PALETTE[1], linewidth=0.8, label="" if place else "failed")
         kept = sorted(sweep.ranked(), key=lambda trial: trial.number)
         if kept:
-            so_far = best([trial.values[0] * factor for trial in kept])
-            axes.step([t.number for t in kept], so_far, where="post", color=INK, linewidth=1.2, label="best so far")
+            so_far = best([trial.values[0] * factor for trial in [*kept, kept[-1]]])
+            numbers = [trial.number for trial in [*kept, sweep.trials[-1]]]  # the best stays it until the last trial
+            axes.step(numbers, so_far, where="post", color=INK, linewidth=1.2, label="best so far")
         _keep_in_sight(axes, [*values, *reported], sweep.rises, factor)
         whole_numbers(axes.xaxis)
         axes.set_xlabel("trial")
         axes.set_ylabel(f"{objective}{unit(objective)}")
-        axes.legend()
+        legend_below(axes)
 
     caption = f"{_trial_counts(sweep)}{_out_of_sight([*values, *reported], sweep.rises)}"
     return draw(_name(sweep, "history"), f"{sweep.name}: optimization history", caption, paint)
@@ -120,7 +121,7 @@ def _slice(sweep: SavedSweep, objective: str, name: str) -> Drawing:
             _name_choices(axes, list(map(str, choices)))
         _keep_in_sight(axes, [*tried, *dropped], sweep.rises, scale(objective))
         if len(axes.get_legend_handles_labels()[0]) > 1:
-            axes.legend()
+            legend_below(axes)
         axes.set_xlabel(sweep.parameters[name])
         axes.set_ylabel(f"{objective}{unit(objective)}")
 
@@ -194,7 +195,8 @@ def _map(sweep: SavedSweep, objective: str, horizontal: str, vertical: str) -> D
         values = [trial.values[0] * scale(objective) for trial in done]
         xs, ys = zip(*places(done), strict=True)
         low, high = colour_range(values, sweep.rises)
-        points = axes.scatter(xs, ys, c=values, cmap="viridis", s=36, vmin=low, vmax=high)
+        look: dict[str, Any] = {"cmap": "viridis", "s": 36, "edgecolors": QUIET, "linewidths": 0.6}  # on dark pages too
+        points = axes.scatter(xs, ys, c=values, vmin=low, vmax=high, **look)
         assert axes.figure is not None
         beyond = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
         extend = beyond[min(values) < low, max(values) > high]
@@ -207,7 +209,7 @@ def _map(sweep: SavedSweep, objective: str, horizontal: str, vertical: str) -> D
         axes.set_xlabel(sweep.parameters[horizontal])
         axes.set_ylabel(sweep.parameters[vertical])
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=3)
+            legend_below(axes)
 
     title = f"{sweep.name}: {sweep.parameters[horizontal]} × {sweep.parameters[vertical]}"
     return draw(_name(sweep, "map"), title, _trial_counts(sweep, horizontal, vertical), paint, (5.2, 4))
@@ -230,13 +232,14 @@ def _trial_curves(sweep: SavedSweep, objective: str, runs: Sequence[Run]) -> Dra
             xs, ys = zip(*((x, y * scale(objective)) for x, y in curve), strict=True)
             label = "" if kind in seen else kind
             seen.add(kind)
-            axes.plot(xs, ys, color=colour, marker=".", linewidth=2.2 if kind == "best" else 0.9, label=label)
+            mark = {"marker": "x", "markevery": [-1]} if kind == "pruned" else {"marker": "."}
+            axes.plot(xs, ys, color=colour, linewidth=2.2 if kind == "best" else 0.9, label=label, **mark)
         whole_numbers(axes.xaxis)
         axes.set_xlabel("epochs")
         axes.set_ylabel(f"{objective}{unit(objective)}")
         if left_out:
             axes.set_ylim(*widened(ends, scale(objective)))
-        axes.legend()
+        legend_below(axes)
 
     rest = f" Points of the lines beyond the axis: {left_out}." if left_out else ""
     caption = f"One line a trial; {_trial_counts(sweep)}{rest}"
@@ -260,7 +263,7 @@ def _front(sweep: SavedSweep, objectives: Sequence[str]) -> Drawing:
         axes.set(xlabel=labels[0], ylabel=labels[1])
         if left_out:
             axes.set(xlim=widened(across, scale(shown[0][0])), ylim=widened(up, scale(shown[1][0])))
-        axes.legend()
+        legend_below(axes)
 
     rest = f" Trials beyond the axes: {left_out}." if left_out else ""
     rest += f" Not drawn: {', '.join(objectives[2:])}." if len(objectives) > 2 else ""
