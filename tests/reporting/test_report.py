@@ -268,6 +268,27 @@ def test_report_is_not_read_as_a_run_and_can_be_written_again(outputs):
     assert write_report([outputs]).summary == first
 
 
+def test_figures_that_a_report_written_again_has_not_are_removed_and_no_others(outputs):
+    figures = write_report([outputs]).paths.figure("").parent
+    (figures / "mine.png").write_bytes(b"")
+    for run in outputs.glob("[ab]*"):
+        (run / "metrics.csv").unlink()
+    write_report([outputs])
+    assert sorted(path.stem for path in figures.iterdir()) == ["means-test-acc", "mine"]
+
+
+def test_folders_of_runs_are_written_in_one_way_that_tells_them_apart(make_run, tmp_path, monkeypatch):
+    for name in ("one/tuned/rerun/0-1", "two/tuned/rerun/0-1", "two/3"):
+        make_run(name)
+    monkeypatch.chdir(tmp_path)
+    done = write_report([Path("outputs/one"), tmp_path / "outputs" / "two"])
+    table = [line.split(" | ")[0] for line in done.paths.markdown.read_text().splitlines() if " | run | " in line]
+    places = ["outputs/one/tuned/rerun/0-1", "outputs/two/3", "outputs/two/tuned/rerun/0-1"]
+    assert table == [f"| {place}" for place in places]
+    assert f"Folders as seen from {tmp_path}." in done.paths.markdown.read_text()
+    assert [row["folder"] for row in rows(done.paths.runs)] == [str(tmp_path / place) for place in places]
+
+
 def test_folder_that_cannot_be_written_is_named(outputs, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=re.escape(f"cannot be written into {tmp_path / 'file'} (")):

@@ -1,5 +1,6 @@
 """Which setting is better, and how sure are we? Reads run folders; writes a page, Markdown, CSV and PNGs."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from lightsweep.reporting.page import Section, html_page, markdown_page
 from lightsweep.reporting.runs import Run, find_runs
 from lightsweep.reporting.studies import find_sweeps
 from lightsweep.screen import many
+
+_FIGURE = re.compile(r"\(figures/([\w-]+)\.png\)")
+"""A figure's name in `report.md`."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def write_report(
         sections.time_to_target(groups, metric, target),
         sections.sweeps(sweeps, runs, styled(groups, metric)),
         sections.not_counted(runs),
-        sections.every_run(runs, folders),
+        sections.every_run(runs),
     ]
     shown = [part for part in parts if part is not None]
     paths = ReportPaths(out if out is not None else folders[0] / ReportPaths.NAME)
@@ -124,8 +128,12 @@ def _commit(run: Run) -> str:
 
 
 def _write(paths: ReportPaths, title: str, lines: Sequence[str], parts: Sequence[Section]) -> None:
-    for drawing in (drawing for part in parts for drawing in part.every_figure()):
+    before = set(_FIGURE.findall(paths.markdown.read_text("utf-8", "replace"))) if paths.markdown.is_file() else set()
+    drawings = [drawing for part in parts for drawing in part.every_figure()]
+    for drawing in drawings:
         write_bytes(paths.figure(drawing.name), drawing.png)
+    for name in before - {drawing.name for drawing in drawings}:  # of the report that this one takes the place of
+        paths.figure(name).unlink(missing_ok=True)
     write_text(paths.page, html_page(title, lines, parts))
     write_text(paths.markdown, markdown_page(title, lines, parts, paths.figure("").parent.name))
 
@@ -158,6 +166,6 @@ def _write_tables(
     every = sorted({name for run in runs for name in run.metrics})
     rows = [["folder", "kind", "setting", "seed", "status", "reason", *every]]
     for run in runs:
-        facts = [str(run.folder), run.kind, names.get(run.folder, ""), run.seed, run.status, run.reason]
+        facts = [str(run.folder.resolve()), run.kind, names.get(run.folder, ""), run.seed, run.status, run.reason]
         rows.append([*facts, *(run.metrics.get(name) for name in every)])
     write_csv(paths.runs, rows)

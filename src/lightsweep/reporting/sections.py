@@ -1,5 +1,6 @@
 """The sections of a report, each from runs and settings to words, tables and figures; None where it would be empty."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -249,31 +250,36 @@ def not_counted(runs: Sequence[Run]) -> Section | None:
     text = ["These are in no mean. A setting of which runs are missing here may look better or worse than it is."]
     bad = [run for run in left if run.status != "pruned"]
     pruned = [run for run in left if run.status == "pruned"]
-    tables = {"": _runs_table(bad)} if bad else {}
-    inner = [Section(f"{len(pruned)} pruned", tables={"": _runs_table(pruned)})] if pruned else []
+    base = _base(runs)
+    tables = {"": _runs_table(bad, base)} if bad else {}
+    inner = [Section(f"{len(pruned)} pruned", tables={"": _runs_table(pruned, base)})] if pruned else []
     return Section("Not counted", text if bad else [], tables, inner=inner)
 
 
-def _runs_table(runs: Sequence[Run]) -> Table:
-    rows = [[_place(run.folder), run.status, "–" if run.seed is None else str(run.seed), run.reason] for run in runs]
+def _runs_table(runs: Sequence[Run], base: Path) -> Table:
+    rows = [[_place(run, base), run.status, "–" if run.seed is None else str(run.seed), run.reason] for run in runs]
     return Table(["folder", "status", "seed", "reason"], rows)
 
 
-def every_run(runs: Sequence[Run], folders: Sequence[Path]) -> Section:
+def every_run(runs: Sequence[Run]) -> Section:
     """Each run's own numbers, as result.json has them."""
-    metrics = metrics_of(runs)
+    metrics, base = metrics_of(runs), _base(runs)
     rows = [
-        [_place(run.folder), run.kind, run.status, "–" if run.seed is None else str(run.seed)]
+        [_place(run, base), run.kind, run.status, "–" if run.seed is None else str(run.seed)]
         + [f"{run.metrics[name]:.6g}" if name in run.metrics else "–" for name in metrics]
         for run in runs
     ]
-    text = [f"From {', '.join(str(folder) for folder in folders)}. Numbers as in result.json, to six digits."]
+    text = [f"Folders as seen from {base}. Numbers as in result.json, to six digits."]
     return Section("Every run", text, {"": Table(["folder", "kind", "status", "seed", *metrics], rows)}, folded=True)
 
 
-def _place(folder: Path) -> str:
-    """The last parts of a folder's path, which tell runs apart."""
-    return "/".join(folder.resolve().parts[-3:])
+def _base(runs: Sequence[Run]) -> Path:
+    """The folder above the one that holds all runs."""
+    return Path(os.path.commonpath([run.folder.resolve().parent for run in runs])).parent
+
+
+def _place(run: Run, base: Path) -> str:
+    return run.folder.resolve().relative_to(base).as_posix()
 
 
 def _value(value: object) -> str:
