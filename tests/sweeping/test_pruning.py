@@ -11,10 +11,12 @@ from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader, TensorDataset
 
 from lightsweep.errors import ConfigError
+from lightsweep.reporting.runs import read_run
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.pruning import PruningCallback
 from lightsweep.sweeping.trial import KilledTrial, running_trial
 from lightsweep.sweeping.trial_outcome import outcome_of_return
+from lightsweep.training import train
 
 PRUNERS = {
     "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=2),
@@ -132,6 +134,17 @@ def test_fit_of_a_pruned_trial_ends_cleanly():
     assert trainer.current_epoch == 1
     assert callback.pruned
     assert trial.user_attrs[marks.PRUNED_AT] == 0
+
+
+def test_a_pruned_run_says_why_as_its_trial_does(compose, tmp_path):
+    callback = PruningCallback("val/acc")
+    trial = optuna.create_study(pruner=AtOnce()).ask()
+    with running_trial(trial):
+        result = train(compose("model=softmax_regression", "trainer.max_epochs=2"), tmp_path, callbacks=[callback])
+        with pytest.raises(optuna.TrialPruned) as ended:
+            callback.raise_if_pruned()
+    assert (result.status, result.reason) == ("pruned", str(ended.value)) == ("pruned", "pruned at step 0")
+    assert read_run(tmp_path).reason == result.reason
 
 
 def test_a_trial_that_was_pruned_at_its_first_step_is_pruned_whatever_its_task_returned():

@@ -39,10 +39,19 @@ class PruningCallback(Callback):
     @property
     def pruned(self) -> bool:
         """Whether the pruner has ended this trial; read from the study where the fit ran in another process."""
-        if self._pruned_at is not None:
-            return True
+        return self._step is not None
+
+    @property
+    def reason(self) -> str:
+        """Why a pruned trial ended, as `trials.csv` has it."""
+        return f"pruned at step {self._step}"
+
+    @property
+    def _step(self) -> int | None:
         trial = current_trial()
-        return trial is not None and marks.PRUNED_AT in trial.user_attrs
+        if self._pruned_at is not None or trial is None:
+            return self._pruned_at
+        return trial.user_attrs.get(marks.PRUNED_AT)
 
     def report(self, trainer: Trainer, value: float, step: int) -> None:
         """Report one value and stop the trainer when the trial is to be pruned; call it on every rank.
@@ -76,7 +85,7 @@ class PruningCallback(Callback):
             optuna.TrialPruned: this process runs a trial, and it was pruned.
         """
         if self.pruned and current_trial() is not None:
-            raise optuna.TrialPruned(f"pruned at step {self._pruned_at}")
+            raise optuna.TrialPruned(self.reason)
 
     @staticmethod
     def _end_process(reason: str) -> NoReturn:

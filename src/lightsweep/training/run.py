@@ -62,7 +62,7 @@ def train(
         folder: the run's folder; made if it is not there.
         resume: go on from the folder's newest checkpoint; from the start if it has none yet.
         callbacks: further Lightning callbacks. One whose `monitor` is `auto` is told the run's; one that says it is
-            `pruned` makes that the run's status, and the run is not tested.
+            `pruned` makes that the run's status and its `reason` the run's, and the run is not tested.
         clock: counts the run's time from now on; None for one that counts from the process's start.
 
     Returns:
@@ -98,7 +98,8 @@ def train(
                 _fit(cfg, parts, result, resume_from(parts, paths) if resume else None)
                 parts.conductor.describe_once()
                 _tell_if_complete(cfg, parts, result)
-                result.status = "pruned" if _pruned(callbacks) else "completed"
+                result.reason = _pruned(callbacks)
+                result.status = "completed" if result.reason is None else "pruned"
                 if result.status == "completed":
                     _examine(parts, paths, result, cfg.test)
                 _leave_group()
@@ -108,7 +109,7 @@ def train(
                 _offer_resume(error, cfg, paths, result)
             raise
         except BaseException as error:
-            result.status = "pruned" if _pruned(callbacks) else "failed"
+            result.status = "failed" if _pruned(callbacks) is None else "pruned"
             result.reason = f"{type(error).__name__}: {error}"
             _raise_if_memory_ended(error, result)
             _raise_if_storage_failed(error, cfg, paths, result)
@@ -189,8 +190,9 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
         ) from None
 
 
-def _pruned(callbacks: Sequence[Callback]) -> bool:
-    return any(getattr(callback, "pruned", False) for callback in callbacks)
+def _pruned(callbacks: Sequence[Callback]) -> str | None:
+    """Why a callback has pruned the run, in its own words if it has any; None where none has."""
+    return next((str(getattr(each, "reason", "pruned")) for each in callbacks if getattr(each, "pruned", False)), None)
 
 
 def _note(parts: Parts, result: Result) -> None:
