@@ -10,6 +10,7 @@ import yaml
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
+from lightsweep.reporting import sections
 from lightsweep.reporting.report import write_report
 from lightsweep.reporting.runs import find_runs, is_sweep
 from lightsweep.reporting.studies import (
@@ -251,6 +252,25 @@ def test_sweeps_in_folders_of_one_name_have_names_of_their_own(make_sweep):
     folders = [make_sweep(f"{place}/again/s", [0.5]) for place in ("a", "b")]
     folders.append(make_sweep("c/s", [0.5]))
     assert [sweep.name for sweep in find_sweeps(folders, [])] == ["again/s", "again/s (2)", "c/s"]
+
+
+def test_study_that_two_sweeps_shared_is_shown_once_with_the_trials_of_both(make_sweep):
+    here, apart = make_sweep("mine", [0.5, 0.6, None]), make_sweep("apart", [0.5])
+    there = here.with_name("there")
+    there.mkdir()
+    (here / "1").rename(there / "1")
+    lines = (here / "study.journal").read_text().splitlines(keepends=True)
+    (there / "study.journal").write_text("".join(lines[:-1]))  # as that machine left it
+    folders = [there, here, apart]
+    runs = find_runs(folders)
+    shared, other = find_sweeps(folders, runs)
+    assert (shared.name, shared.folders, len(shared.trials)) == ("mine", (there, here), 3)
+    assert (other.name, other.others) == ("apart", ())
+    section = sections.sweeps([shared, other], runs).inner[0]
+    assert section.text[1] == f"It is the study of the sweeps in {there}, {here}."
+    trials = section.figures[-1]
+    assert trials.name == "sweep-mine-trials"
+    assert [f">{word}<" in trials.svg for word in ("best", "pruned")] == [True, True]  # the one there, the other here
 
 
 def test_trials_that_tie_tell_no_importances_which_is_said(make_sweep):

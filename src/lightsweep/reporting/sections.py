@@ -207,6 +207,8 @@ def _sweep(sweep: SavedSweep, trial_runs: Sequence[Run]) -> Section:
         f"Study {sweep.study.study_name}: {many(counts.counted, 'trial')} finished ({counts.complete} complete, "
         f"{counts.pruned} pruned, {counts.failed} failed), {counts.not_counted} not counted, {counts.running} running."
     ]
+    if sweep.others:
+        text.append(f"It is the study of the sweeps in {', '.join(map(str, sweep.folders))}.")
     if sweep.single and all_tie(sweep):
         text.append(f"No importances: all {len(sweep.complete)} complete trials have the same value.")
     best = sweep.ranked()[: TOP if sweep.single else None]
@@ -239,7 +241,7 @@ def _objectives(sweep: SavedSweep, runs: Sequence[Run]) -> list[str]:
 
 
 def _is_trial_of(run: Run, sweep: SavedSweep) -> bool:
-    return run.kind == "trial" and run.folder.resolve().parent == sweep.folder
+    return run.kind == "trial" and run.folder.resolve().parent in sweep.folders
 
 
 def not_counted(runs: Sequence[Run]) -> Section | None:

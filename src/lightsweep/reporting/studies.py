@@ -3,7 +3,7 @@
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -35,12 +35,19 @@ class SavedSweep:
         name: what tells it from the other sweeps of the report.
         study: None where it cannot be read.
         note: why it cannot, one line.
+        others: the folders of other sweeps of the same study, as several machines make them.
     """
 
     folder: Path
     name: str
     study: Study | None
     note: str = ""
+    others: tuple[Path, ...] = ()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All in which its trials lie."""
+        return (self.folder, *self.others)
 
     @cached_property
     def trials(self) -> list[FrozenTrial]:
@@ -87,7 +94,9 @@ def key_of(name: str) -> str:
 
 
 def find_sweeps(folders: Sequence[Path], runs: Sequence[Run]) -> list[SavedSweep]:
-    """The sweeps that some runs belong to, and those that lie at or below some folders."""
+    """The sweeps that some runs belong to, and those that lie at or below some folders; those that share a study once,
+    by its name.
+    """
     found: dict[Path, None] = {}
     for run in runs:
         above = run.folder.resolve()
@@ -99,7 +108,29 @@ def find_sweeps(folders: Sequence[Path], runs: Sequence[Run]) -> list[SavedSweep
             found[folder.resolve()] = None
     ends = [folder.name for folder in found]
     names = [end if ends.count(end) == 1 else f"{f.parent.name}/{end}" for f, end in zip(found, ends, strict=True)]
-    return [_read(folder, name) for folder, name in zip(found, distinct(names), strict=True)]
+    by_study: dict[object, list[SavedSweep]] = {}
+    for folder, name in zip(found, distinct(names), strict=True):
+        sweep = _read(folder, name)
+        by_study.setdefault(_identity(sweep), []).append(sweep)
+    merged = [_as_one(same) for same in by_study.values()]
+    names = distinct([sweep.name for sweep in merged])
+    return [replace(sweep, name=name) for sweep, name in zip(merged, names, strict=True)]
+
+
+def _identity(sweep: SavedSweep) -> object:
+    """What two copies of a study share: its name, and when its first trial started."""
+    trials = sweep.study.get_trials(deepcopy=False) if sweep.study is not None else []
+    if sweep.study is None or not trials or trials[0].datetime_start is None:
+        return sweep.folder
+    return sweep.study.study_name, trials[0].datetime_start
+
+
+def _as_one(same: Sequence[SavedSweep]) -> SavedSweep:
+    """Sweeps of one study, with the copy of it that has the most trials: each machine's is as that one left it."""
+    study = max(same, key=lambda sweep: len(sweep.trials)).study
+    if len(same) == 1 or study is None:
+        return same[0]
+    return SavedSweep(same[0].folder, study.study_name, study, others=tuple(sweep.folder for sweep in same[1:]))
 
 
 def _read(folder: Path, name: str) -> SavedSweep:
