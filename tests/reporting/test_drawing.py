@@ -7,7 +7,7 @@ import matplotlib
 import pytest
 
 from lightsweep.reporting import drawing
-from lightsweep.reporting.drawing import draw, legend_beside, log_axis, whole_numbers
+from lightsweep.reporting.drawing import draw, few_numbers, legend_beside, log_axis, whole_numbers
 
 
 def drawn(names, last=30):
@@ -31,6 +31,21 @@ def test_numbers_at_an_axis_do_not_lie_on_each_other(names, last):
     axes.get_figure().draw_without_rendering()
     boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
     assert len(boxes) > 3
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+@pytest.mark.parametrize("ends", [(0.75, 0.77), (87.52, 89.6), (1.709, 1.7131), (12_000.5, 16_500)])
+def test_numbers_have_room_beside_long_labels(ends):
+    found = []
+
+    def paint(axes):
+        axes.plot(ends, [0, 0])
+        axes.set_yticks([0], ["softmax_regression momentum lr=0.0001388"])
+        few_numbers(axes.xaxis)
+        found.append(axes)
+
+    draw("means", "means", "", paint, (5.6, 1.5))
+    boxes = [label.get_window_extent() for label in found[0].get_xticklabels()]
     assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 

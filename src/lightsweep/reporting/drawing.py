@@ -146,6 +146,11 @@ def whole_numbers(axis: Axis) -> None:
     axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 4, 5, 10], integer=True, min_n_ticks=1))
 
 
+def few_numbers(axis: Axis) -> None:
+    """Mark so few numbers that several digits have room beside long labels."""
+    axis.set_major_locator(MaxNLocator(4))
+
+
 def log_axis(axis: Axis) -> None:
     """Make the axis of what is drawn already logarithmic, with plain numbers: its decades, of few also 3, 0.3, …, and
     where there is hardly one, evenly spaced ones.
@@ -153,7 +158,7 @@ def log_axis(axis: Axis) -> None:
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
     low, high = sorted(axis.get_view_interval())
     if high < 10 * low:
-        axis.set_major_locator(MaxNLocator(4))
+        few_numbers(axis)
     elif high < 1000 * low:
         axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
