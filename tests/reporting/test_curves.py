@@ -80,6 +80,15 @@ def test_a_setting_that_cannot_be_drawn_is_named_below_the_figure(make_run, tmp_
     assert [" lr=0.1: n = 2 seeds." in figure.caption for figure in figures] == said  # one curve has no legend
 
 
+@pytest.mark.parametrize(("worst", "log"), [(1e6, True), (5.0, False)])
+def test_losses_that_lie_decades_apart_are_told_apart(make_run, tmp_path, worst, log):
+    for lr, loss in ((0.1, 0.5), (0.2, worst)):
+        make_run(f"{lr}", lr=lr, metrics={"test/loss": loss}, curve=[loss, 0.9 * loss], watched="val/loss")
+    groups = group_runs(find_runs([tmp_path]))
+    for drawing in (means_figure(groups, "test/loss"), *curve_figures(groups, "val/loss", "test/loss")):
+        assert all((f">{number}<" in drawing.svg) == log for number in (10, 1000, 100000))
+
+
 def test_a_fraction_of_a_second_has_its_numbers_and_epochs_are_whole(make_run, tmp_path):
     folder = make_run("a")
     (folder / "metrics.csv").write_text("step,epoch,seconds,val/acc\n1,1,0.61,0.1\n2,2,1.32,0.2\n")

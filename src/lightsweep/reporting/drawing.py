@@ -30,6 +30,8 @@ PALETTE = ("#3b7dd8", "#e4572e", "#2a9d5c", "#c08a00", "#8e5bd0", "#17a2b8", "#d
 LINES = ("-", "--", ":", "-.")
 WIDEST_LEGEND = 0.4
 """Share of a figure's width that a legend beside the axes may take."""
+WIDE = 1000
+"""What positive values may differ by, in times, and still be told apart on a linear axis."""
 
 _FONTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei",
@@ -163,6 +165,12 @@ def log_axis(axis: Axis) -> None:
         axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def wide(values: Iterable[float]) -> bool:
+    """Whether positive values lie so far apart that only a log axis tells the small ones from one another."""
+    found = list(values)
+    return bool(found) and min(found) > 0 and max(found) > WIDE * min(found)
 
 
 def _families() -> list[str]:

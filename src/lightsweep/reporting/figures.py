@@ -5,7 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from matplotlib.axes import Axes
 
 from lightsweep.reporting.curves import Curve, mean_curve
-from lightsweep.reporting.drawing import INK, QUIET, Drawing, draw, few_numbers, legend_beside, styles_of, whole_numbers
+from lightsweep.reporting.drawing import (
+    INK,
+    QUIET,
+    Drawing,
+    draw,
+    few_numbers,
+    legend_beside,
+    log_axis,
+    styles_of,
+    whole_numbers,
+    wide,
+)
 from lightsweep.reporting.grouping import Group, rises
 from lightsweep.reporting.labels import labels
 from lightsweep.reporting.losses import kinds
@@ -59,7 +70,8 @@ def means_figure(groups: Sequence[Group], metric: str) -> Drawing | None:
             axes.errorbar([mean], [place], xerr=half, fmt="o", color=INK, markersize=4, capsize=3)
         axes.set_yticks(range(len(shown)), names)
         axes.set_ylim(len(shown) - 0.5, -0.5)
-        few_numbers(axes.xaxis)
+        means = [group.estimate(metric).mean or 0.0 for group in shown]
+        (log_axis if wide(means) else few_numbers)(axes.xaxis)
         axes.set_xlabel(f"{metric}{unit(metric)}")
 
     picked = f" The {first_word(groups, metric)} {len(shown)} of {len(ranked)} settings."
@@ -95,6 +107,8 @@ def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[
                 for label, curve in curves.items():
                     _draw_curve(axes, label, curve, looks[label], scale(metric))
             (few_numbers if name == _AXES["seconds"] else whole_numbers)(axes.xaxis)
+            if wide(value for curve in curves.values() for value in curve.mean):
+                log_axis(axes.yaxis)
             axes.set_xlabel(name)
             axes.set_ylabel(f"{metric}{unit(metric)}")
 
