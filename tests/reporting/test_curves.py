@@ -1,5 +1,7 @@
 """Mean learning curves with their bands."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,17 @@ def test_losses_that_lie_decades_apart_are_told_apart(make_run, tmp_path, worst,
     groups = group_runs(find_runs([tmp_path]))
     for drawing in (means_figure(groups, "test/loss"), *curve_figures(groups, "val/loss", "test/loss")):
         assert all((f">{number}<" in drawing.svg) == log for number in (10, 1000, 100000))
+
+
+def test_no_accuracy_above_all_or_below_none_is_on_an_axis(make_run, tmp_path):
+    for seed, acc in enumerate((0.6, 0.99)):
+        make_run(f"a{seed}", seed=seed, acc=acc, curve=[0.1 * acc, acc])
+    groups = group_runs(find_runs([tmp_path]))
+    epochs, _, seconds = curve_figures(groups, "val/acc", "test/acc")
+    for drawing in (means_figure(groups, "test/acc"), epochs, seconds):
+        numbers = re.findall(r">(−?)([\d.]+)</text>", drawing.svg)
+        assert len(numbers) > 3
+        assert all(not minus and float(number) <= 100 for minus, number in numbers)
 
 
 def test_a_fraction_of_a_second_has_its_numbers_and_epochs_are_whole(make_run, tmp_path):

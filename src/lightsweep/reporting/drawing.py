@@ -167,6 +167,12 @@ def log_axis(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def only_possible(axis: Axis) -> None:
+    """End the axis of what is drawn already, in per cent, just beyond 0 and 100: intervals alone may reach further."""
+    low, high = sorted(axis.get_view_interval())
+    axis.axes.set(**{f"{axis.axis_name}lim": (max(low, -1), min(high, 101))})  # type: ignore[attr-defined]
+
+
 def wide(values: Iterable[float]) -> bool:
     """Whether positive values lie so far apart that only a log axis tells the small ones from one another."""
     found = list(values)

@@ -13,6 +13,7 @@ from lightsweep.reporting.drawing import (
     few_numbers,
     legend_beside,
     log_axis,
+    only_possible,
     styles_of,
     whole_numbers,
     wide,
@@ -72,6 +73,8 @@ def means_figure(groups: Sequence[Group], metric: str) -> Drawing | None:
         axes.set_ylim(len(shown) - 0.5, -0.5)
         means = [group.estimate(metric).mean or 0.0 for group in shown]
         (log_axis if wide(means) else few_numbers)(axes.xaxis)
+        if scale(metric) == 100:
+            only_possible(axes.xaxis)
         axes.set_xlabel(f"{metric}{unit(metric)}")
 
     picked = f" The {first_word(groups, metric)} {len(shown)} of {len(ranked)} settings."
@@ -109,6 +112,8 @@ def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[
             (few_numbers if name == _AXES["seconds"] else whole_numbers)(axes.xaxis)
             if wide(value for curve in curves.values() for value in curve.mean):
                 log_axis(axes.yaxis)
+            if scale(metric) == 100:
+                only_possible(axes.yaxis)
             axes.set_xlabel(name)
             axes.set_ylabel(f"{metric}{unit(metric)}")
 
