@@ -283,10 +283,11 @@ def test_folders_of_runs_are_written_in_one_way_that_tells_them_apart(make_run, 
     monkeypatch.chdir(tmp_path)
     done = write_report([Path("outputs/one"), tmp_path / "outputs" / "two"])
     table = [line.split(" | ")[0] for line in done.paths.markdown.read_text().splitlines() if " | run | " in line]
-    places = ["outputs/one/tuned/rerun/0-1", "outputs/two/3", "outputs/two/tuned/rerun/0-1"]
+    places = ["one/tuned/rerun/0-1", "two/3", "two/tuned/rerun/0-1"]
     assert table == [f"| {place}" for place in places]
-    assert f"Folders as seen from {tmp_path}." in done.paths.markdown.read_text()
-    assert [row["folder"] for row in rows(done.paths.runs)] == [str(tmp_path / place) for place in places]
+    assert f"From {tmp_path / 'outputs'}." in done.paths.markdown.read_text()
+    assert "| folder in outputs | kind |" in done.paths.markdown.read_text()
+    assert [row["folder"] for row in rows(done.paths.runs)] == [str(tmp_path / "outputs" / place) for place in places]
 
 
 def test_folder_that_cannot_be_written_is_named(outputs, tmp_path):

@@ -260,7 +260,7 @@ def not_counted(runs: Sequence[Run]) -> Section | None:
 
 def _runs_table(runs: Sequence[Run], base: Path) -> Table:
     rows = [[_place(run, base), run.status, "–" if run.seed is None else str(run.seed), run.reason] for run in runs]
-    return Table(["folder", "status", "seed", "reason"], rows)
+    return Table([_head(base), "status", "seed", "reason"], rows)
 
 
 def every_run(runs: Sequence[Run]) -> Section:
@@ -271,13 +271,17 @@ def every_run(runs: Sequence[Run]) -> Section:
         + [f"{run.metrics[name]:.6g}" if name in run.metrics else "–" for name in metrics]
         for run in runs
     ]
-    text = [f"Folders as seen from {base}. Numbers as in result.json, to six digits."]
-    return Section("Every run", text, {"": Table(["folder", "kind", "status", "seed", *metrics], rows)}, folded=True)
+    text = [f"From {base}. Numbers as in result.json, to six digits."]
+    return Section("Every run", text, {"": Table([_head(base), "kind", "status", "seed", *metrics], rows)}, folded=True)
 
 
 def _base(runs: Sequence[Run]) -> Path:
-    """The folder above the one that holds all runs."""
-    return Path(os.path.commonpath([run.folder.resolve().parent for run in runs])).parent
+    """The folder that holds all runs."""
+    return Path(os.path.commonpath([run.folder.resolve().parent for run in runs]))
+
+
+def _head(base: Path) -> str:
+    return f"folder in {base.name or base}"
 
 
 def _place(run: Run, base: Path) -> str:
