@@ -74,6 +74,12 @@ def test_every_run_is_in_the_table_and_the_failed_one_with_its_reason(outputs):
     assert float(found["a1"]["test/acc"]) == 0.92
     for path in (done.paths.page, done.paths.markdown):
         assert "the loss became nan at step 7" in path.read_text()
+    for row in (
+        "| c | adam | diverged | 3 |",
+        "| c | adam | run | diverged | 3 |",
+        "| a1 | sgd | run | completed | 1 |",
+    ):
+        assert row in done.paths.markdown.read_text()
     assert "7 runs read: 6 completed, 1 diverged." in done.summary
 
 

@@ -71,8 +71,8 @@ def write_report(
         sections.curves(groups, metric),
         sections.time_to_target(groups, metric, target),
         sections.sweeps(sweeps, runs, styled(groups, metric)),
-        sections.not_counted(runs),
-        sections.every_run(runs),
+        sections.not_counted(runs, groups),
+        sections.every_run(runs, groups),
     ]
     shown = [part for part in parts if part is not None]
     paths = ReportPaths(out if out is not None else folders[0] / ReportPaths.NAME)

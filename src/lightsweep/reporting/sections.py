@@ -244,8 +244,8 @@ def _is_trial_of(run: Run, sweep: SavedSweep) -> bool:
     return run.kind == "trial" and run.folder.resolve().parent in sweep.folders
 
 
-def not_counted(runs: Sequence[Run]) -> Section | None:
-    """Every run that is not completed, with its reason; pruned trials folded."""
+def not_counted(runs: Sequence[Run], groups: Sequence[Group]) -> Section | None:
+    """Every run that is not completed, with its setting and its reason; pruned trials folded."""
     left = [run for run in runs if not run.completed]
     if not left:
         return None
@@ -253,26 +253,40 @@ def not_counted(runs: Sequence[Run]) -> Section | None:
     bad = [run for run in left if run.status != "pruned"]
     pruned = [run for run in left if run.status == "pruned"]
     base = _base(runs)
-    tables = {"": _runs_table(bad, base)} if bad else {}
-    inner = [Section(f"{len(pruned)} pruned", tables={"": _runs_table(pruned, base)})] if pruned else []
+    tables = {"": _runs_table(bad, base, groups)} if bad else {}
+    inner = [Section(f"{len(pruned)} pruned", tables={"": _runs_table(pruned, base, groups)})] if pruned else []
     return Section("Not counted", text if bad else [], tables, inner=inner)
 
 
-def _runs_table(runs: Sequence[Run], base: Path) -> Table:
-    rows = [[_place(run, base), run.status, "–" if run.seed is None else str(run.seed), run.reason] for run in runs]
-    return Table([_head(base), "status", "seed", "reason"], rows)
+def _runs_table(runs: Sequence[Run], base: Path, groups: Sequence[Group]) -> Table:
+    head, cells = _setting_column(runs, groups)
+    rows = [
+        [_place(run, base), *cell, run.status, "–" if run.seed is None else str(run.seed), run.reason]
+        for run, cell in zip(runs, cells, strict=True)
+    ]
+    return Table([_head(base), *head, "status", "seed", "reason"], rows)
 
 
-def every_run(runs: Sequence[Run]) -> Section:
+def every_run(runs: Sequence[Run], groups: Sequence[Group]) -> Section:
     """Each run's own numbers, as result.json has them."""
     metrics, base = metrics_of(runs), _base(runs)
+    head, cells = _setting_column(runs, groups)
     rows = [
-        [_place(run, base), run.kind, run.status, "–" if run.seed is None else str(run.seed)]
+        [_place(run, base), *cell, run.kind, run.status, "–" if run.seed is None else str(run.seed)]
         + [f"{run.metrics[name]:.6g}" if name in run.metrics else "–" for name in metrics]
-        for run in runs
+        for run, cell in zip(runs, cells, strict=True)
     ]
     text = [f"From {base}. Numbers as in result.json, to six digits."]
-    return Section("Every run", text, {"": Table([_head(base), "kind", "status", "seed", *metrics], rows)}, folded=True)
+    table = Table([_head(base), *head, "kind", "status", "seed", *metrics], rows)
+    return Section("Every run", text, {"": table}, folded=True)
+
+
+def _setting_column(runs: Sequence[Run], groups: Sequence[Group]) -> tuple[list[str], list[list[str]]]:
+    """A column of each run's setting, where there are several; trials have none."""
+    names = {run.folder: group.name for group in groups for run in group.runs}
+    found = [names.get(run.folder, "–") for run in runs]
+    told = len(groups) > 1 and set(found) != {"–"}
+    return (["setting"], [[name] for name in found]) if told else ([], [[] for _ in found])
 
 
 def _base(runs: Sequence[Run]) -> Path:
