@@ -62,7 +62,9 @@ def test_a_stopped_grid_goes_on_with_what_is_left_and_ends_as_if_never_stopped(c
     gone_on = command(cli.train, *words)
 
     assert gone_on.code == 0
-    assert gone_on.line.startswith(f"note: {(grid / '0').absolute()} is complete already: 3 epochs, 9 steps; to train longer: ")
+    assert gone_on.line.startswith(
+        f"note: {(grid / '0').absolute()} is complete already: 3 epochs, 9 steps; to train longer: "
+    )
     assert (RunPaths(grid / "0").last.read_bytes(), RunPaths(grid / "0").metrics.read_bytes()) == first
     assert gone_on.out.count("epoch 1/3") == 1, "only the third run begins anew"
     for seed in SEEDS:
