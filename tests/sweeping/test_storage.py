@@ -201,6 +201,10 @@ def test_passwords_are_masked():
     assert masked("storage=mysql+pymysql://me:p@ss@host/db now") == "storage=mysql+pymysql://me:***@host/db now"
     assert masked("login p4ss failed", "mysql://me:p4ss@host/db") == "login *** failed"
     assert masked("sqlite:///a.db") == "sqlite:///a.db"
+    ordinary = "postgresql://postgres:postgres@host/db"
+    assert masked(f"{ordinary}: postgresql refuses 'postgres'", ordinary) == (
+        "postgresql://***:***@host/db: postgresql refuses '***'"
+    )
 
 
 ODD_PASSWORDS = ["pa/ss", "pa?s#s", "pa:/ss", "secret@word", "p%2Fss"]

@@ -6,9 +6,12 @@ from urllib.parse import unquote, unquote_plus
 
 
 def masked(text: str, url: Any = None) -> str:
-    """`text` without the passwords of the URLs in it, and without those of `url`, if it is one, wherever they stand."""
+    """`text` without the passwords of the URLs in it, and without those of `url`, if it is one, wherever they stand.
+
+    A part of a longer word, as `postgres` of `postgresql`, is no password.
+    """
     for password in sorted(passwords(url) if isinstance(url, str) else [], key=len, reverse=True):
-        text = text.replace(password, "***")
+        text = re.sub(rf"(?:\b|(?=\W)){re.escape(password)}(?:\b|(?<=\W))", "***", text)
     text = re.sub(r"([?&]password=)[^&\s]*", r"\1***", text)
     return re.sub(r"(\w[\w+.-]*://[^/\s:]*:)\S*@", r"\1***@", text)
 
