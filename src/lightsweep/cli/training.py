@@ -31,7 +31,6 @@ from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError, raised_in
 from lightsweep.holding import is_held
 from lightsweep.imports import quiet_imports
-from lightsweep.launching.run_job import AGAIN
 from lightsweep.sweeping.trial import killed_trial, within_sweep, within_trial
 
 GOES_ON = "LIGHTSWEEP_GOES_ON"
@@ -64,7 +63,10 @@ def train() -> None:
             failures.append(error)  # Hydra would print a line of its own about it
             return None
 
-    setattr(task, AGAIN, partial(resuming_command, words))
+    if is_multirun(words):
+        from lightsweep.launching.run_job import AGAIN
+
+        setattr(task, AGAIN, partial(resuming_command, words))
 
     def command() -> None:
         if any(word.startswith("resume=") for word in words) and not is_multirun(words):
