@@ -183,3 +183,20 @@ def test_processes_that_others_start_train_one_run_in_one_folder(starter, mnist_
     assert (found["status"], found["steps"]) == ("completed", 11)
     assert found["test/acc"] > 0.5
     assert [path.parent for path in (tmp_path / "outputs").rglob(".hydra")] == [result.parent]
+
+
+@pytest.mark.slow
+def test_each_run_of_a_grid_starts_processes_of_its_own(process, mnist_root, tmp_path):
+    """They would compose the whole grid, and leave a folder of it."""
+    words = ["-m", "seed=0,1", "model=softmax_regression", "logger=none", "trainer=ddp", "trainer.devices=2",
+             "trainer.accelerator=cpu", "trainer.max_epochs=1", f"data.root={mnist_root}", "data.val_size=50",
+             "data.batch_size=50"]  # fmt: skip
+
+    ended = process([home() / "train.py", *words], tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [line.partition("#")[2][:3] for line in ended.stdout.splitlines() if "[HYDRA] \t#" in line] == ["0 :", "1 :"]
+    (grid,) = (tmp_path / "outputs" / "sweeps").iterdir()
+    found = [json.loads(RunPaths(grid / str(number)).result.read_text()) for number in (0, 1)]
+    assert [(result["status"], result["seed"]) for result in found] == [("completed", 0), ("completed", 1)]
+    assert found[0]["test/loss"] != found[1]["test/loss"]

@@ -4,11 +4,15 @@ The command is said again, and not read from the folder, which may be a stranger
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import OmegaConf, read_write
 
 from lightsweep.config.command_words import MULTIRUN
 from lightsweep.config.override_text import override_text
@@ -50,6 +54,32 @@ def resuming_command(words: Sequence[str], folder: Path | str) -> str:
         folder: the multirun's.
     """
     return shlex.join(["python", "train.py", *_without_folder(words), f"resume={Path(folder).absolute()}"])
+
+
+def runs_in_turn() -> bool:
+    """Whether the present run is one of a multirun that Hydra's basic launcher runs in this process."""
+    node = HydraConfig.get()
+    return node.mode == RunMode.MULTIRUN and str(node.launcher._target_).endswith(".BasicLauncher")
+
+
+@contextmanager
+def started_for_itself(folder: Path) -> Iterator[None]:
+    """Let the other ranks of a multirun's run be started for this run; they would run the whole multirun, in step.
+
+    Args:
+        folder: the run's.
+    """
+    if not runs_in_turn():
+        yield
+        return
+    from lightsweep.sweeping.isolation import Command, started_alone
+
+    node: Any = HydraConfig.get()
+    with read_write(node):
+        node.run.dir = str(folder)  # where those ranks look
+    given: Any = OmegaConf.to_container(node.overrides, resolve=False)
+    with started_alone(Command.here(given["hydra"]), given["task"]):
+        yield
 
 
 def refuse_multirun(folder: Path) -> None:

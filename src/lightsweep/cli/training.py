@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep import paths
 from lightsweep.cli.ending import ended_by, ended_by_error
-from lightsweep.cli.grid import RESUMES, is_multirun, refuse_multirun, resuming_command, resuming_words
+from lightsweep.cli.grid import (
+    RESUMES,
+    is_multirun,
+    refuse_multirun,
+    resuming_command,
+    resuming_words,
+    runs_in_turn,
+    started_for_itself,
+)
 from lightsweep.config.check import check
 from lightsweep.config.command_words import command_words
 from lightsweep.config.hydra_patches import prepare_hydra
@@ -107,9 +115,7 @@ def _compose_for(task: Callable[[DictConfig], Any]) -> None:
 
 def _hint_of_multirun(words: Sequence[str]) -> str:
     """How the multirun of the present run goes on; empty where a launcher waits for its jobs, and tells it itself."""
-    launcher, sweep = HydraConfig.get().launcher, HydraConfig.get().sweep
-    is_waited_for = not launcher._target_.endswith(".BasicLauncher")
-    return "" if is_waited_for else f"; to go on: {resuming_command(words, sweep.dir)}"
+    return f"; to go on: {resuming_command(words, HydraConfig.get().sweep.dir)}" if runs_in_turn() else ""
 
 
 def run(cfg: DictConfig, words: Sequence[str] = ()) -> Any:
@@ -117,7 +123,7 @@ def run(cfg: DictConfig, words: Sequence[str] = ()) -> Any:
 
     Args:
         cfg: what Hydra composed.
-        words: the command line as it was given.
+        words: the command line as it was given; empty where it is another program's.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     if within_sweep():  # which has a line for each trial; what the trial says goes into its folder
@@ -125,7 +131,8 @@ def run(cfg: DictConfig, words: Sequence[str] = ()) -> Any:
             return _train_in(cfg, folder, _goes_on(folder))
     try:
         _refuse_search(words)
-        value = _train_in(cfg, folder, _goes_on(folder))
+        with started_for_itself(folder) if words else nullcontext():
+            value = _train_in(cfg, folder, _goes_on(folder))
         from lightning.pytorch.utilities import rank_zero_only
 
         if getattr(rank_zero_only, "rank", 0) > 0:  # Hydra made a folder for it, where torchrun or srun started it

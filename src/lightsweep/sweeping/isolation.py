@@ -49,14 +49,21 @@ class Command:
 @contextmanager
 def isolated_task(command: Command, overrides: Sequence[str], trial_number: int | None) -> Iterator[None]:
     """Run the body as if this process had been started for one task only; a number says that it is a trial."""
+    with started_alone(command, overrides):
+        os.environ[SWEEP_VARIABLE] = "1"
+        os.environ.pop(TRIAL_VARIABLE, None)
+        if trial_number is not None:
+            os.environ[TRIAL_VARIABLE] = str(trial_number)
+        yield
+
+
+@contextmanager
+def started_alone(command: Command, overrides: Sequence[str]) -> Iterator[None]:
+    """Run the body as if this process had been started for one run only, whose other ranks are then started for it."""
     main = sys.modules["__main__"]
     spec, argv, environment = getattr(main, "__spec__", None), sys.argv, dict(os.environ)
     sys.argv = command.argv(overrides)
     main.__spec__ = SimpleNamespace(name=command.module) if command.module else None  # type: ignore[assignment]
-    os.environ[SWEEP_VARIABLE] = "1"
-    os.environ.pop(TRIAL_VARIABLE, None)
-    if trial_number is not None:
-        os.environ[TRIAL_VARIABLE] = str(trial_number)
     try:
         yield
     finally:
