@@ -1,8 +1,6 @@
 """From a checked configuration to a DataModule, a model and a Trainer."""
 
-import io
 import math
-import pickle
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from lightsweep.training.clock import Clock
 from lightsweep.training.conductor import Conductor
 from lightsweep.training.metrics import Metrics, build_metrics, direction, said_direction
 from lightsweep.training.optimizers import build_optimizers, scaled, stop_looking_for_gpus
+from lightsweep.training.plain_data import is_loadable
 from lightsweep.training.progress import Bar
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.schedulers import Schedule, build_schedule
@@ -81,16 +80,11 @@ def _refuse_extra_state(net: nn.Module) -> None:
     for part in net.modules():
         if type(part).get_extra_state is nn.Module.get_extra_state:
             continue
-        file = io.BytesIO()
-        try:
-            torch.save(part.get_extra_state(), file)
-            file.seek(0)
-            torch.load(file, weights_only=True)
-        except (pickle.PicklingError, pickle.UnpicklingError, AttributeError, TypeError) as error:
+        if not is_loadable(part.get_extra_state()):
             raise ConfigError(
                 f"`model`: {type(part).__name__}.get_extra_state must give tensors, numbers, texts, lists and "
                 "dictionaries alone: no checkpoint is loaded that holds more"
-            ) from error
+            )
 
 
 def refuse_single_examples(model: Model, datamodule: ArrayDataModule, switch: bool) -> None:

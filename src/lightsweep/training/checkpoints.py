@@ -18,6 +18,7 @@ from lightsweep.errors import Interrupted, RunFolderError
 from lightsweep.files import link, write_whole
 from lightsweep.paths import RunPaths
 from lightsweep.training.clock import Clock
+from lightsweep.training.plain_data import refuse_unloadable
 
 
 class PlainCheckpointIO(CheckpointIO):
@@ -27,8 +28,10 @@ class PlainCheckpointIO(CheckpointIO):
         """Write a checkpoint whole or not at all.
 
         Raises:
+            ConfigError: it holds what could not be loaded.
             OSError: as `write_whole` does; torch.save hides what the file says behind an error of its own.
         """
+        refuse_unloadable(checkpoint)
 
         def write(file: BinaryIO) -> None:
             watched = _Watched(file)
