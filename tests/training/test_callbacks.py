@@ -1,12 +1,14 @@
 """Callbacks: what is none, what a run cannot serve, and what Lightning refuses are one line; a bug in one is not."""
 
+from csv import DictReader
+
 import pytest
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import RichProgressBar, StochasticWeightAveraging
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lightsweep import train
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, Interrupted
 
 QUICK = ("model=softmax_regression", "trainer.limit_train_batches=2", "test=false")
 
@@ -68,3 +70,31 @@ class Wrong(Callback):
 def test_a_bug_in_a_callback_stays_what_it_is(compose, tmp_path):
     with pytest.raises(MisconfigurationException, match=r"^mine$"):
         train(compose(*QUICK), tmp_path / "run", callbacks=[Wrong()])
+
+
+class Logs(Callback):
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.log("mine/chunk", float(pl_module.stepper.steps))
+
+    def on_validation_epoch_end(self, trainer, pl_module):
+        pl_module.log("mine/validation", float(pl_module.stepper.steps))
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self.log("mine/epoch", float(pl_module.stepper.steps))
+
+
+def test_what_a_callback_logs_stands_at_the_optimizer_step_of_its_logging(compose, tmp_path, stop_after):
+    cfg = compose("model=softmax_regression", "trainer.max_epochs=2", "trainer.inner_steps=2", "logger=csv",
+                  "test=false")  # fmt: skip
+    stop_after(13)  # 11 an epoch
+
+    with pytest.raises(Interrupted, match="signal 15"):
+        train(cfg, tmp_path / "run", callbacks=[Logs()])
+    train(cfg, tmp_path / "run", resume=True, callbacks=[Logs()])
+
+    texts = [file.read_text() for file in sorted((tmp_path / "run").glob("csv/*/metrics.csv"))]
+    rows = [row for text in texts for row in DictReader(text.splitlines())]
+    for name, steps in (("chunk", {2, 11, 22}), ("validation", {11, 22}), ("epoch", {11, 22})):
+        found = [(float(row[f"mine/{name}"]), float(row["step"])) for row in rows if row[f"mine/{name}"]]
+        assert all(value == step for value, step in found), found
+        assert {value for value, _ in found} >= steps

@@ -87,11 +87,17 @@ class Conductor(Callback):
         skip = batches_of_epoch if self.stepper.is_at_end else batches
         loader.epoch, loader.skip = trainer.current_epoch, skip
         count_from(trainer.fit_loop.epoch_loop, trainer.current_epoch * len(loader), loader.behind, len(loader))
+        self._let_callbacks_log_by_steps(trainer, restarts=loader.behind > 0)
+
+    def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
+        """What Lightning's and own callbacks log from here on is of the steps so far."""
+        self._let_callbacks_log_by_steps(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Chunk, batch_idx: int
     ) -> None:
         """Log when it is due; at the epoch's last batch, let the schedules know."""
+        self._let_callbacks_log_by_steps(trainer)
         self.describe_once()
         self._settle_chunk(trainer)
 
@@ -172,6 +178,13 @@ class Conductor(Callback):
         )
         checkpoint["files"] = self.recorder.state_dict()
 
+    def _let_callbacks_log_by_steps(self, trainer: Trainer, restarts: bool = False) -> None:
+        """Give Lightning the number that `self.log` and its own callbacks log by: it would count chunks.
+
+        It adds one as it restarts, and one after a chunk and its validation.
+        """
+        trainer.fit_loop.epoch_loop._batches_that_stepped = self.stepper.steps - restarts
+
     def _settle_chunk(self, trainer: Trainer) -> None:
         """Log what the steps so far add up to when it is due; after the epoch's last step, let the schedules know."""
         stepper = self.stepper
@@ -226,8 +239,6 @@ def count_from(loop: Any, before: int, behind: int, chunks: int) -> None:
         behind: chunks of this epoch that are behind it.
         chunks: all that it has.
     """
-    # what Lightning's callbacks log by; it adds one as it restarts, and one after the validation
-    loop._batches_that_stepped = before + behind - (behind > 0) - (behind == chunks)
     for counts, number in ((loop.batch_progress.total, before + behind), (loop.batch_progress.current, behind)):
         for name in vars(counts):
             setattr(counts, name, number)
