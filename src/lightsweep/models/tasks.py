@@ -13,8 +13,10 @@ from lightsweep.data.spec import DataSpec
 class Task(Protocol):
     """The loss and the count of a kind of prediction."""
 
-    counts: ClassVar[bool]
-    """Whether `correct` means anything, so that there is an accuracy."""
+    @property
+    def counts(self) -> bool:
+        """Whether `correct` means anything, so that there is an accuracy; an attribute of the class or the object."""
+        ...
 
     def num_outputs(self, spec: DataSpec) -> int:
         """Numbers that the network gives for one example."""
