@@ -160,6 +160,22 @@ def test_an_empty_class_is_refused(root):
         made(root)
 
 
+def test_links_are_followed_and_hidden_folders_are_not(root, tmp_path):
+    shutil.copytree(root / "bright" / "part 0", tmp_path / "elsewhere")
+    shutil.copytree(root / "dark" / "part 0", root / "dark" / ".checkpoints")
+    (root / "dark" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(root / "dark")
+
+    assert torch.bincount(made(root).load_train().targets).tolist() == [12, 36]
+
+
+def test_a_link_to_nothing_is_named(root):
+    (root / "dark" / "gone.png").symlink_to(root / "nowhere.png")
+
+    with pytest.raises(DataError, match=r"gone\.png is no image that can be read: .* No such file"):
+        made(root).setup("fit")
+
+
 def test_images_are_tested_where_some_are_kept_or_have_a_folder(root, tmp_path):
     divided = tmp_path / "divided"
     shutil.copytree(root, divided / "train")

@@ -1,5 +1,6 @@
 """Images of one's own: a folder for each class."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +22,9 @@ class Images(ArrayDataModule):
     """Image files of any size, sorted into folders that bear the classes' names.
 
     `root/<class>/*.png`, where `test_size` images are drawn for the test set, each class by its share; or
-    `root/train/<class>/…` and `root/test/<class>/…`. Files lie at any depth below their class; those whose suffix is
-    none of an image's are passed over, as are names that begin with a dot. A `root/val` is not read, which a line says:
-    validation images are drawn from those for training.
+    `root/train/<class>/…` and `root/test/<class>/…`. Files lie at any depth below their class, behind links too; those
+    whose suffix is none of an image's are passed over, as are files and folders whose names begin with a dot. A
+    `root/val` is not read, which a line says: validation images are drawn from those for training.
 
     Args:
         root: the folder.
@@ -97,7 +98,7 @@ class Images(ArrayDataModule):
     def _found(self, folder: Path) -> ImageFiles:
         paths, targets = [], []
         for index, name in enumerate(self.spec.class_names):
-            inside = sorted(path for path in (folder / name).rglob("*") if _is_image(path))
+            inside = _images(folder / name)
             if not inside:
                 raise DataError(f"{folder / name} holds no image ({', '.join(SUFFIXES)})")
             paths += inside
@@ -120,5 +121,18 @@ def _classes(folder: Path) -> list[str]:
     return found
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+def _images(folder: Path) -> list[Path]:
+    """The image files at any depth, sorted; links are followed, and one to a folder above itself is passed over.
+
+    A link to nothing is among them, and reading it will name it.
+    """
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
+        above = {path.resolve() for path in (Path(place), *Path(place).parents)}
+        folders[:] = [name for name in folders if name[0] != "." and Path(place, name).resolve() not in above]
+        found += [Path(place, name) for name in files if name[0] != "." and Path(name).suffix.lower() in SUFFIXES]
+    return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
