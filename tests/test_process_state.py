@@ -6,7 +6,10 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
+from lightning.pytorch import Callback
 
+from lightsweep import train
 from lightsweep.errors import ConfigError
 from lightsweep.process_state import ProcessLock, alone, environment_kept, logging_kept
 
@@ -67,3 +70,25 @@ def test_logging_is_put_back(tmp_path):
     assert theirs.stream is None
     assert logging._handlers["own"] is file
     file.close()
+
+
+def test_what_a_run_sets_for_all_of_torch_is_put_back(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    seen = []
+
+    class Looks(Callback):
+        def on_train_end(self, trainer, pl_module):
+            seen.append((torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()))
+
+    train(
+        ["data=line", "model=linear_regression", "logger=none", "trainer.threads=2", "trainer.max_epochs=1"],
+        callbacks=[Looks()],
+    )
+
+    assert seen == [(2, False)], "in the run its own settings hold"
+    assert (torch.get_num_threads(), torch.is_deterministic_algorithms_warn_only_enabled()) == (1, True)
+    train(["data=line", "model=linear_regression", "logger=none", "trainer.deterministic=true", "trainer.max_epochs=1"])
+    assert torch.is_deterministic_algorithms_warn_only_enabled()
+    assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ

@@ -41,8 +41,8 @@ from lightsweep.training.clock import Clock, seconds_since_process_start
 
 __all__ = ["Comparison", "Difference", "Estimate", "Result", "Sweep", "Trial", "compare", "evaluate", "sweep", "train"]
 
-_LIGHTNINGS = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS")
-"""Environment variables that Lightning leaves behind, from which a caller's `seed_everything()` would take its seed."""
+_LIGHTNINGS = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS", "CUBLAS_WORKSPACE_CONFIG")
+"""Environment variables that Lightning leaves behind; a caller's `seed_everything()` would take its seed from them."""
 
 
 def train(

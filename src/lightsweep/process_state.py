@@ -60,6 +60,29 @@ def environment_kept(*names: str) -> Iterator[None]:
 
 
 @contextmanager
+def torch_kept(precision: str) -> Iterator[None]:
+    """Put back what a run sets for all of torch: threads, deterministic algorithms, cuDNN's benchmark.
+
+    Args:
+        precision: `trainer.precision`; `tf32` changes that of float32 matrix products, which is put back too.
+    """
+    import torch
+
+    threads, benchmark = torch.get_num_threads(), torch.backends.cudnn.benchmark
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    products = torch.get_float32_matmul_precision() if precision == "tf32" else None
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warns)
+        torch.backends.cudnn.benchmark = benchmark
+        if products is not None:
+            torch.set_float32_matmul_precision(products)
+
+
+@contextmanager
 def logging_kept() -> Iterator[None]:
     """Put the root logger's handlers and level back, and which loggers are disabled: Hydra sets them for itself.
 

@@ -1,8 +1,5 @@
 """Resolves `trainer.precision`, and turns a precision into the types of weights and arithmetic."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor
 
@@ -41,19 +38,6 @@ def has_native_bf16(device: torch.device) -> bool:
 def _is_ampere(device: torch.device) -> bool:
     """Whether a device is an Ampere GPU or newer, with units for bf16 and TF32."""
     return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
-
-
-@contextmanager
-def matrix_products_kept(precision: str) -> Iterator[None]:
-    """Put torch's precision of float32 matrix products back as it was, where a run's `tf32` may have changed it."""
-    if precision != "tf32":
-        yield
-        return
-    before = torch.get_float32_matmul_precision()
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def weight_dtype(precision: str) -> torch.dtype:

@@ -30,10 +30,9 @@ from lightsweep.errors import (
 from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.models.tasks import kind_of_loss
 from lightsweep.paths import RunPaths
-from lightsweep.process_state import alone
+from lightsweep.process_state import alone, torch_kept
 from lightsweep.screen import many
 from lightsweep.sweeping.trial import is_part_of_sweep
-from lightsweep.training import precision
 from lightsweep.training.build import Parts, build
 from lightsweep.training.callbacks import refuse_unserved
 from lightsweep.training.checkpoints import load
@@ -80,7 +79,7 @@ def train(
     make_folder(paths.folder)
     silence_lightning()
     result, parts = Result("running", cfg.seed, folder=str(folder)), None
-    with stop.listening(), held(paths), precision.matrix_products_kept(cfg.trainer.precision):
+    with stop.listening(), held(paths), torch_kept(cfg.trainer.precision):
         going_on, used = resume and has_checkpoint(paths), paths.result.is_file()
         try:
             if going_on:
@@ -182,7 +181,7 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
     silence_lightning()
     state = load(found)
     try:
-        with precision.matrix_products_kept(cfg.trainer.precision):
+        with torch_kept(cfg.trainer.precision):
             return _metrics_of(build(cfg, paths, Clock(), StopRequest()), state)
     except NoTestSet:
         raise RunFolderError(
