@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torchmetrics import Metric
 
 from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
@@ -277,3 +278,25 @@ def test_a_sweep_wants_to_know_in_which_direction_a_metric_is_good(compose):
     cfg.metrics = {}
     with pytest.raises(ConfigError, match="`monitor` names val/mae, which no model logs"):
         check_own(cfg, ["minimize"])
+
+
+class Count(Metric):
+    """Gives a number, as people's own do, and no tensor."""
+
+    higher_is_better = True
+
+    def __init__(self):
+        super().__init__()
+        self.add_state("seen", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, predictions, targets):
+        self.seen += len(targets)
+
+    def compute(self):
+        return float(self.seen)
+
+
+def test_a_metric_may_give_a_plain_number(run):
+    result = run(SOFTMAX, f"+metrics.count._target_={__name__}.Count", f"trust=[{__name__}]", "monitor=val/count")
+
+    assert result.metrics["val/count"] == 50.0

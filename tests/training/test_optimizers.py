@@ -164,3 +164,26 @@ def test_steps_on_a_machine_without_a_gpu_do_not_look_for_one(run, monkeypatch, 
         counts.append(len(searches))
 
     assert counts[0] == counts[1]
+
+
+class ByClosure(torch.optim.SGD):
+    def step(self, closure):
+        return closure()
+
+
+@pytest.mark.parametrize(
+    ("gives", "text"),
+    [
+        (
+            lambda params: iter(()),
+            r"^`optimizer` must be a torch\.optim\.Optimizer, or a list of some, .* gives a tuple_iter",
+        ),
+        (lambda params: None, r", or a list of some, but <lambda> gives none$"),
+        (lambda params: [], r", or a list of some, but <lambda> gives a list$"),
+        (lambda params: [torch.optim.SGD(params), 1], r", or a list of some, but <lambda> gives a list$"),
+        (ByClosure, r"^`optimizer`: ByClosure\.step must be given a closure, which LBFGS alone is$"),
+    ],
+)
+def test_what_a_run_cannot_step_is_refused(net, gives, text):
+    with pytest.raises(ConfigError, match=text):
+        build_optimizers(partial(gives), net, False)

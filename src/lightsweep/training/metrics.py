@@ -152,7 +152,7 @@ def _built(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> Metric:
     except (RuntimeError, ValueError, TypeError, LookupError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"`{key}`: `{node._target_}` does not fit what the model predicts: {reason}") from error
-    if not isinstance(found, Tensor) or found.numel() != 1:
+    if not (isinstance(found, int | float) or (isinstance(found, Tensor) and found.numel() == 1)):
         raise ConfigError(f"`{key}` must give a single number, but `{node._target_}` as it is set gives more")
     metric.reset()
     return metric

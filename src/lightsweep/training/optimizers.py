@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Muon, Optimizer
+from torch.optim import LBFGS, SGD, AdamW, Muon, Optimizer
 
 from lightsweep.errors import ConfigError
 
@@ -107,7 +107,7 @@ def build_optimizers(
         fuse: choose torch's fused implementation where the optimizer has one for the parameters' device.
 
     Raises:
-        ConfigError: a key that the optimizer does not have, or a value that it refuses.
+        ConfigError: a key that the optimizer does not have, a value that it refuses, or no optimizer that can be used.
     """
     takes = inspect.signature(factory.func).parameters
     unknown = sorted(set(factory.keywords) - set(takes))
@@ -119,7 +119,7 @@ def build_optimizers(
     groups = parameter_groups(model, decay_bias_and_norm or not decays)
     if not groups:
         raise ConfigError("`model` has no trainable parameters")
-    if factory.func is torch.optim.LBFGS:  # it takes a single group
+    if factory.func is LBFGS:  # it takes a single group
         groups = [{"params": [p for group in groups for p in group["params"]]}]
     chosen = _IMPLEMENTATIONS & factory.keywords.keys()
     fuse = fuse and "fused" in takes and not chosen and _fusable(groups)
@@ -128,7 +128,20 @@ def build_optimizers(
         found = factory(groups, **extra)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"`optimizer`: {name} refuses its settings: {error}") from error
-    return [found] if isinstance(found, Optimizer) else list(found)
+    return _usable([found] if isinstance(found, Optimizer) else found, name)
+
+
+def _usable(found: Any, name: str) -> list[Optimizer]:
+    """What a factory gave, as a list; ConfigError where it is none of optimizers, or one that a run cannot step."""
+    several = list(found) if isinstance(found, Iterable) else []
+    if not several or not all(isinstance(each, Optimizer) for each in several):
+        what = "none" if found is None else f"a {type(found).__name__}"
+        raise ConfigError(f"`optimizer` must be a torch.optim.Optimizer, or a list of some, but {name} gives {what}")
+    for each in several:
+        closure = inspect.signature(type(each).step).parameters.get("closure")
+        if closure is not None and closure.default is closure.empty and not isinstance(each, LBFGS):
+            raise ConfigError(f"`optimizer`: {type(each).__name__}.step must be given a closure, which LBFGS alone is")
+    return several
 
 
 def stop_looking_for_gpus() -> None:
