@@ -164,6 +164,14 @@ def test_one_class_is_no_classification(tmp_path):
         CSV(path, "k", "classification", batch_size=1)
 
 
+@pytest.mark.parametrize(("first", "second"), [("yes", "yes "), (" no", "no"), (" 1", "1")])
+def test_two_spellings_of_a_class_are_named(tmp_path, first, second):
+    path = written(tmp_path, f"a,k\n1,{first}\n2,{second}\n3,2\n")
+
+    with pytest.raises(DataError, match=rf"classes '{first}' and '{second}' of 'k' differ by blanks alone$"):
+        CSV(path, "k", "classification", batch_size=1)
+
+
 def test_a_test_set_of_all_rows_is_refused(table):
     with pytest.raises(ConfigError, match=r"^`data\.test_size` must be below the 60 rows of .* but got 60$"):
         CSV(str(table), "kind", "classification", batch_size=1, test_size=60)

@@ -40,8 +40,8 @@ class CSV(ArrayDataModule):
         options: see `ArrayDataModule`.
 
     Raises:
-        DataError: a file that cannot be read, a cell that is empty or no finite number, with row and column, or a
-            column whose numbers float32 cannot hold.
+        DataError: a file that cannot be read, a cell that is empty or no finite number, with row and column, a column
+            whose numbers float32 cannot hold, or two classes whose texts differ by blanks at their ends alone.
         ConfigError: a target column that the file does not have.
     """
 
@@ -185,6 +185,11 @@ def _classes(labels: dict[int, str], path: str, column: str) -> list[str]:
         if not label.strip():
             raise DataError(f"{path}: row {line}, column {column!r} must name a class but is {label[:40]!r}")
     found = sorted(set(labels.values()))
+    spellings: dict[str, str] = {}
+    for label in found:
+        other = spellings.setdefault(label.strip(), label)
+        if other != label:
+            raise DataError(f"{path}: classes {other[:40]!r} and {label[:40]!r} of {column!r} differ by blanks alone")
     try:
         numbers = {label: float(label) for label in found}
     except ValueError:
