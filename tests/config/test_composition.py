@@ -81,6 +81,7 @@ def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
         (["+=1"], ["`+=1` names no key before its `=`"]),
         (["optimizer=null"], ["`optimizer=null`: `optimizer` is chosen by name; there are", "adagrad"]),
         (["logger=[csv,3]"], ["`logger=[csv,3]`: `logger` is chosen by name", "tensorboard"]),
+        (["metrics=[f1,aurc]"], ["`metrics` must be one of auroc, balanced_acc,", "'aurc'; did you mean 'auroc'?"]),
         (["~logger=3"], ["`~logger=3`: `logger` is chosen by name"]),
         (["hydra/launcher=null"], ["`hydra/launcher` is chosen by name", "local"]),
         (["data=line", "data.theta=[1"], ["`data.theta=[1` is no override like key=value"]),

@@ -19,7 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
-from hydra.errors import ConfigCompositionException
+from hydra.errors import ConfigCompositionException, MissingConfigException
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -96,12 +96,15 @@ def _refuse_odd_choice(repo: IConfigRepository, override: Override) -> None:
     value: Any = override.value()
     if isinstance(value, dict) or (override.is_delete() and value is None):
         return
-    if all(isinstance(name, str) for name in (value if isinstance(value, list) else [value])):
-        return
-    options = ", ".join(repo.get_group_options(override.key_or_group))
-    raise ConfigCompositionException(
-        f"`{override.input_line}`: `{override.key_or_group}` is chosen by name; there are {options}"
-    )
+    group, names = override.key_or_group, value if isinstance(value, list) else [value]
+    options = repo.get_group_options(group)
+    if not all(isinstance(name, str) for name in names):
+        raise ConfigCompositionException(
+            f"`{override.input_line}`: `{group}` is chosen by name; there are {', '.join(options)}"
+        )
+    for name in names if isinstance(value, list) else ():  # of one among several Hydra does not tell the group
+        if not repo.config_exists(f"{group}/{name}"):
+            raise MissingConfigException(f"there is no {group}/{name}", f"{group}/{name}", options)
 
 
 def _check_grids() -> None:
