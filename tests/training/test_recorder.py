@@ -1,11 +1,14 @@
 """metrics.csv: columns may come late, and a resumed run forgets what it will write again."""
 
 import csv
+import sys
+from pathlib import Path
 
 import pytest
 from lightning.pytorch.loggers import Logger
 from omegaconf import OmegaConf
 
+from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
 from lightsweep.training.clock import Clock
 from lightsweep.training.recorder import Recorder
@@ -97,6 +100,49 @@ def test_a_logger_is_given_the_runs_folder_where_it_takes_one(tmp_path, logger, 
     [found] = build_loggers(cfg, RunPaths(tmp_path))
 
     assert getattr(found, "options", {}) == ({"save_dir": str(tmp_path)} if given else {})
+
+
+class Named(Notes):
+    """A logger that names its runs, as MLflow's."""
+
+    def __init__(self, run_name=None):
+        super().__init__()
+        self.run_name = run_name
+
+
+@pytest.mark.parametrize(("given", "name"), [({}, "mine/3"), ({"run_name": "best"}, "best")])
+def test_a_logger_that_names_its_runs_names_them_by_their_folder(given, name):
+    node = {"_target_": f"{__name__}.Named", **given}
+    cfg = OmegaConf.create({"logger": {"x": node}, "trust": [__name__.partition(".")[0]]})
+
+    [found] = build_loggers(cfg, RunPaths(Path("/outputs/sweeps/mine/3")))
+
+    assert found.run_name == name
+
+
+OFFLINE = """
+from tests.training.test_recorder import Notes
+
+
+class UsageError(Exception):
+    pass
+
+
+class Offline(Notes):
+    @property
+    def experiment(self):
+        raise UsageError("No API key configured.\\nUse `wandb login`.")
+"""
+
+
+def test_a_logger_that_cannot_begin_says_so_in_one_line(run, importable, monkeypatch):
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    importable("wandb", OFFLINE)
+
+    with pytest.raises(
+        ConfigError, match=r"^`logger`: wandb cannot begin: No API key configured\. Use `wandb login`\.$"
+    ):
+        run("model=softmax_regression", "+logger.mine._target_=wandb.Offline", "trust=[wandb]")
 
 
 class Watching(Notes):

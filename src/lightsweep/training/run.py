@@ -226,6 +226,11 @@ def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None)
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
         raise RunFolderError(f"{checkpoint} does not fit this run: {reason}") from error
+    except Exception as error:
+        package = raised_in(error).partition(".")[0]
+        if package in ("wandb", "mlflow") and not parts.conductor.started:  # no login, no server
+            raise ConfigError(f"`logger`: {package} cannot begin: {' '.join(str(error).split())}") from error
+        raise
     finally:
         parts.bar.close()
         clock.enter("framework")

@@ -96,10 +96,12 @@ def build_loggers(cfg: DictConfig, paths: RunPaths) -> list[Logger]:
     """The configured loggers; those that write files write them into the run's folder."""
     found = []
     for node in (cfg.logger or {}).values():
-        takes = parameters_of(node._target_, cfg.trust).values()
-        places = any(taken.name == "save_dir" or taken.kind == taken.VAR_KEYWORD for taken in takes)
-        folder = {"save_dir": str(paths.folder)} if places and "save_dir" not in node else {}
-        found.append(instantiate(node, trust=cfg.trust, **folder))
+        takes = parameters_of(node._target_, cfg.trust)
+        places = "save_dir" in takes or any(taken.kind == taken.VAR_KEYWORD for taken in takes.values())
+        given = {"save_dir": str(paths.folder)} if places else {}
+        if "run_name" in takes:  # MLflow's own is drawn from the run's seed, and so the same for all
+            given["run_name"] = "/".join(paths.folder.parts[-2:])
+        found.append(instantiate(node, trust=cfg.trust, **{key: given[key] for key in given if key not in node}))
     return found
 
 
