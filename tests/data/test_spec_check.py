@@ -43,6 +43,9 @@ def with_value(numbers, value):
         ((INPUTS, CLASSES), 4, "must give Arrays or ImageFiles but gave tuple"),
         (Arrays(INPUTS.numpy(), CLASSES), 4, "must give inputs as a tensor but gave ndarray"),
         (Arrays(INPUTS, np.zeros(NUM)), 4, "must give targets as a tensor but gave ndarray"),
+        (Arrays(INPUTS.to_sparse(), CLASSES), 4, r"inputs as a dense tensor but gave one of layout torch\.sparse_coo"),
+        (Arrays(INPUTS.cfloat(), CLASSES), 4, r"inputs that are real numbers but gave torch\.complex64"),
+        (Arrays(INPUTS, NUMBERS.cfloat()), None, r"targets that are real numbers but gave torch\.complex64"),
         (Arrays(INPUTS[:, :2], CLASSES), 4, r"inputs of shape \(N, 3\), as `spec` says, but gave \(30, 2\)"),
         (Arrays(torch.tensor(1.0), CLASSES), 4, r"inputs of shape \(N, 3\), as `spec` says, but gave \(\)"),
         (Arrays(INPUTS, CLASSES[:20]), 4, "as many targets as inputs but gave 30 inputs, 20 targets"),
@@ -101,3 +104,10 @@ def test_any_integers_are_classes(dtype):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.int64])
 def test_numbers_to_be_predicted_have_the_type_of_the_weights(dtype):
     assert read(Arrays(INPUTS, NUMBERS.to(dtype)), None).targets.dtype == torch.float32
+
+
+def test_what_a_network_of_ones_own_made_is_not_trained_through():
+    split = read(Arrays(torch.nn.Linear(3, 3)(INPUTS), NUMBERS.clone().requires_grad_()), None)
+
+    assert not split.inputs.requires_grad
+    assert not split.targets.requires_grad

@@ -35,7 +35,8 @@ def fitting(given: Any, spec: DataSpec | None, dtype: torch.dtype, source: str) 
     if isinstance(given, ImageFiles):
         shape: tuple[int, ...] = (len(given.paths), *given.framing.shape)
     else:
-        shape = tuple(_tensor(given.inputs, "inputs", source).shape)
+        given = Arrays(_tensor(given.inputs, "inputs", source), given.targets)
+        shape = tuple(given.inputs.shape)
     if not shape or shape[1:] != tuple(spec.input_shape):
         wanted = ", ".join(map(str, spec.input_shape))
         raise DataError(f"`{source}` must give inputs of shape (N, {wanted}), as `spec` says, but gave {shape}")
@@ -75,11 +76,15 @@ def _targets(given: Any, count: int, spec: DataSpec, dtype: torch.dtype, source:
 def _tensor(given: Any, what: str, source: str) -> Tensor:
     if not isinstance(given, Tensor):
         raise DataError(f"`{source}` must give {what} as a tensor but gave {type(given).__name__}")
-    return given
+    if given.layout != torch.strided:
+        raise DataError(f"`{source}` must give {what} as a dense tensor but gave one of layout {given.layout}")
+    return given.detach()  # what a network of theirs made would be trained through, anew by each batch
 
 
 def _refuse_infinite(numbers: Tensor, dtype: torch.dtype, what: str, source: str) -> None:
     """By the smallest and the largest, which takes no memory of the split's size; both are NaN where one number is."""
+    if numbers.is_complex():
+        raise DataError(f"`{source}` must give {what} that are real numbers but gave {numbers.dtype}")
     if not numbers.is_floating_point() or not numbers.numel():
         return
     lowest, highest = (float(end) for end in numbers.aminmax())
