@@ -77,13 +77,11 @@ class Diverged(RunStopped):
 
     def __init__(self, step: int, lr: float, loss: float, last_finite_loss: float | None) -> None:
         last = (
-            "there was none before it"
+            "there was none before it: what gives it is the network, its loss or its inputs, and not optimizer.lr"
             if last_finite_loss is None
-            else f"the last finite loss was {last_finite_loss:.6g}"
+            else f"the last finite loss was {last_finite_loss:.6g}. Try a smaller optimizer.lr"
         )
-        super().__init__(
-            f"the training loss became {loss} at step {step} with lr {lr:.6g}; {last}. Try a smaller optimizer.lr"
-        )
+        super().__init__(f"the training loss became {loss} at step {step} with lr {lr:.6g}; {last}")
         self.step, self.lr, self.loss, self.last_finite_loss = step, lr, loss, last_finite_loss
 
     def __reduce__(self) -> tuple:  # survives the way back from a worker process
