@@ -7,7 +7,7 @@ import os
 import pytest
 
 import lightsweep
-from lightsweep import ConfigError, Result, RunFolderError, Sweep, sweep, train
+from lightsweep import ConfigError, Result, RunFolderError, Sweep, SweepFailed, sweep, train
 from lightsweep.files import write_csv
 from lightsweep.paths import RunPaths, SweepPaths
 
@@ -122,6 +122,18 @@ def test_a_mistake_in_a_sweep_is_a_config_error(quick, tmp_path, overrides, text
         sweep([*overrides, f"hydra.sweep.dir={tmp_path / 'refused'}"])
 
     assert not (tmp_path / "refused").exists()
+
+
+def test_a_search_by_a_metric_that_is_never_finite_says_so(quick, importable, tmp_path):
+    source = "import torchmetrics\n\nclass Nan(torchmetrics.MeanMetric):\n    def update(self, p, t): pass\n"
+    importable("never_finite", source + "    def compute(self): return float('nan')\n")
+    own = ["+metrics.nan._target_=never_finite.Nan", "trust=[never_finite]", "monitor=val/nan", "mode=max"]
+
+    with pytest.raises(SweepFailed, match="1 of 1 trials failed"):
+        sweep([*quick, *own, "sweeps=lr_momentum", "hydra.sweeper.n_trials=1", "hydra/launcher=basic"])
+
+    [trial] = Sweep.read(next((tmp_path / "outputs" / "sweeps").iterdir())).trials
+    assert trial.reason.endswith("`monitor`: val/nan was never a finite number, so there is nothing to rank by")
 
 
 def test_a_sweeps_launcher_goes_by_the_short_name_of_the_command_line(quick):

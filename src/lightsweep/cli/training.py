@@ -194,6 +194,8 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool) -> Any:
     print_summary(result, cfg.data.get("loader", "device"), augmented, alone)
     for callback in callbacks:
         callback.raise_if_pruned()
+        if result.monitored is None and "monitor" in cfg.objectives:
+            raise ConfigError(f"`monitor`: {result.monitor} was never a finite number, so there is nothing to rank by")
     return result.objectives(cfg.objectives)
 
 
