@@ -17,6 +17,7 @@ from lightsweep.config.targets import parameters_of
 from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
 from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
+from lightsweep.training.mlflow_file import make_mlflow_file
 from lightsweep.training.sharding import Sharded
 from lightsweep.training.signals import StopRequest, ended_at_once
 
@@ -101,6 +102,7 @@ def build_loggers(cfg: DictConfig, paths: RunPaths) -> list[Logger]:
         given = {"save_dir": str(paths.folder)} if places else {}
         if "run_name" in takes:  # MLflow's own is drawn from the run's seed, and so the same for all
             given["run_name"] = "/".join(paths.folder.parts[-2:])
+            make_mlflow_file(node)
         found.append(instantiate(node, trust=cfg.trust, **{key: given[key] for key in given if key not in node}))
     return found
 
