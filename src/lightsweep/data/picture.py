@@ -83,7 +83,8 @@ def open_image(path: Path) -> Image.Image:
 def _told(error: Exception, path: Path) -> str:
     """Why a file cannot be read, and what to do about it."""
     if isinstance(error, FileNotFoundError):
-        return "is not there: give the path of an image file"
+        dangling = "links to a file that is not there: mend the link, or remove it"
+        return dangling if path.is_symlink() else "is not there: give the path of an image file"
     if isinstance(error, IsADirectoryError):
         return f"is a folder: name the images in it, such as {path / '*.png'}"
     if isinstance(error, OSError) and error.errno is not None:
