@@ -129,7 +129,7 @@ def test_a_search_by_a_metric_that_is_never_finite_says_so(quick, importable, tm
     importable("never_finite", source + "    def compute(self): return float('nan')\n")
     own = ["+metrics.nan._target_=never_finite.Nan", "trust=[never_finite]", "monitor=val/nan", "mode=max"]
 
-    with pytest.raises(SweepFailed, match="1 of 1 trials failed"):
+    with pytest.raises(SweepFailed, match="1 of 1 trial failed"):
         sweep([*quick, *own, "sweeps=lr_momentum", "hydra.sweeper.n_trials=1", "hydra/launcher=basic"])
 
     [trial] = Sweep.read(next((tmp_path / "outputs" / "sweeps").iterdir())).trials

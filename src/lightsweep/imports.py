@@ -1,14 +1,17 @@
 """What a command does before it imports torch and lightning, and how a package that it lacks is installed."""
 
-import importlib.util
 import logging
 import shlex
 import warnings
+from importlib.metadata import distributions
 
 
 def how_to_install(*packages: str) -> str:
-    """The command that installs packages into this environment; one that uv made has no pip of its own."""
-    program = "pip" if importlib.util.find_spec("pip") is not None else "uv pip"
+    """The command that installs packages into this environment; one that uv made has no pip of its own.
+
+    Its metadata is looked for: `find_spec("pip")` makes setuptools take the standard library's distutils from then on.
+    """
+    program = "pip" if any(distributions(name="pip")) else "uv pip"
     return f"{program} install {shlex.join(packages)}"
 
 

@@ -8,7 +8,6 @@ import csv
 import pytest
 import torch
 import torch.nn.functional as F
-import torch.utils.cpp_extension  # inductor does so midway, and once met the standard library's distutils
 from torch._inductor import config as inductor_config
 from torch.optim import LBFGS, SGD, Adagrad, Adam, AdamW, Muon
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, StepLR
