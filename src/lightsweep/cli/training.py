@@ -39,6 +39,7 @@ from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError, raised_in
 from lightsweep.holding import is_held
 from lightsweep.imports import quiet_imports
+from lightsweep.output import is_closed
 from lightsweep.sweeping.trial import killed_trial, within_sweep, within_trial
 
 GOES_ON = "LIGHTSWEEP_GOES_ON"
@@ -115,7 +116,8 @@ def _compose_for(task: Callable[[DictConfig], Any]) -> None:
 
 def _hint_of_multirun(words: Sequence[str]) -> str:
     """How the multirun of the present run goes on; empty where a launcher waits for its jobs, and tells it itself."""
-    return f"; to go on: {resuming_command(words, HydraConfig.get().sweep.dir)}" if runs_in_turn() else ""
+    unheard = is_closed()  # what the launcher prints
+    return f"; to go on: {resuming_command(words, HydraConfig.get().sweep.dir)}" if runs_in_turn() or unheard else ""
 
 
 def run(cfg: DictConfig, words: Sequence[str] = ()) -> Any:
