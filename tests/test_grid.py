@@ -140,18 +140,19 @@ def test_without_m_a_multiruns_folder_is_answered_with_its_command(command, text
     assert shlex.split(line.removeprefix(told)) == [*words.split(), f"resume={Path('grid').absolute()}"]
 
 
-def test_a_launcher_tells_how_a_grid_goes_on_whose_jobs_it_had_to_stop(tmp_path, caplog):
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(143), Interrupted(15)])
+def test_a_launcher_tells_how_a_grid_goes_on_whose_jobs_it_had_to_stop(tmp_path, caplog, end):
     def task(_cfg):
         """Never called."""
 
     def stop(*_):
-        raise KeyboardInterrupt
+        raise end
 
     setattr(task, AGAIN, lambda folder: f"command of {folder}")
     config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}, "hydra_logging": None, "verbose": False,
                                          "job": {"env_copy": []}}})  # fmt: skip
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(end)):
         launch(None, task, config, [["seed=0"], ["seed=1"]], 0, stop, False)
 
     assert caplog.messages == [f"2 of 2 jobs did not run to the end; to go on: command of {tmp_path}"]

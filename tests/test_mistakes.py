@@ -255,14 +255,14 @@ def test_settings_that_torch_refuses_when_it_uses_them_are_one_line(command, dat
     ],
 )
 def test_batch_normalisation_of_single_values_names_settings_that_the_model_has(settings, advice):
-    from lightsweep.training.run import _raise_if_refused
+    from lightsweep.training.refusals import raise_if_refused
 
     refused = ValueError(
         "Expected more than 1 value per channel when training, got input size torch.Size([1, 4, 1, 1])"
     )
 
     with pytest.raises(ConfigError, match=rf"which has no variance: choose another {re.escape(advice)}$"):
-        _raise_if_refused(refused, OmegaConf.create(settings), first_step=True)
+        raise_if_refused(refused, OmegaConf.create(settings), first_step=True)
 
 
 def test_a_run_that_needs_more_memory_than_there_is_is_one_line(command, data):

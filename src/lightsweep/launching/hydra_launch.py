@@ -10,6 +10,7 @@ from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from lightsweep.errors import Interrupted
 from lightsweep.imports import how_to_install
 from lightsweep.launching.hydra_jobs import (
     HydraApp,
@@ -44,7 +45,7 @@ def launch(
         elsewhere: whether what the jobs print is not seen here.
 
     Raises:
-        KeyboardInterrupt, SystemExit: a signal asked for an end; the jobs that ran have ended.
+        KeyboardInterrupt, SystemExit, Interrupted: a signal asked for an end; the jobs that ran have ended.
     """
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
@@ -62,7 +63,7 @@ def launch(
     try:
         with hydra_errors():
             outcomes = run(folder, jobs, tell)
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, Interrupted):
         if not bare:
             left = f"{len(jobs) - len(ended)} of {many(len(jobs), 'job')} did not run to the end"
             command = getattr(task_function, AGAIN, None)

@@ -18,14 +18,12 @@ from lightsweep.config.override_text import override_text
 from lightsweep.config.saved import read_finished
 from lightsweep.data.datamodule import NoTestSet
 from lightsweep.errors import (
-    ConfigError,
     Interrupted,
     LightsweepError,
     RankDied,
     RunFolderError,
     RunStopped,
     StorageFailed,
-    raised_in,
 )
 from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.models.tasks import kind_of_loss
@@ -38,6 +36,12 @@ from lightsweep.training.callbacks import refuse_unserved
 from lightsweep.training.checkpoints import load
 from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
+from lightsweep.training.refusals import (
+    raise_if_lightning_refused,
+    raise_if_logger_cannot_begin,
+    raise_if_memory_ended,
+    raise_if_refused,
+)
 from lightsweep.training.result import Result
 from lightsweep.training.resuming import has_checkpoint, held, made_for_length, refuse_changes, replace_run, resume_from
 from lightsweep.training.sessions import Earlier
@@ -110,7 +114,7 @@ def train(
         except BaseException as error:
             result.status = "failed" if _pruned(callbacks) is None else "pruned"
             result.reason = f"{type(error).__name__}: {error}"
-            _raise_if_memory_ended(error, result)
+            raise_if_memory_ended(error, result)
             _raise_if_storage_failed(error, cfg, paths, result)
             raise
         finally:
@@ -135,16 +139,6 @@ def resume_command(folder: Path, trust: Sequence[str]) -> str:
     """The command that goes on with a run: a folder does not say what it trusts, so that is said again."""
     words = ["python", "train.py", f"resume={folder}", *([f"trust={override_text(list(trust))}"] if trust else [])]
     return shlex.join(words)
-
-
-def _raise_if_memory_ended(error: BaseException, result: Result) -> None:
-    """Tell of a memory that was too small, a GPU's or the machine's; torch has no type for the latter."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
-        failure = ConfigError(
-            "the run needs more memory than there is: choose a smaller data.batch_size or model, or data.loader=workers"
-        )
-        result.reason = str(failure)
-        raise failure from error
 
 
 def _raise_if_storage_failed(error: BaseException, cfg: DictConfig, paths: RunPaths, result: Result) -> None:
@@ -218,18 +212,17 @@ def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None)
     try:
         trainer.fit(parts.model, datamodule=parts.datamodule, ckpt_path=checkpoint, weights_only=True)
     except MisconfigurationException as error:
-        _raise_if_lightning_refused(error)
+        raise_if_lightning_refused(error)
         raise
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
-        _raise_if_refused(error, cfg.model, first_step=not parts.conductor.described or not stepper.steps)
+        raise_if_refused(error, cfg.model, first_step=not parts.conductor.described or not stepper.steps)
         if checkpoint is None or parts.conductor.started:
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
         raise RunFolderError(f"{checkpoint} does not fit this run: {reason}") from error
     except Exception as error:
-        package = raised_in(error).partition(".")[0]
-        if package in ("wandb", "mlflow") and not parts.conductor.started:  # no login, no server
-            raise ConfigError(f"`logger`: {package} cannot begin: {' '.join(str(error).split())}") from error
+        if not parts.conductor.started:
+            raise_if_logger_cannot_begin(error)
         raise
     finally:
         parts.bar.close()
@@ -239,42 +232,6 @@ def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None)
         result.metrics.update(parts.model.evaluated)
     result.monitored = parts.checkpoints.best
     result.metrics.update({k: v for k, v in parts.checkpoints.best_metrics.items() if k.startswith("val/")})
-
-
-def _raise_if_lightning_refused(error: BaseException) -> None:
-    """Tell of a callback or a logger whose settings Lightning finds wrong; somebody else's error stays what it is."""
-    if raised_in(error).startswith("lightning."):
-        raise ConfigError(f"Lightning refuses the run's settings: {' '.join(str(error).split())}") from error
-
-
-def _raise_if_refused(error: BaseException, model: DictConfig, first_step: bool) -> None:
-    """Tell of settings that torch refuses only when it uses them."""
-    if raised_in(error) == "lightning.pytorch.callbacks.early_stopping":  # a metric that is not there
-        _raise_if_lightning_refused(error)
-    if str(error).startswith("Expected more than 1 value per channel"):
-        filters = " or model.filters" * ("filters" in model)
-        switch = ", or model.batch_norm=false" * ("batch_norm" in model)
-        raise ConfigError(
-            "batch normalisation met a batch with one value of a channel, which has no variance: choose another "
-            f"data.batch_size{filters}{switch}"
-        ) from error
-    if type(error).__module__.startswith(("torch._dynamo.", "torch._inductor.")):
-        reason = str(error).splitlines()[0].strip()
-        raise ConfigError(f"`model.compile`: torch cannot compile the network here: {reason}") from error
-    refused = _refused_in(error, first_step)
-    if refused is not None:
-        raise ConfigError(f"`{refused}` cannot go on with its settings: {' '.join(str(error).split())}") from error
-
-
-def _refused_in(error: BaseException, first_step: bool) -> str | None:
-    """The group whose settings torch found wrong only in use: an optimizer at its first step, a schedule at any.
-
-    It has no type of its own for that, so where it was raised tells.
-    """
-    module = raised_in(error)
-    if module == "torch.optim.lr_scheduler":
-        return "scheduler"
-    return "optimizer" if module.startswith("torch.optim.") and first_step else None
 
 
 def _tell_if_complete(cfg: DictConfig, parts: Parts, result: Result) -> None:
