@@ -109,3 +109,13 @@ def _trial(number: int, value: float | str | None, broken: bool) -> FrozenTrial:
         user_attrs={"lightsweep:reason": "it burst"} if value == "failed" else {},
         system_attrs={"constraints": [1.0 if broken else 0.0]},
     )
+
+
+@pytest.fixture
+def outputs(make_run, tmp_path):
+    """Two settings on three seeds, and a run that diverged."""
+    for seed, (one, other) in enumerate([(0.9, 0.8), (0.92, 0.84), (0.94, 0.85)]):
+        make_run(f"a{seed}", seed=seed, acc=one, curve=[0.5, one])
+        make_run(f"b{seed}", seed=seed, acc=other, optimizer="adam", curve=[0.4, other])
+    make_run("c", seed=3, acc=None, optimizer="adam", status="diverged", reason="the loss became nan at step 7")
+    return tmp_path / "outputs"

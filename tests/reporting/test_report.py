@@ -1,17 +1,14 @@
-"""The whole report: its files, its words, and what it says to bad input."""
+"""The whole report: its files, its words, and what it says to metrics that are none."""
 
 import csv
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from lightsweep.cli import report
 from lightsweep.errors import ConfigError
-from lightsweep.imports import how_to_install
 from lightsweep.reporting.budget_figure import budget_figure
 from lightsweep.reporting.drawing import PALETTE
 from lightsweep.reporting.grouping import group_runs
@@ -21,21 +18,9 @@ from lightsweep.reporting.sections import curves, results, time_to_target
 from lightsweep.reporting.studies import find_sweeps
 from lightsweep.statistics import Estimate
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def rows(path):
     return list(csv.DictReader(path.read_text().splitlines()))
-
-
-@pytest.fixture
-def outputs(make_run, tmp_path):
-    """Two settings on three seeds, and a run that diverged."""
-    for seed, (one, other) in enumerate([(0.9, 0.8), (0.92, 0.84), (0.94, 0.85)]):
-        make_run(f"a{seed}", seed=seed, acc=one, curve=[0.5, one])
-        make_run(f"b{seed}", seed=seed, acc=other, optimizer="adam", curve=[0.4, other])
-    make_run("c", seed=3, acc=None, optimizer="adam", status="diverged", reason="the loss became nan at step 7")
-    return tmp_path / "outputs"
 
 
 def test_by_the_seconds_the_curves_and_the_target_are_those_of_the_monitored_metric(outputs):
@@ -319,48 +304,3 @@ def test_asked_for_metric_ranks_and_target_is_used(outputs):
     assert "When val/acc is first at least 84.00 % (as asked for)" in text
     assert "| sgd | 3 of 3 | 200 | 5 |" in text
     assert "| adam | 2 of 3 | 200 | 5 |" in text
-
-
-def command(*words, cwd=ROOT):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "report.py"), *words], cwd=cwd, capture_output=True, text=True, timeout=120
-    )
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ([], "no folder is named: report.py <folder of runs>"),
-        (["nowhere"], "nowhere is no folder"),
-        (["empty"], "no run in empty"),
-        (["empty", "ot=x"], "`ot` is no known key; did you mean 'out'?"),
-        (["empty", "target=high"], "`target` must be a number but got 'high'"),
-    ],
-)
-def test_mistakes_of_the_command_line_are_one_line(tmp_path, words, message):
-    (tmp_path / "empty").mkdir()
-    done = command(*words, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: ")
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_command_prints_the_table_and_where_the_page_is(outputs, tmp_path):
-    (outputs / "a0").rename(outputs / "lr=0.1,seed=0")  # as Hydra names the folders of a multirun
-    done = command("outputs", "outputs/lr=0.1,seed=0", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert "| sgd | 3 of 3 | 92.0 ± 5.0 |" in done.stdout
-    assert "report in outputs/report/report.html" in done.stdout
-
-
-def test_without_matplotlib_the_extra_is_named(outputs, tmp_path):
-    code = (
-        "import sys, importlib.util as u; real = u.find_spec\n"
-        "u.find_spec = lambda name, *a: None if name == 'matplotlib' else real(name, *a)\n"
-        "sys.argv = ['report.py', 'outputs']; from lightsweep.cli import report; report()"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    install = how_to_install("lightsweep[report]")
-    assert (done.returncode, done.stderr) == (2, f"error: reports need matplotlib: {install}\n")
