@@ -32,13 +32,13 @@ def rows(folder):
 
 
 def by_hand(make, steps):
-    """The rate after each of `steps` advances of a scheduler."""
+    """The rate of each of `steps` steps, after which a scheduler advances."""
     optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     scheduler, rates = make(optimizer), []
     for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step()
-        rates.append(optimizer.param_groups[0]["lr"])
     return rates
 
 
@@ -86,8 +86,16 @@ def test_by_epoch(run, tmp_path, overrides, make):
     run(*BASE, *overrides, f"trainer.max_epochs={EPOCHS}", folder=tmp_path)
 
     logged = [float(row["lr"]) for row in rows(tmp_path) if row["lr"]]
-    expected = [0.1, *by_hand(make, EPOCHS - 1)]
+    expected = by_hand(make, EPOCHS)
     assert logged == pytest.approx([rate for rate in expected for _ in range(BATCHES)], rel=1e-9)
+
+
+def test_the_last_row_has_the_momentum_and_the_rate_of_the_last_step_not_of_one_after_it(run, tmp_path):
+    cycle = ("scheduler=onecycle", "scheduler.cycle_momentum=true", "+scheduler.anneal_strategy=linear")
+    run(*BASE, *cycle, "optimizer=momentum", "optimizer.lr=0.1", folder=tmp_path)
+
+    last = [row for row in rows(tmp_path) if row["lr"]][-1]
+    assert (float(last["lr"]), float(last["momentum"])) == pytest.approx((0.1 / 25 / 1e4, 0.95))
 
 
 @pytest.mark.parametrize("every", [1, 2])

@@ -214,8 +214,7 @@ class Conductor(Callback):
         stepper = self.stepper
         sums, stepper.interval = stepper.interval, Sums()
         self._logged_step = stepper.steps
-        rates = {"lr": stepper.lr} | ({} if stepper.momentum is None else {"momentum": stepper.momentum})
-        self.recorder.log(stepper.steps, self._epoch(trainer), {**self._metrics(sums), **rates})
+        self.recorder.log(stepper.steps, self._epoch(trainer), {**self._metrics(sums), **stepper.rates})
         self.bar.tell_loss(trainer.current_epoch, stepper.batches, sums)
 
     def _metrics(self, sums: Sums) -> dict[str, float]:

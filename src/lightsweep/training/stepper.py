@@ -85,6 +85,7 @@ class Stepper:
         self._parameters: list[Tensor] = []
         self._statistics: list[Tensor] = []
         self._rates: list[float] = []
+        self._used: dict[str, float] = {}
         self._tally = Tally(model.task)
 
     @property
@@ -98,6 +99,14 @@ class Stepper:
         group = self.optimizers[-1].param_groups[0]
         found = group["betas"][0] if "betas" in group else group.get("momentum")
         return None if found is None else float(found)
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Learning rate and momentum, where there is one, of the last step; a schedule may be at the next one's by now.
+
+        Past the last step of all some schedules go on to rates that no step has, below 0 for one.
+        """
+        return self._used or self._present_rates()
 
     @property
     def epoch_is_whole(self) -> bool:
@@ -209,6 +218,7 @@ class Stepper:
 
     def _step(self, group: Iterable[Batch], total: int) -> None:
         if self._by_step:
+            self._used = self._present_rates()
             self._rates.append(self.lr)
         if self._needs_closure:
             self._closure_step(list(group), total)
@@ -220,6 +230,9 @@ class Stepper:
             schedule.advance()
         if self.model.ema is not None:
             self.model.ema.update_parameters(self.model.net)
+
+    def _present_rates(self) -> dict[str, float]:
+        return {"lr": self.lr} | ({} if self.momentum is None else {"momentum": self.momentum})
 
     def _closure_step(self, group: list[Batch], total: int) -> None:
         """LBFGS evaluates the loss several times a step; the first evaluation is the one that is logged."""
