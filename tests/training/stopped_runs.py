@@ -26,6 +26,12 @@ CASES = {
         "trainer.checkpoint_every_n_steps=4",
         "trainer.log_every_n_steps=6",
     ),
+    "float64": (
+        "model=softmax_regression",
+        "optimizer=nadam",  # which keeps a float32 beside them
+        "trainer.precision=64-true",
+        "trainer.max_epochs=2",
+    ),
     "full_batch": ("model=softmax_regression", "optimizer=gd", "trainer.max_epochs=4"),
 }
 

@@ -128,7 +128,10 @@ def build_optimizers(
         found = factory(groups, **extra)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"`optimizer`: {name} refuses its settings: {error}") from error
-    return _usable([found] if isinstance(found, Optimizer) else found, name)
+    optimizers = _usable([found] if isinstance(found, Optimizer) else found, name)
+    for optimizer in optimizers:
+        keep_types_of_state(optimizer)
+    return optimizers
 
 
 def _usable(found: Any, name: str) -> list[Optimizer]:
@@ -142,6 +145,30 @@ def _usable(found: Any, name: str) -> list[Optimizer]:
         if closure is not None and closure.default is closure.empty and not isinstance(each, LBFGS):
             raise ConfigError(f"`optimizer`: {type(each).__name__}.step must be given a closure, which LBFGS alone is")
     return several
+
+
+def keep_types_of_state(optimizer: Optimizer) -> None:
+    """Let `load_state_dict` leave each tensor in the type that it was saved in: torch gives it its parameter's.
+
+    NAdam, for one, keeps a product in float32 beside weights in float64, and would go on with other bits.
+    """
+    given: list[dict[str, Any]] = []
+
+    def remember(_: Optimizer, state: dict[str, Any]) -> None:
+        given.append(state)
+
+    def restore(optimizer: Optimizer) -> None:
+        saved = given.pop()
+        names = [name for group in saved["param_groups"] for name in group["params"]]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        for name, parameter in zip(names, parameters, strict=True):
+            for key, value in saved["state"].get(name, {}).items():
+                loaded = optimizer.state[parameter][key]
+                if isinstance(value, Tensor) and value.dtype != loaded.dtype:
+                    optimizer.state[parameter][key] = value.to(loaded.device, copy=True)
+
+    optimizer.register_load_state_dict_pre_hook(remember)
+    optimizer.register_load_state_dict_post_hook(restore)
 
 
 def stop_looking_for_gpus() -> None:

@@ -286,17 +286,14 @@ class Stepper:
             self._alone, self.stop.signal_number, self.model.device
         )
         batches_per_step = self.accumulate or len(batches)
-        sums = Sums(correct=correct)
         for index, (loss, size) in enumerate(batches):
             if not math.isfinite(loss):
                 self.steps = taken + index // batches_per_step
                 raise Diverged(self.steps, rates[self.steps - taken] if rates else self.lr, loss, self.last_finite_loss)
             self.last_finite_loss = loss
-            sums.loss += loss * size
-            sums.examples += int(size)
-        self.epoch.add(sums)
-        self.interval.add(sums)
-        self.examples += sums.examples
+            self.examples += int(size)
+        self.epoch.add(batches, correct)
+        self.interval.add(batches, correct)
 
     def _tell_lightning(self, steps: int) -> None:
         """Let `trainer.global_step` follow: it counts what passed through Lightning's own optimizer wrappers."""

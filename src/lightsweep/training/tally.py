@@ -1,5 +1,6 @@
 """Losses and counts of a chunk: kept on the device while the steps are made, read in one go when it ends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,11 +21,15 @@ class Sums:
     correct: int = 0
     examples: int = 0
 
-    def add(self, other: "Sums") -> None:
-        """Add another's sums to these."""
-        self.loss += other.loss
-        self.correct += other.correct
-        self.examples += other.examples
+    def add(self, batches: Sequence[tuple[float, float]], correct: int) -> None:
+        """Add the mean loss and the size of some batches, and the right predictions in all of them.
+
+        One loss after the other: so the bits do not tell where a chunk was cut in two.
+        """
+        for loss, size in batches:
+            self.loss += loss * size
+            self.examples += int(size)
+        self.correct += correct
 
 
 class Tally:
