@@ -55,6 +55,18 @@ def test_a_grid_of_which_a_run_fails_has_its_board_and_its_report(command, data)
     assert (refused.code, refused.out) == (2, ""), "the runs that were there already have had their report"
 
 
+def test_the_first_run_of_a_multirun_is_not_charged_with_what_the_command_does_once(command, data, monkeypatch):
+    monkeypatch.setattr("lightsweep.training.run.seconds_since_process_start", lambda: 1000.0)
+
+    assert command(cli.train, "-m", *QUICK, *data, "seed=0,1", "hydra.sweep.dir=grid", "logger=none").code == 0
+    assert command(cli.train, *QUICK, *data, "hydra.run.dir=alone", "logger=none").code == 0
+
+    first, second, alone = (
+        json.loads(RunPaths(Path(name)).result.read_text())["seconds"] for name in ("grid/0", "grid/1", "alone")
+    )
+    assert (first < 1000, second < 1000, alone > 1000) == (True, True, True)
+
+
 def test_a_bug_in_a_run_of_another_process_is_told_by_that_ones_traceback(command):
     def read():
         raise KeyError("k") from RemoteTraceback("Traceback of the run")

@@ -182,6 +182,7 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool) -> Any:
     quiet_imports()
     from lightsweep.reporting.summary import print_summary
     from lightsweep.training import train as train_run
+    from lightsweep.training.clock import Clock
 
     callbacks = []
     if within_trial():
@@ -189,10 +190,12 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool) -> Any:
 
         cfg.test = False  # what a sweep ranks never sees the test set
         callbacks.append(OwnTrial(cfg.objectives, cfg.monitor))
-    with env_override({GOES_ON: "1"} if resume else {}):
-        result = train_run(cfg, folder, resume, callbacks)
-    augmented = [key for key in ("shift", "rotate", "zoom", "transforms") if cfg.data.get(key)]
     alone = not HydraConfig.initialized() or HydraConfig.get().mode == RunMode.RUN
+    # what a command does once for all its runs is none's: in the first one's seconds it would be compared with the rest
+    clock = None if alone else Clock()
+    with env_override({GOES_ON: "1"} if resume else {}):
+        result = train_run(cfg, folder, resume, callbacks, clock)
+    augmented = [key for key in ("shift", "rotate", "zoom", "transforms") if cfg.data.get(key)]
     print_summary(result, cfg.data.get("loader", "device"), augmented, alone)
     for callback in callbacks:
         callback.raise_if_pruned()

@@ -25,7 +25,7 @@ from lightsweep.reporting.numbers import scale, unit
 from lightsweep.screen import many
 
 MOST_CURVES, MOST_ROWS = 12, 30
-_AXES = {"epoch": "epochs", "step": "optimizer steps", "seconds": "seconds since the process started"}
+_AXES = {"epoch": "epochs", "step": "optimizer steps", "seconds": "seconds since the run's start"}
 
 
 def best_first(groups: Sequence[Group], metric: str) -> list[Group]:

@@ -157,7 +157,7 @@ def time_to_target(groups: Sequence[Group], metric: str, target: float | None) -
     why = usual if target is None else "as asked for"
     text = [
         f"When {watched} is first {sign} {shown} ({why}). Means ± 95 % interval (Student's t) over the seeds that "
-        "reach it, so where some do not, the others look faster than the setting is. Seconds count from the process's "
+        "reach it, so where some do not, the others look faster than the setting is. Seconds count from the run's "
         "start."
     ]
     if kinds(counted, watched):

@@ -21,8 +21,8 @@ class Result:
         monitored: its best value.
         epochs: passes over the training split that were finished.
         steps: optimizer steps.
-        seconds: wall time since the process started, or from Python since the call; of a run that went on, of all its
-            sessions, but for lost steps that were made again.
+        seconds: wall time since the process started, from Python since the call, in a multirun since the run's own
+            beginning; of a run that went on, of all its sessions, but for lost steps that were made again.
         samples_per_second: training examples by the time of the training epochs, validation not counted.
         seconds_by_part: the wall time split up; sums to `seconds`.
         reason: why the run ended early, in a line.
