@@ -278,6 +278,17 @@ def test_without_validation_the_training_loss_picks_the_checkpoint(run, tmp_path
     assert json.loads(RunPaths(tmp_path).result.read_text())["val/acc"] is None
 
 
+@pytest.mark.parametrize(("epochs", "validated"), [(2, True), (3, False)])
+def test_a_result_has_no_validation_of_other_weights_than_the_best_checkpoints(run, tmp_path, epochs, validated):
+    rare = ("monitor=train/loss", "trainer.check_val_every_n_epoch=2", f"trainer.max_epochs={epochs}")
+    result = run("model=softmax_regression", "metrics=f1", *rare, folder=tmp_path)
+
+    best = torch.load(RunPaths(tmp_path).best, weights_only=True)
+    assert best["global_step"] == result.steps, "the loss falls"
+    found = [result.metrics[name] is not None for name in ("val/loss", "val/acc", "val/f1")]
+    assert found == [validated] * 3
+
+
 def test_several_loggers_write_side_by_side(run, tmp_path):
     result = run("model=softmax_regression", "logger=[tensorboard,csv]", "optimizer.lr=0.03", folder=tmp_path)
 

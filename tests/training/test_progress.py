@@ -29,6 +29,14 @@ def test_a_resumed_epoch_counts_what_was_trained_since(monkeypatch, capsys):
     assert capsys.readouterr().out == "epoch 1/1   50 samples/s   2.0 s\n"
 
 
+def test_the_line_of_an_epoch_without_a_validation_has_none_of_an_earlier_one(run, capsys):
+    overrides = ("trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2", "test=false")
+    run("model=softmax_regression", *overrides)
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
+    assert ["val loss" in line for line in lines] == [False, True, False]
+
+
 @pytest.mark.parametrize(
     ("model", "processes", "told"),
     [

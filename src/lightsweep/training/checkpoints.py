@@ -154,7 +154,7 @@ class Checkpoints(Checkpoint):
 
     Attributes:
         best: value of the metric at the best checkpoint, None before there is one. NaN and infinity are never best.
-        best_metrics: all metrics that were known then.
+        best_metrics: all metrics of that checkpoint; where it was not validated, without those of a validation.
         resumed_from: the checkpoint that the run goes on from, if any.
     """
 
@@ -172,8 +172,7 @@ class Checkpoints(Checkpoint):
         self.best: float | None = None
         self.best_metrics: dict[str, float] = {}
         self.resumed_from: Path | None = None
-        self._is_best = False
-        self._validated = True
+        self._is_best = self._validated = False
         self._saved_step, self._saved_at, self._began = 0, 0.0, False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -203,18 +202,17 @@ class Checkpoints(Checkpoint):
                 self.save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note that the monitored metric is new."""
+        """Note that the metrics of the validation are new."""
         self._validated = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save."""
         with self.clock.part("checkpoint"):
-            self._is_best = self._validated and self._beats(trainer)
+            self._is_best = self._beats(trainer)
             self.save(trainer)
             if self._is_best and trainer.is_global_zero:
                 link(self.paths.last, self.paths.best)
-        self._is_best = False
-        self._validated = self.monitor.startswith("train/")
+        self._is_best = self._validated = False
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Save where a signal interrupts the run; before its first step there is nothing to save."""
@@ -244,7 +242,8 @@ class Checkpoints(Checkpoint):
         return late if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(late, all=False)
 
     def _beats(self, trainer: Trainer) -> bool:
-        metrics = dict(trainer.lightning_module.evaluated)  # type: ignore[arg-type]
+        evaluated: Any = trainer.lightning_module.evaluated
+        metrics = {name: value for name, value in evaluated.items() if self._validated or not name.startswith("val/")}
         value = metrics.get(self.monitor)
         if value is None or not math.isfinite(value):
             return False

@@ -34,6 +34,7 @@ class Bar(ProgressBar):
         self._task = TaskID(0)
         self._began = self._epoch_began = 0.0
         self._examples_before = self._of_epoch_before = 0
+        self._validated = False
 
     def disable(self) -> None:
         """Say nothing; Lightning calls this on all processes but the first."""
@@ -72,15 +73,20 @@ class Bar(ProgressBar):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the epoch's clock; of a resumed epoch some examples are behind it."""
+        self._validated = False
         self._epoch_began, self._of_epoch_before = time.perf_counter(), self.stepper.epoch.examples
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note that the epoch's line has a validation to tell of."""
+        self._validated = True
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print the epoch's line."""
+        """Print the epoch's line, without the validation of an earlier epoch."""
         seconds = time.perf_counter() - self._epoch_began
         metrics = self.stepper.model.evaluated
         speed = (self.stepper.epoch.examples - self._of_epoch_before) / max(seconds, 1e-9)
         words = [f"epoch {trainer.current_epoch + 1}{self._of_epochs()}", *described("train", metrics)]
-        words += [*described("val", metrics), f"{speed:,.0f} samples/s", f"{seconds:.1f} s"]
+        words += [*described("val", metrics if self._validated else {}), f"{speed:,.0f} samples/s", f"{seconds:.1f} s"]
         self.console.print("   ".join(words))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -231,7 +231,9 @@ def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None)
         result.samples_per_second = stepper.examples / max(clock.training, 1e-9)
         result.metrics.update(parts.model.evaluated)
     result.monitored = parts.checkpoints.best
-    result.metrics.update({k: v for k, v in parts.checkpoints.best_metrics.items() if k.startswith("val/")})
+    if result.monitored is not None:  # the newest validation may be of other weights
+        validated = [name for name in result.metrics if name.startswith("val/")]
+        result.metrics.update({name: parts.checkpoints.best_metrics.get(name) for name in validated})
 
 
 def _tell_if_complete(cfg: DictConfig, parts: Parts, result: Result) -> None:
