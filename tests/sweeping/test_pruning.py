@@ -218,6 +218,24 @@ def test_validation_metric_is_reported_when_it_is_fresh():
     assert trial.storage.get_trial(trial._trial_id).intermediate_values == {8: 0.25}
 
 
+@pytest.mark.parametrize("val_size", [50, 0])
+def test_a_training_metric_of_an_epoch_is_reported_at_its_end(compose, tmp_path, val_size):
+    trial = optuna.create_study(pruner=Never()).ask()
+    overrides = ("model=softmax_regression", "monitor=train/loss", f"data.val_size={val_size}", "trainer.max_epochs=3")
+    with running_trial(trial):
+        train(compose(*overrides), tmp_path, callbacks=[PruningCallback("train/loss")])
+    losses = [value for _, value in read_run(tmp_path).curve("train/loss_epoch", "epoch")]
+    assert trial.storage.get_trial(trial._trial_id).intermediate_values == dict(enumerate(losses))
+
+
+def test_a_training_metric_can_prune(compose, tmp_path):
+    trial, callback = optuna.create_study(pruner=AtOnce()).ask(), PruningCallback("train/loss")
+    overrides = ("model=softmax_regression", "monitor=train/loss", "trainer.max_epochs=3")
+    with running_trial(trial):
+        result = train(compose(*overrides), tmp_path, callbacks=[callback])
+    assert (result.status, result.epochs) == ("pruned", 1)
+
+
 def test_min_epochs_cannot_hold_a_pruned_trial():
     trial = optuna.create_study(pruner=AtOnce()).ask()
     with running_trial(trial), pytest.raises(optuna.TrialPruned, match="pruned at step 0, held on by min_epochs"):

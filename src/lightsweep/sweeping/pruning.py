@@ -21,9 +21,9 @@ class PruningCallback(Callback):
 
     Args:
         monitor: a metric that the module logs, as in `trainer.callback_metrics`.
-        every: "epoch" reports after each validation with the epoch's index (from 0) as its step; a number k reports
-            once in k optimizer steps with `trainer.global_step` as its step: a metric whose name begins with `train`
-            at the end of a batch, any other after a validation.
+        every: "epoch" reports with the epoch's index (from 0) as its step: a metric whose name begins with `train` at
+            the epoch's end, any other after each validation. A number k reports once in k optimizer steps with
+            `trainer.global_step` as its step: the former at the end of a batch, the latter after a validation.
 
     Raises:
         ConfigError: `every` is neither, nobody logs `monitor`, or the trial cannot be reached from a spawned process.
@@ -111,18 +111,23 @@ class PruningCallback(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report after a validation, sanity checks excepted."""
-        if trainer.sanity_checking or trainer.state.fn != "fit":
+        if trainer.sanity_checking or trainer.state.fn != "fit" or self._is_of_training:
             return
         if self.every == "epoch":
             self._report_metric(trainer, trainer.current_epoch)
-        elif not self._follows_batches and self._is_due(trainer.global_step):
+        elif self._is_due(trainer.global_step):
             self._report_metric(trainer, trainer.global_step)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report a training metric, which before the epoch's end is the epoch's before."""
+        if self.every == "epoch" and self._is_of_training:
+            self._report_metric(trainer, trainer.current_epoch)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Report a training metric once in `every` optimizer steps; a batch may hold several of them."""
-        if self.every != "epoch" and self._follows_batches and self._is_due(trainer.global_step):
+        if self.every != "epoch" and self._is_of_training and self._is_due(trainer.global_step):
             self._report_metric(trainer, trainer.global_step)
 
     def _is_at_end(self, trainer: Trainer) -> bool:
@@ -133,7 +138,7 @@ class PruningCallback(Callback):
         return last_epoch and self.every == "epoch"
 
     @property
-    def _follows_batches(self) -> bool:
+    def _is_of_training(self) -> bool:
         return self.monitor.startswith("train")
 
     def _is_due(self, step: int) -> bool:
