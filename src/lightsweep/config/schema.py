@@ -58,7 +58,7 @@ class Data(Built):
     """`data`: the data set, its split and how batches are made."""
 
     root: str = Field("data", description="folder of the data files, from where the command runs or in the project")
-    batch_size: Count = Field(100, description="examples in one optimizer step, over all processes")
+    batch_size: Count = Field(100, description="examples in one batch, over all processes")
     eval_batch_size: Count = Field(1000, description="examples in one validation or test batch")
     val_size: Index = Field(0, description="examples kept from training for validation")
     test_size: Index = Field(0, description="examples kept for the test set, where the data bring none")

@@ -32,7 +32,7 @@ class ArrayDataModule(LightningDataModule):
     is held against `spec`, see `fitting`; any type of integers will do for classes.
 
     Args:
-        batch_size: examples in one optimizer step, over all processes.
+        batch_size: examples in one batch, over all processes; `accumulate_grad_batches` of them make a step.
         eval_batch_size: examples in one validation or test batch.
         val_size: examples kept from training for validation; 0 for none.
         split_seed: seed of that split.

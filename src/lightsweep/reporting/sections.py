@@ -177,7 +177,7 @@ def sweeps(found: Sequence[SavedSweep], runs: Sequence[Run], settings: Sequence[
         for sweep in found
         if sweep.single and (best := sweep.ranked()) and (names := at_edge(best[0]))
     ]
-    text = ["Trials are ranked on validation and never see the test set.", *edges]
+    text = ["Trials never see the test set.", *edges]
     if len(inner) == 1:  # nothing to fold away
         only = inner[0]
         return Section(f"Sweep {only.title}", [*text, *only.text], only.tables, [*budgets, *only.figures])
