@@ -37,7 +37,7 @@ from lightsweep.reporting.runs import find_runs, read_run
 from lightsweep.statistics import Estimate
 from lightsweep.sweeping.trial import within_sweep
 from lightsweep.training import Result, evaluate
-from lightsweep.training.clock import Clock, seconds_since_process_start
+from lightsweep.training.clock import Clock
 
 __all__ = ["Comparison", "Difference", "Estimate", "Result", "Sweep", "Trial", "compare", "evaluate", "sweep", "train"]
 
@@ -214,7 +214,6 @@ def sweep(overrides: Sequence[str]) -> Sweep:
         Interrupted: a signal came; the message says how to go on.
     """
     quiet_imports()
-    seconds_since_process_start()  # told once: to the first trial in this process it would be start-up
     given = command_words(resuming_words(texts(overrides)))
     with alone(), _hydra() as hydra:
         cfg = hydra.compose_config("train", given, RunMode.MULTIRUN, with_log_configuration=False)
