@@ -166,6 +166,22 @@ def test_steps_on_a_machine_without_a_gpu_do_not_look_for_one(run, monkeypatch, 
     assert counts[0] == counts[1]
 
 
+class Around(torch.optim.Optimizer):
+    """Made as pytorch-optimizer's Lookahead, without torch's own `__init__`."""
+
+    def __init__(self, optimizer):
+        self.optimizer, self.param_groups = optimizer, optimizer.param_groups
+
+    def load_state_dict(self, state):
+        self.optimizer.load_state_dict(state)
+
+
+def test_an_optimizer_around_another_loads_in_its_own_way(net):
+    (optimizer,) = build_optimizers(partial(lambda params: Around(torch.optim.SGD(params))), net, False)
+
+    assert isinstance(optimizer, Around)
+
+
 class ByClosure(torch.optim.SGD):
     def step(self, closure):
         return closure()

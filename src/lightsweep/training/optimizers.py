@@ -150,8 +150,11 @@ def _usable(found: Any, name: str) -> list[Optimizer]:
 def keep_types_of_state(optimizer: Optimizer) -> None:
     """Let `load_state_dict` leave each tensor in the type that it was saved in: torch gives it its parameter's.
 
-    NAdam, for one, keeps a product in float32 beside weights in float64, and would go on with other bits.
+    NAdam, for one, keeps a product in float32 beside weights in float64, and would go on with other bits. An optimizer
+    that loads in a way of its own, as one around another does, is left alone.
     """
+    if type(optimizer).load_state_dict is not Optimizer.load_state_dict:
+        return
     given: list[dict[str, Any]] = []
 
     def remember(_: Optimizer, state: dict[str, Any]) -> None:
