@@ -1,6 +1,7 @@
 """The console script: which command a first word means."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 
 import lightsweep
+from lightsweep.calling import called
 from lightsweep.cli.console import COMMANDS, main
 from lightsweep.cli.trained_run import KEYS
+from lightsweep.training.run import resume_command
 
 ROOT = Path(__file__).parents[1]
 
@@ -73,6 +76,38 @@ def test_the_version_is_told(lightsweep_):
 
 def test_an_unknown_command_gets_the_nearest(lightsweep_):
     assert lightsweep_("trian") == (2, "", "error: `trian` is no command; did you mean 'train'?\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "out", "err"),
+    [
+        (("--version",), 0, f"lightsweep {lightsweep.__version__}\n", ""),
+        (("trian",), 2, "", r"error: `trian` is no command; did you mean 'train'\?\n"),
+        (("predict",), 2, "", "error: `run` is missing: lightsweep predict run=<folder of a run>\n"),
+        (("sweeps=lr_momentum",), 2, "", "error: a search takes -m: lightsweep -m sweeps=lr_momentum …; without .*\n"),
+    ],
+)
+def test_the_package_is_called_like_the_script(process, tmp_path, words, code, out, err):
+    done = process(["-m", "lightsweep", *words], tmp_path)
+
+    assert (done.returncode, done.stdout) == (code, out)
+    assert re.fullmatch(err, done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "train", "predict"),
+    [
+        ("/opt/bin/lightsweep", ["lightsweep"], ["lightsweep", "predict"]),
+        ("train.py", ["python", "train.py"], ["python", "predict.py"]),
+    ],
+)
+def test_messages_say_what_can_be_called_here(monkeypatch, program, train, predict):
+    monkeypatch.setattr(sys, "argv", [program])
+
+    assert (called(), called("predict")) == (train, predict)
+    assert resume_command(Path("outputs/a run"), ["mine"]) == shlex.join(
+        [*train, "resume=outputs/a run", "trust=[mine]"]
+    )
 
 
 @pytest.mark.parametrize("words", [("optimizer.lr=-1",), ("train", "optimizer.lr=-1")])

@@ -143,7 +143,7 @@ def test_a_loss_that_diverges_ends_with_three(command):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], r"`run` is missing: evaluate\.py run=<folder of a run>"),
+        ([], r"`run` is missing: python evaluate\.py run=<folder of a run>"),
         (["run=nowhere"], r"`run` must be the folder of a run but nowhere has no config\.yaml"),
         (["run=."], r"`run` must be the folder of a run but \. has no config\.yaml"),
         (["rum=."], r"`rum` is no known key; did you mean 'run'\?"),

@@ -235,7 +235,7 @@ def test_a_network_that_cannot_be_exported_is_one_line(trained_run, capfd):
 @pytest.mark.parametrize(
     ("function", "words", "text"),
     [
-        (predict, [], r"error: `run` is missing: predict\.py run=<folder of a run>"),
+        (predict, [], r"error: `run` is missing: python predict\.py run=<folder of a run>"),
         (
             predict,
             ["run=nowhere", "a.png"],

@@ -20,7 +20,7 @@ def command(*words, cwd=ROOT):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "no folder is named: report.py <folder of runs>"),
+        ([], "no folder is named: python report.py <folder of runs>"),
         (["nowhere"], "nowhere is no folder"),
         (["empty"], "no run in empty"),
         (["empty", "ot=x"], "`ot` is no known key; did you mean 'out'?"),

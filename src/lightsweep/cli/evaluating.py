@@ -13,7 +13,7 @@ def evaluate() -> None:
 
 def _evaluate() -> None:
     options = arguments(KEYS)
-    folder = run_folder(options, "evaluate.py")
+    folder = run_folder(options, "evaluate")
     checkpoint, trust = chosen_checkpoint(options, folder), trusted(options)
     quiet_imports()
     from lightsweep.reporting.summary import print_metrics

@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf, read_write
 
+from lightsweep.calling import called
 from lightsweep.config.command_words import MULTIRUN
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import RunFolderError
@@ -53,7 +54,7 @@ def resuming_command(words: Sequence[str], folder: Path | str) -> str:
         words: those that it was started with, or goes on with now.
         folder: the multirun's.
     """
-    return shlex.join(["python", "train.py", *_without_folder(words), f"resume={Path(folder).absolute()}"])
+    return shlex.join([*called(), *_without_folder(words), f"resume={Path(folder).absolute()}"])
 
 
 def runs_in_turn() -> bool:

@@ -30,7 +30,7 @@ def _predict() -> None:
     named = {word for word in words if "=" not in word or Path(word).is_file()}
     files = [Path(word) for word in words if word in named]
     options = arguments(KEYS | {"out"}, [word for word in words if word not in named])
-    run = RunPaths(run_folder(options, "predict.py"))
+    run = RunPaths(run_folder(options, "predict"))
     if not files:
         raise ConfigError("no image is named: predict.py run=<folder of a run> images/*.png")
     out = Path(str(options["out"])) if options.get("out") is not None else run.predictions

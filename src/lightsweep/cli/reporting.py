@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from lightsweep.calling import called
 from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
 from lightsweep.errors import ConfigError
@@ -23,7 +24,7 @@ def _report() -> None:
     folders = [Path(word) for word in words if word in named]
     options = arguments(_KNOWN, [word for word in words if word not in named])
     if not folders:
-        raise ConfigError("no folder is named: report.py <folder of runs> [more folders]")
+        raise ConfigError(f"no folder is named: {' '.join(called('report'))} <folder of runs> [more folders]")
     target = options.get("target")
     if target is not None and (isinstance(target, bool) or not isinstance(target, int | float)):
         raise ConfigError(f"`target` must be a number but got {target!r}")

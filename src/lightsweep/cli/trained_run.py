@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import ListConfig
 
 from lightsweep import paths
+from lightsweep.calling import called
 from lightsweep.config.compose import compose
 from lightsweep.errors import ConfigError
 from lightsweep.imports import quiet_imports
@@ -23,7 +24,7 @@ def run_folder(options: dict[str, Any], command: str) -> Path:
         ConfigError: there is none, or it is no run's.
     """
     if options.get("run") is None:
-        raise ConfigError(f"`run` is missing: {command} run=<folder of a run>")
+        raise ConfigError(f"`run` is missing: {' '.join(called(command))} run=<folder of a run>")
     folder = Path(str(options["run"]))
     if not paths.RunPaths(folder).config.is_file():
         raise ConfigError(f"`run` must be the folder of a run but {folder} has no {paths.RunPaths(folder).config.name}")

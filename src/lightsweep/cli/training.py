@@ -22,6 +22,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep import paths
+from lightsweep.calling import called
 from lightsweep.cli.ending import ended_by, ended_by_error
 from lightsweep.cli.grid import (
     RESUMES,
@@ -157,7 +158,9 @@ def _refuse_search(words: Sequence[str]) -> None:
         return
     given = [word.lstrip("+").rstrip("'\"") for word in words]
     if any(word.startswith(("sweeps=", "experiment=")) and not word.endswith((".yaml", ".yml")) for word in given):
-        raise ConfigError(f"a search takes -m: python train.py -m sweeps={search} …; without it there is a single run")
+        raise ConfigError(
+            f"a search takes -m: {' '.join(called())} -m sweeps={search} …; without it there is a single run"
+        )
 
 
 def _goes_on(folder: Path) -> bool:

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
+from lightsweep.calling import called
 from lightsweep.config import check
 from lightsweep.config.override_text import override_text
 from lightsweep.config.saved import read_finished
@@ -137,8 +138,8 @@ def make_folder(folder: Path) -> None:
 
 def resume_command(folder: Path, trust: Sequence[str]) -> str:
     """The command that goes on with a run: a folder does not say what it trusts, so that is said again."""
-    words = ["python", "train.py", f"resume={folder}", *([f"trust={override_text(list(trust))}"] if trust else [])]
-    return shlex.join(words)
+    trusting = [f"trust={override_text(list(trust))}"] if trust else []
+    return shlex.join([*called(), f"resume={folder}", *trusting])
 
 
 def _raise_if_storage_failed(error: BaseException, cfg: DictConfig, paths: RunPaths, result: Result) -> None:
