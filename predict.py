@@ -1,4 +1,4 @@
-"""Tell image files by a finished run: `python predict.py run=outputs/<a run> images/*.png`."""
+"""Tell image files, or a CSV file's rows, by a finished run: `python predict.py run=outputs/<a run> images/*.png`."""
 
 from lightsweep.cli.predicting import predict
 from lightsweep.exiting import run_program

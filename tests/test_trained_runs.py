@@ -1,5 +1,6 @@
 """What is done with a finished run: predictions on image files, and exports held against the network."""
 
+import csv
 import json
 import re
 from dataclasses import replace
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps
 from torch import nn
 
 from lightsweep import evaluate as evaluate_run
+from lightsweep.cli import predicting
 from lightsweep.cli.evaluating import evaluate
 from lightsweep.cli.exporting import export
 from lightsweep.cli.predicting import predict
@@ -19,6 +21,7 @@ from lightsweep.data.description import Description
 from lightsweep.data.digit import digit
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.paths import PredictionPaths, RunPaths
+from lightsweep.reporting.contact_sheet import write_sheet
 from lightsweep.reporting.tensorboard import pictures
 from lightsweep.training.exporting import ExportDiffers
 from lightsweep.training.exporting import export as write_export
@@ -106,6 +109,75 @@ def test_images_of_any_kind_are_told_and_bad_files_named(command, trained_run, d
     assert len(paths.table.read_text().splitlines()) == 25
     with Image.open(paths.sheet) as sheet:
         assert sheet.width > 8 * 128
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_rows_of_a_csv_are_told_as_the_network_says(command, run, table, tmp_path, task):
+    target, model = {"classification": ("kind", "mlp"), "regression": ("y", "linear_regression")}[task]
+    text = table.read_text()
+    if task == "regression":
+        text = text.replace("yes", "1").replace("no", "0")
+    table.write_text(text)
+    data = ("data=csv", f"data.path={table}", f"data.target={target}", f"data.task={task}", "data.batch_size=10")
+    run(*data, f"model={model}", "data.val_size=10", "test=false", folder=tmp_path / "run")
+    header, *lines = [line.split(",") for line in table.read_text().splitlines()]
+    wanted = [name for name in reversed(header) if name != target]
+    rows = [[line[header.index(name)] for name in wanted] for line in lines]
+    new = tmp_path / "n=w.csv"
+    new.write_text("\n".join(",".join(cells) for cells in [wanted, *rows]))
+    trained = load_trained(tmp_path / "run")
+    inputs = torch.tensor([[float(line[header.index(name)]) for name in trained.data.columns] for line in lines])
+    means, stds = (torch.tensor(values) for values in (trained.data.column_means, trained.data.column_stds))
+    with torch.no_grad():
+        outputs = trained.net((inputs - means) / stds)
+    bad = tmp_path / "bad.csv"
+    bad.write_text(",".join(wanted[1:]) + "\n" + ",".join(rows[0][1:]))
+
+    code, out, err = command(predict, f"run={tmp_path / 'run'}", new, bad)
+
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"error: {bad} has no column '{wanted[0]}', an input of the run; it has " in err
+    folder = RunPaths(tmp_path / "run").predictions
+    assert [path.name for path in folder.iterdir()] == ["predictions.csv"], "no sheet without images"
+    found = list(csv.DictReader(PredictionPaths(folder).table.read_text().splitlines()))
+    assert [(each["file"], each["row"]) for each in found] == [(str(new), str(2 + index)) for index in range(len(rows))]
+    if task == "classification":
+        probability, index = outputs.softmax(1).max(1)
+        assert list(found[0]) == ["file", "row", "label", "probability"]
+        assert [each["label"] for each in found] == [("no", "yes")[one] for one in index]
+        assert [float(each["probability"]) for each in found] == pytest.approx(probability.tolist(), abs=1e-5)
+        assert out.startswith(f"{new}:2  {found[0]['label']}  {probability[0]:.4f}\n")
+    else:
+        assert list(found[0]) == ["file", "row", "value"]
+        assert [float(each["value"]) for each in found] == pytest.approx(outputs[:, 0].tolist(), rel=1e-4)
+        assert out.startswith(f"{new}:2  {found[0]['value']}\n")
+
+
+def test_a_regression_on_images_tells_its_numbers(trained_run, digits, tmp_path):
+    file = tmp_path / "0.png"
+    Image.fromarray(digits[0][0]).save(file)
+    trained = load_trained(trained_run)
+    numbers = trained.outputs(digit(Image.open(file))[None])[0]
+
+    (found,) = predict_files(replace(trained, data=replace(trained.data, num_classes=None, class_names=())), [file])
+
+    assert [float(number) for number in found.label.split()] == pytest.approx(numbers.tolist(), rel=1e-6)
+    assert (found.row, found.probability) == (None, None)
+    write_sheet(tmp_path / "sheet.png", [found])
+    assert (tmp_path / "sheet.png").is_file()
+
+
+def test_files_of_which_none_is_there_are_told_before_anything_is_loaded(command, trained_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(predicting, "load_run", lambda *_: pytest.fail("the network is loaded"))
+    (tmp_path / "images").mkdir()
+
+    code, out, err = command(predict, f"run={trained_run}", "gone.png", "images")
+
+    assert (code, out) == (2, "")
+    assert err == (
+        "error: gone.png is not there: give the path of a file\n"
+        "error: images is a folder: name the files in it, such as images/*\n"
+    )
 
 
 def test_predicting_needs_no_data_and_equals_the_networks_own_answer(trained_run, digits):
@@ -241,10 +313,10 @@ def test_a_network_that_cannot_be_exported_is_one_line(trained_run, capfd):
             ["run=nowhere", "a.png"],
             r"error: `run` must be the folder of a run but nowhere .*",
         ),
-        (predict, ["run={run}"], r"error: no image is named: .*"),
+        (predict, ["run={run}"], r"error: no file is named: python predict\.py run=.*"),
         (
             predict,
-            ["run={run}", "a.png", "checkpoint=first"],
+            ["run={run}", "{run}", "{run}/data.json", "checkpoint=first"],
             r"error: `checkpoint` must be best or last .*",
         ),
         (evaluate, ["run={run}", "checkpoint=first"], r"error: `checkpoint` must be best or last but got 'first'"),
@@ -286,7 +358,9 @@ def test_a_mistake_in_python_is_what_the_command_says(trained_run, function, giv
 def test_a_run_on_numbers_tells_no_images(run, tmp_path):
     run("data=line", "model=linear_regression", "test=false", folder=tmp_path / "line")
 
-    with pytest.raises(ConfigError, match=r"^the run's inputs are no images: one has shape \(1,\)$"):
+    with pytest.raises(
+        ConfigError, match=r"^the run's inputs are neither images nor the rows of a CSV file: one has shape \(1,\)$"
+    ):
         load_trained(tmp_path / "line").data.framing()
 
 

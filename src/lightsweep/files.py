@@ -37,6 +37,16 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         part.unlink(missing_ok=True)
 
 
+def why_unread(error: OSError, path: Path) -> str:
+    """Why a file that was named cannot be read, and what to do: to be said behind its name."""
+    if isinstance(error, FileNotFoundError):
+        dangling = "links to a file that is not there: mend the link, or remove it"
+        return dangling if path.is_symlink() else "is not there: give the path of a file"
+    if isinstance(error, IsADirectoryError):
+        return f"is a folder: name the files in it, such as {path / '*'}"
+    return f"cannot be read: {error.strerror}"
+
+
 def storage_error(error: BaseException | None, folder: Path) -> OSError | None:
     """What kept a folder from being written, if that is what an exception, or one behind it, is about."""
     while error is not None:

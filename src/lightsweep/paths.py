@@ -179,12 +179,12 @@ class PredictionPaths:
 
     @property
     def sheet(self) -> Path:
-        """The contact sheet."""
+        """The contact sheet of images."""
         return self.folder / "sheet.png"
 
     @property
     def table(self) -> Path:
-        """`predictions.csv`: file, label, probability."""
+        """`predictions.csv`: file, row (of a CSV file), label and probability or value."""
         return self.folder / "predictions.csv"
 
 

@@ -1,11 +1,15 @@
 """CSV files: what is read from a good one, and which row and column of a bad one is named."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
 from lightsweep.data import CSV
 from lightsweep.data.description import Description
-from lightsweep.errors import ConfigError, DataError
+from lightsweep.data.table import Table
+from lightsweep.errors import ConfigError, DataError, RunFolderError
 from lightsweep.paths import RunPaths
 
 
@@ -70,6 +74,57 @@ def test_a_description_tells_how_a_new_row_is_brought_to_the_inputs(tmp_path):
         assert not arrays.inputs[:, 1].any(), "a constant column becomes 0, which rounding must not undo"
 
 
+@pytest.fixture
+def described(tmp_path):
+    """What a run on a table with the inputs `a` and `b` remembers of it."""
+    path = written(tmp_path, "a,y,b\n" + "\n".join(f"{i},{i},{10 * i}" for i in range(21)))
+    return CSV(path, "y", "regression", batch_size=5).describe()
+
+
+def test_new_rows_are_read_by_the_names_of_their_columns(described, tmp_path):
+    wanted = torch.tensor([[0.0, 0.0], [10.0, 100.0]], dtype=torch.float64)
+    wanted = (wanted - wanted.new_tensor(described.column_means)) / wanted.new_tensor(described.column_stds)
+
+    for text in ("a,b\n0,0\n10,100\n", "b,other,a,y\n0,x,0,\n100,,10,?\n"):
+        found = described.rows(Table.read(Path(written(tmp_path, text))))
+        torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,bb\n1,2\n", r"has no column 'b', an input of the run; did you mean 'bb'\?"),
+        ("a,y\n1,2\n", r"has no column 'b', an input of the run; it has 'a', 'y'"),
+        ("a;b\n1;2\n", r"has no column 'a', an input .*; its header looks parted by semicolons, but must be by commas"),
+        ("a,b\n1,2\n1,one\n", r": row 3, column 'b' must be a finite number but is 'one'"),
+        ("b,a\n1,2\n\n1e300,2\n", r": row 4, column 'b' is 1e\+300, too far from the 100 of the run's training rows"),
+        ("a,b\n", r"has no rows below its header"),
+        ("", r"has no header: its first line is empty"),
+    ],
+)
+def test_new_rows_that_do_not_fit_are_one_line(described, tmp_path, text, message):
+    path = written(tmp_path, text)
+
+    with pytest.raises(DataError, match=rf"^{path}\b ?{message}$"):
+        described.rows(Table.read(Path(path)))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("column_means", [0.0], r"`column_means` must hold a number for each of 2 columns but holds 1"),
+        ("column_stds", [], r"`column_stds` must hold a number for each of 2 columns but holds 0"),
+        ("input_shape", [3], r"`input_shape` must be \[2\], as there are 2 columns, but is \[3\]"),
+    ],
+)
+def test_a_description_whose_columns_do_not_fit_each_other_is_damaged(described, tmp_path, key, value, text):
+    paths = RunPaths(tmp_path)
+    replace(described, **{key: value}).save(paths)
+
+    with pytest.raises(RunFolderError, match=rf"data\.json is damaged: {text}$"):
+        Description.read(paths)
+
+
 def test_a_description_without_columns_is_read(tmp_path):
     (tmp_path / "data.json").write_text(
         '{"input_shape": [1], "num_classes": null, "class_names": [], "mean": 0.0, "std": 1.0}'
@@ -111,7 +166,8 @@ def test_a_target_beyond_float32_is_refused(tmp_path):
         ("a,a,y\n1,2,3\n", r"two columns have the same name"),
         ("a,y\n", r"no rows below its header"),
         ("y\n1\n", r"has the target column 'y' but no input column"),
-        ("", r"no rows below its header"),
+        ("", r"has no header: its first line is empty"),
+        ("\na,y\n1,2\n", r"has no header: its first line is empty"),
     ],
 )
 def test_a_bad_cell_is_named_by_row_and_column(tmp_path, text, message):
@@ -125,7 +181,7 @@ def test_a_bad_cell_is_named_by_row_and_column(tmp_path, text, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere\.csv cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"nowhere\.csv is not there: give the path of a file$"):
         CSV(str(tmp_path / "nowhere.csv"), "y", "regression", batch_size=1)
 
 

@@ -117,8 +117,8 @@ def test_what_cannot_be_opened_is_named_with_what_to_do(tmp_path, monkeypatch):
     (tmp_path / "text.png").write_text("hello")
     (tmp_path / "empty.png").touch()
 
-    assert told(Path("gone.png")) == "gone.png is not there: give the path of an image file"
-    assert told(tmp_path) == f"{tmp_path} is a folder: name the images in it, such as {tmp_path}/*.png"
+    assert told(Path("gone.png")) == "gone.png is not there: give the path of a file"
+    assert told(tmp_path) == f"{tmp_path} is a folder: name the files in it, such as {tmp_path}/*"
     assert told(tmp_path / "text.png").endswith("it is of no format that Pillow knows; save it as PNG or JPEG")
     assert told(tmp_path / "empty.png").endswith("empty.png is no image that can be read: it is empty")
     monkeypatch.setattr(Image, "open", Mock(side_effect=PermissionError(13, "Permission denied")))

@@ -25,7 +25,9 @@ COMMANDS = {
     "train": Command("training", "train", "one run, a grid (-m) or a search (-m sweeps=…); the default"),
     "evaluate": Command("evaluating", "evaluate", "run=<folder>: a finished run on the test set"),
     "report": Command("reporting", "report", "<folder> …: which of the settings in it is better, and how sure that is"),
-    "predict": Command("predicting", "predict", "run=<folder> <image> …: label and probability of image files"),
+    "predict": Command(
+        "predicting", "predict", "run=<folder> <file> …: what images, or the rows of a CSV file, are taken for"
+    ),
     "export": Command("exporting", "export", "run=<folder> [format=onnx|torch_export]: the network for other programs"),
     "new": Command("new", "new", "<folder>: a project of your own that runs at once"),
     "doctor": Command("doctor", "doctor", "[storage=<URL>]: what this machine lacks for a run, and what to do"),

@@ -1,6 +1,5 @@
 """Numbers from a CSV file: one column is the target, the others are the inputs."""
 
-import csv
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -9,20 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lightsweep.config.check import nearest
 from lightsweep.data.datamodule import ArrayDataModule, NoTestSet
 from lightsweep.data.description import Description
 from lightsweep.data.spec import Arrays, DataSpec
+from lightsweep.data.table import LARGEST, Table
 from lightsweep.errors import ConfigError, DataError
 from lightsweep.screen import many
-
-MAX_FIELD = 1_000_000
-"""Longest cell that is read, in characters."""
-
-MOST_LISTED = 10
-"""Column names that a message lists."""
-
-_LARGEST = torch.finfo(torch.float32).max
 
 
 class CSV(ArrayDataModule):
@@ -50,36 +41,26 @@ class CSV(ArrayDataModule):
         if task not in ("classification", "regression"):
             raise ConfigError(f"`data.task` must be classification or regression but got {task!r}")
         self.test_size = test_size
-        columns, rows = read_table(Path(path))
-        if target not in columns:
-            hint = _separated(columns) or nearest(target, columns) or f"; it has {_listed(columns)}"
-            raise ConfigError(f"`data.target` {target!r} is no column of {path}{hint}")
-        if len(columns) < 2:
+        table = Table.read(Path(path))
+        if target not in table.columns:
+            raise ConfigError(f"`data.target` {target!r} is no column of {path}{table.why_not(target)}")
+        names = [column for column in table.columns if column != target]
+        if not names:
             raise DataError(f"{path} has the target column {target!r} but no input column")
-        if test_size >= len(rows):
+        if test_size >= len(table.rows):
             raise ConfigError(
-                f"`data.test_size` must be below the {many(len(rows), 'row')} of {path} but got {test_size}"
+                f"`data.test_size` must be below the {many(len(table.rows), 'row')} of {path} but got {test_size}"
             )
-        index = columns.index(target)
-        labels = {line: row.pop(index) for line, row in rows.items()}
-        names = columns[:index] + columns[index + 1 :]
-        inputs = torch.tensor(
-            [
-                [_number(cell, path, line, name) for cell, name in zip(row, names, strict=True)]
-                for line, row in rows.items()
-            ],
-            dtype=torch.float64,
-        )
+        inputs = table.numbers(names)
         self._columns = tuple(names)
         if task == "regression":
-            values = [[_number(label, path, line, target)] for line, label in labels.items()]
-            targets, classes = torch.tensor(values, dtype=torch.float64), []
-            if targets.abs().max() > _LARGEST:
-                raise DataError(f"{path}: column {target!r} must hold numbers up to {_LARGEST:.2g} in size")
+            targets, classes = table.numbers([target]), []
+            if targets.abs().max() > LARGEST:
+                raise DataError(f"{path}: column {target!r} must hold numbers up to {LARGEST:.2g} in size")
         else:
-            classes = _classes(labels, path, target)
+            classes = _classes(table, target)
             indices = {label: index for index, label in enumerate(classes)}
-            targets = torch.tensor([indices[label] for label in labels.values()])
+            targets = torch.tensor([indices[label] for label in table.texts(target)])
             if len(classes) < 2:
                 raise DataError(f"{path}: column {target!r} holds one class alone, {classes[0]!r}")
         self.spec = DataSpec((len(names),), len(classes) or None, tuple(classes))
@@ -110,7 +91,7 @@ class CSV(ArrayDataModule):
         boundary = len(targets) - self.test_size
         self._means, self._stds = _scale(inputs[shuffled[:boundary]])
         inputs = (inputs - self._means) / self._stds
-        fits = self._stds.isfinite() & (inputs.abs() <= _LARGEST).all(0)  # which NaN is not
+        fits = self._stds.isfinite() & (inputs.abs() <= LARGEST).all(0)  # which NaN is not
         if not fits.all():
             column = self._columns[int(fits.int().argmin())]
             raise DataError(
@@ -120,71 +101,19 @@ class CSV(ArrayDataModule):
         return arrays.take(shuffled[:boundary].sort().values), arrays.take(shuffled[boundary:].sort().values)
 
 
-def read_table(path: Path) -> tuple[list[str], dict[int, list[str]]]:
-    """The column names and the rows of a CSV file, as text; rows by their number in the file, where the header is 1.
-
-    Empty lines are passed over.
-
-    Raises:
-        DataError: no such file, not UTF-8, no rows, an overlong cell, or a row of another length.
-    """
-    csv.field_size_limit(MAX_FIELD)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            columns, *lines = list(csv.reader(file)) or [[]]
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is no CSV file in UTF-8: {error}") from None
-    if len(set(columns)) < len(columns):
-        raise DataError(f"{path}: two columns have the same name")
-    rows = {line: row for line, row in enumerate(lines, 2) if row}
-    if not rows:
-        raise DataError(f"{path} has no rows below its header")
-    for line, row in rows.items():
-        if len(row) != len(columns):
-            hint = _separated(columns)
-            raise DataError(f"{path}: row {line} has {len(row)} cells, the header has {len(columns)}{hint}")
-    return columns, rows
-
-
-def _separated(columns: list[str]) -> str:
-    """What a header of one cell looks like, if it is not commas that part its columns; else an empty text."""
-    found = {";": "semicolons", "\t": "tabs", "|": "bars"} if len(columns) == 1 else {}
-    for sign, name in found.items():
-        if sign in columns[0]:
-            return f"; its header looks parted by {name}, but must be by commas"
-    return ""
-
-
-def _listed(columns: list[str]) -> str:
-    """The first columns' names."""
-    more = f" and {len(columns) - MOST_LISTED} more" if len(columns) > MOST_LISTED else ""
-    return ", ".join(repr(column[:40]) for column in columns[:MOST_LISTED]) + more
-
-
 def _scale(rows: Tensor) -> tuple[Tensor, Tensor]:
     """The mean and the standard deviation of each column; of a constant one exactly its value, and 1."""
     varies = rows.amin(0) < rows.amax(0)
     return torch.where(varies, rows.mean(0), rows[0]), torch.where(varies, rows.std(0, correction=0), 1.0)
 
 
-def _number(cell: str, path: str, line: int, column: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise DataError(f"{path}: row {line}, column {column!r} must be a finite number but is {cell[:40]!r}")
-    return value
-
-
-def _classes(labels: dict[int, str], path: str, column: str) -> list[str]:
+def _classes(table: Table, column: str) -> list[str]:
     """The distinct labels, in the same order in every process."""
-    for line, label in labels.items():
+    path, labels = table.path, table.texts(column)
+    for line, label in zip(table.rows, labels, strict=True):
         if not label.strip():
             raise DataError(f"{path}: row {line}, column {column!r} must name a class but is {label[:40]!r}")
-    found = sorted(set(labels.values()))
+    found = sorted(set(labels))
     spellings: dict[str, str] = {}
     for label in found:
         other = spellings.setdefault(label.strip(), label)

@@ -13,8 +13,9 @@ from torch import Tensor
 from lightsweep.data.digit import digit
 from lightsweep.data.picture import Framing
 from lightsweep.data.spec import DataSpec
+from lightsweep.data.table import LARGEST, Table
 from lightsweep.data.transform import Normalize
-from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.errors import ConfigError, DataError, RunFolderError
 from lightsweep.files import write_json
 from lightsweep.paths import RunPaths
 
@@ -96,10 +97,34 @@ class Description:
             frame = Framing(height, width, channels, self.picture)
         return (lambda image: frame(image).transpose(1, 2)) if self.transposed else frame
 
+    def rows(self, table: Table) -> Tensor:
+        """From a table with the run's input columns, in any order and among others, to stored examples.
+
+        Returns:
+            float64 `[N, len(columns)]`.
+
+        Raises:
+            DataError: a column is missing, or a cell is no number that the network can be given.
+        """
+        for column in self.columns:
+            if column not in table.columns:
+                raise DataError(f"{table.path} has no column {column!r}, an input of the run{table.why_not(column)}")
+        values = table.numbers(self.columns)
+        means, stds = (torch.tensor(given, dtype=torch.float64) for given in (self.column_means, self.column_stds))
+        stored = (values - means) / stds
+        far = (stored.abs() > LARGEST).nonzero()
+        if len(far):
+            row, column = far[0].tolist()
+            raise DataError(
+                f"{table.path}: row {list(table.rows)[row]}, column {self.columns[column]!r} is "
+                f"{values[row, column]:.6g}, too far from the {means[column]:.6g} of the run's training rows"
+            )
+        return stored
+
     def _why_no_image(self) -> str:
         shape = self.input_shape
         if len(shape) != 3 or shape[0] not in (1, 3):
-            return f"the run's inputs are no images: one has shape {shape}"
+            return f"the run's inputs are neither images nor the rows of a CSV file: one has shape {shape}"
         if self.picture is not None:
             return f"`picture` of the run's data must be one of {', '.join(_PICTURES)} but is {self.picture!r}"
         return (
@@ -140,3 +165,13 @@ def _check(values: Any) -> None:
     classes, names = values.get("num_classes"), values.get("class_names", [])
     if classes is not None and len(names) < classes:
         raise ValueError(f"`class_names` must name {classes} classes but names {len(names)}")
+    columns = len(values.get("columns", ()))
+    for key in ("column_means", "column_stds"):
+        if len(values.get(key, ())) != columns:
+            raise ValueError(
+                f"`{key}` must hold a number for each of {columns} columns but holds {len(values.get(key, ()))}"
+            )
+    if columns and values.get("input_shape") != [columns]:
+        raise ValueError(
+            f"`input_shape` must be [{columns}], as there are {columns} columns, but is {values.get('input_shape')}"
+        )

@@ -11,6 +11,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from lightsweep.errors import DataError
+from lightsweep.files import why_unread
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """Files with another suffix are no images."""
@@ -82,13 +83,8 @@ def open_image(path: Path) -> Image.Image:
 
 def _told(error: Exception, path: Path) -> str:
     """Why a file cannot be read, and what to do about it."""
-    if isinstance(error, FileNotFoundError):
-        dangling = "links to a file that is not there: mend the link, or remove it"
-        return dangling if path.is_symlink() else "is not there: give the path of an image file"
-    if isinstance(error, IsADirectoryError):
-        return f"is a folder: name the images in it, such as {path / '*.png'}"
     if isinstance(error, OSError) and error.errno is not None:
-        return f"cannot be read: {error.strerror}"
+        return why_unread(error, path)
     if isinstance(error, UnidentifiedImageError):  # which says the path again, and no reason
         reason = "it is of no format that Pillow knows; save it as PNG or JPEG"
         return f"is no image that can be read: {reason if path.stat().st_size else 'it is empty'}"

@@ -14,7 +14,7 @@ _PAPER, _INK, _FAINT = (250, 250, 248), (20, 20, 20), (110, 110, 110)
 
 
 def write_sheet(path: Path, predictions: Sequence[Prediction]) -> None:
-    """Write a PNG with a cell for each prediction, eight in a row."""
+    """Write a PNG with a cell for each prediction on an image, eight in a row."""
     columns = min(8, max(1, len(predictions)))
     rows = -(-len(predictions) // columns)
     width, height = CELL + GAP, CELL + TEXT + GAP
@@ -22,13 +22,15 @@ def write_sheet(path: Path, predictions: Sequence[Prediction]) -> None:
     draw, large, small = ImageDraw.Draw(sheet), ImageFont.load_default(18), ImageFont.load_default(12)
     for index, prediction in enumerate(predictions):
         x, y = GAP + index % columns * width, GAP + index // columns * height
+        assert prediction.pixels is not None
         image = F.to_pil_image(prediction.pixels).convert("RGB")
         scale = min(CELL / image.width, CELL / image.height)
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         image = image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR)
         sheet.paste(image, (x + (CELL - size[0]) // 2, y + (CELL - size[1]) // 2))
         draw.text((x, y + CELL + 4), _cut(prediction.label, 14), _INK, large)
-        draw.text((x, y + CELL + 28), f"{100 * prediction.probability:.1f} %", _INK, small)
+        if prediction.probability is not None:
+            draw.text((x, y + CELL + 28), f"{100 * prediction.probability:.1f} %", _INK, small)
         draw.text((x, y + CELL + 46), _cut(prediction.path.name, 22), _FAINT, small)
     write_whole(path, lambda file: sheet.save(file, "PNG"))
 
