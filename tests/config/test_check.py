@@ -5,6 +5,7 @@ import math
 import pytest
 from omegaconf import OmegaConf, open_dict
 
+from lightsweep import compose as compose_configuration
 from lightsweep.config.check import check, interval, nearest
 from lightsweep.config.schema import GROUPS, Config, Logger, Optimizer, Trainer
 from lightsweep.errors import ConfigError
@@ -217,3 +218,23 @@ def test_an_interval_shows_which_ends_belong_to_it():
 def test_every_key_of_the_schema_has_a_meaning(group):
     for name, field in group.model_fields.items():
         assert field.description or name in GROUPS, f"{group.__name__}.{name} has no description"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        (["monitor=val/f1"], r"`monitor` names val/f1, .*: add metrics=f1"),
+        (["monitor=val/f1", "metrics=[auroc,r2]"], r"`monitor` names val/f1, .*: add metrics=\[auroc,r2,f1\]"),
+        (["objectives=[monitor,val/f1]"], r"`objectives` names val/f1, .*: add metrics=f1"),
+        (["monitor=val/mine"], r"`monitor` names val/mine, .*: add metrics=mine"),
+        (["monitor=val/acuracy"], r"`monitor` names val/acuracy, which no model logs; did you mean 'val/acc'\?"),
+        (["monitor=val/none"], r"`monitor` names val/none, which no model logs.*"),
+    ],
+)
+def test_a_metric_that_is_not_logged_is_told_how_it_can_be(monkeypatch, tmp_path, overrides, text):
+    (tmp_path / "conf" / "metrics").mkdir(parents=True)
+    (tmp_path / "conf" / "metrics" / "mine.yaml").write_text("mine: {_target_: torchmetrics.classification.F1Score}")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigError, match=f"^{text}$"):
+        compose_configuration(overrides)

@@ -257,7 +257,7 @@ def test_one_logit_is_the_probability_of_class_one(run):
         ((SOFTMAX, "+metrics.own.average=macro"), "`metrics.own._target_` is missing"),
         ((SOFTMAX, "metrics=f1", "metrics.f1.average=mean"), "`average`"),
         ((SOFTMAX, "metrics=f1", "+metrics.f1.beter=1"), "`torchmetrics.classification.F1Score` could not be built"),
-        ((SOFTMAX, "monitor=val/f1"), "`monitor` must be one of train/acc, train/loss, val/acc, val/loss but got"),
+        ((SOFTMAX, "monitor=val/f1"), "`monitor` names val/f1, which no model logs by itself: add metrics=f1"),
         ((SOFTMAX, f"+metrics.no-word._target_={T}.AUROC"), "`metrics.no-word` must be a text like"),
     ],
 )
@@ -276,7 +276,7 @@ def test_a_sweep_wants_to_know_in_which_direction_a_metric_is_good(compose):
         check_own(cfg, ["maximize"])
     check_own(cfg, ["minimize"])
     cfg.metrics = {}
-    with pytest.raises(ConfigError, match="`monitor` names val/mae, which no model logs"):
+    with pytest.raises(ConfigError, match=r"^`monitor` names val/mae, which no model logs by itself: add metrics=mae$"):
         check_own(cfg, ["minimize"])
 
 

@@ -10,6 +10,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from lightsweep import paths
 from lightsweep.config.own_arguments import check_arguments
 from lightsweep.config.schema import GROUPS, Config, Logger, Metric
 from lightsweep.errors import ConfigError
@@ -27,6 +28,10 @@ _TYPES = {
     "finite_number": "a finite number",
 }
 _NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
+
+
+METRICS = tuple(f"{split}/{name}" for split in ("train", "val") for name in ("acc", "loss"))
+"""What every run logs, but that one without classes has no accuracy."""
 
 
 def check(cfg: DictConfig, finished: bool = False) -> None:
@@ -83,12 +88,34 @@ def _check_together(values: dict[str, Any]) -> None:
     fold, num_folds = values["data"].get("fold"), values["data"].get("num_folds", 5)
     if fold is not None and fold >= num_folds:
         raise ConfigError(f"`data.fold` must be below `data.num_folds={num_folds}`, counted from 0, but got {fold}")
+    _check_logged(values)
     _check_monitored(values)
 
 
 def validates(data: Mapping[str, Any]) -> bool:
     """Whether a configuration of data keeps some for validation."""
     return data.get("val_size") != 0 or data.get("fold") is not None
+
+
+def _check_logged(values: dict[str, Any]) -> None:
+    """Metrics are named that some model logs, or that `metrics` adds."""
+    added = list(values.get("metrics", {}))
+    known = [*METRICS, *(f"val/{name}" for name in added)]
+    for key, names in (("monitor", [values["monitor"]]), ("objectives", values["objectives"])):
+        for name in names:
+            if "/" not in name or name in known:
+                continue
+            metric = name.removeprefix("val/")
+            if metric in _metrics_to_add():
+                wanted = f"[{','.join([*added, metric])}]" if added else metric
+                raise ConfigError(f"`{key}` names {name}, which no model logs by itself: add metrics={wanted}")
+            raise ConfigError(f"`{key}` names {name}, which no model logs{nearest(name, known)}")
+
+
+def _metrics_to_add() -> set[str]:
+    """The choices of `metrics`, ours and the user's own."""
+    folders = [paths.conf_dir(), *(folder / "conf" for folder in paths.project_folders())]
+    return {file.stem for folder in folders for file in (folder / "metrics").glob("*.yaml")} - {"none"}
 
 
 def _check_monitored(values: dict[str, Any]) -> None:

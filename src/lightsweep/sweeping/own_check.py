@@ -9,13 +9,11 @@ from functools import cache
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from lightsweep.config.check import check, nearest, validates
+from lightsweep.config.check import METRICS, check, validates
 from lightsweep.errors import ConfigError
 
 _OF_THE_LOSS = ("model.label_smoothing", "data.class_weights")
 """Settings that change what the loss itself is: a search that ranks by the loss would find the easiest one."""
-
-METRICS = tuple(f"{split}/{name}" for split in ("train", "val") for name in ("acc", "loss"))
 
 
 def check_own(
@@ -34,20 +32,13 @@ def check_own(
             may take long to be made.
 
     Raises:
-        ConfigError: the schema refuses it, a metric is named that no model logs, or the sweep would look for the worst,
-            or rank by a loss that it changes.
+        ConfigError: `check` refuses it, or the sweep would look for the worst, or rank by a loss that it changes.
     """
     task = composed.copy()
     with open_dict(task):
         task.pop("hydra", None)
     check(task)
-    metrics = [*METRICS, *(f"val/{name}" for name in task.get("metrics") or {})]
-    for key, names in (("monitor", [task.monitor]), ("objectives", OmegaConf.to_container(task.objectives))):
-        assert isinstance(names, list)
-        for name in names:
-            if "/" in str(name) and name not in metrics:
-                raise ConfigError(f"`{key}` names {name}, which no model logs{nearest(str(name), metrics)}")
-    if task.mode == "auto" and task.monitor in metrics[len(METRICS) :]:
+    if task.mode == "auto" and task.monitor not in ("auto", *METRICS):
         raise ConfigError(f"`monitor={task.monitor}` in a sweep needs mode=max or mode=min")
     if sweeps is not None and sweeps.data._target_ == task.data._target_ and not _is_ours(task.data):
         task.data = sweeps.data
