@@ -220,6 +220,13 @@ def test_every_key_of_the_schema_has_a_meaning(group):
         assert field.description or name in GROUPS, f"{group.__name__}.{name} has no description"
 
 
+def test_a_schedule_of_ones_own_must_say_when_it_advances():
+    node = "+scheduler={_target_: torch.optim.lr_scheduler.LinearLR, _partial_: true}"
+
+    with pytest.raises(ConfigError, match=r"^`scheduler\.interval` is missing: when it advances, by step or epoch$"):
+        compose_configuration(["~scheduler", node])
+
+
 @pytest.mark.parametrize(
     ("overrides", "text"),
     [

@@ -39,8 +39,8 @@ def with_value(numbers, value):
 @pytest.mark.parametrize(
     ("given", "num_classes", "message"),
     [
-        (None, 4, "must give Arrays or ImageFiles but gave NoneType"),
-        ((INPUTS, CLASSES), 4, "must give Arrays or ImageFiles but gave tuple"),
+        (None, 4, r"must give Arrays\(inputs, targets\) or ImageFiles but gave NoneType"),
+        ((INPUTS, CLASSES), 4, r"must give Arrays\(inputs, targets\) or ImageFiles but gave tuple"),
         (Arrays(INPUTS.numpy(), CLASSES), 4, "must give inputs as a tensor but gave ndarray"),
         (Arrays(INPUTS, np.zeros(NUM)), 4, "must give targets as a tensor but gave ndarray"),
         (Arrays(INPUTS.to_sparse(), CLASSES), 4, r"inputs as a dense tensor but gave one of layout torch\.sparse_coo"),

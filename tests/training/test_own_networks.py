@@ -25,6 +25,36 @@ WRITING = """
         def forward(self, inputs):
             return nn.Linear.forward(self, inputs.add_(1))
 """
+PROBABILITIES = """
+    import torch
+    from torch import nn
+
+    from lightsweep.models import Model
+    from lightsweep.models.tasks import Multiclass
+
+    class Certain(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.Flatten(), nn.Linear(784, 10), nn.Softmax(1))
+
+    class Likelihood(Multiclass):
+        def loss(self, outputs, targets):
+            return nn.functional.nll_loss(outputs.log(), targets)
+
+    class Own(Model):
+        def __init__(self, spec):
+            super().__init__(spec, Certain(), Likelihood())
+"""
+SEALED = """
+    from lightsweep.data import Line
+
+    class Sealed(Line):
+        def __init__(self):
+            super().__init__(batch_size=10)
+
+    class Open(Line):
+        def __init__(self, **options):
+            super().__init__(**options)
+"""
 LIGHTNINGS = """
     from lightning.pytorch import LightningDataModule, LightningModule
 
@@ -73,3 +103,27 @@ def test_what_is_lightnings_alone_is_told_what_to_be(run, importable, tmp_path, 
     target = {"model": ("~model", "+model={_target_: my_parts.Module}"), "data": ("data._target_=my_parts.Data",)}
     with pytest.raises(ConfigError, match=f"^{text}"):
         run(*target[group], "trust=[my_parts]", folder=tmp_path / "run")
+
+
+def test_a_network_that_gives_probabilities_is_refused_but_where_its_own_loss_takes_them(run, importable, tmp_path):
+    importable("my_probabilities", PROBABILITIES)
+    text = r"^`model` Certain gives probabilities, of which the loss would take the softmax again: leave its own out$"
+
+    with pytest.raises(ConfigError, match=text):
+        run(
+            "~model", "+model={_target_: my_probabilities.Certain}", "trust=[my_probabilities]", folder=tmp_path / "run"
+        )
+
+    own = run("~model", "+model={_target_: my_probabilities.Own}", "trust=[my_probabilities]", folder=tmp_path / "own")
+    assert own.status == "completed"
+
+
+def test_data_that_do_not_hand_on_their_options_are_told_to(run, importable, tmp_path):
+    importable("my_sealed", SEALED)
+    given = ("data=line", "model=linear_regression", "trust=[my_sealed]", "test=false")
+
+    text = r"^`data`: `my_sealed\.Sealed` must take `\*\*options` too, and hand them to `super\(\)\.__init__\(\*\*opt"
+    with pytest.raises(ConfigError, match=text):
+        run(*given, "data._target_=my_sealed.Sealed", folder=tmp_path / "run")
+
+    assert run(*given, "data._target_=my_sealed.Open", folder=tmp_path / "open").status == "completed"

@@ -1,9 +1,11 @@
 """Each scheduler of conf/ gives the rates of torch's own, stepped by hand when it should step."""
 
 import csv
+from functools import partial
 
 import pytest
 import torch
+from torch import nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import (
     CosineAnnealingLR,
@@ -19,6 +21,7 @@ from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
 from lightsweep.training.build import build, run_length
 from lightsweep.training.clock import Clock
+from lightsweep.training.schedulers import build_schedule
 from lightsweep.training.schedulers import warmup_cosine as built_warmup_cosine
 from lightsweep.training.signals import StopRequest
 
@@ -216,3 +219,12 @@ def test_auto_without_a_length_is_refused(run):
 def test_settings_that_torch_refuses_are_the_users_mistake(run):
     with pytest.raises(ConfigError, match=r"^`scheduler` refuses its settings: "):
         run(*BASE, "scheduler=onecycle", "+scheduler.anneal_strategy=none")
+
+
+def test_what_a_run_cannot_advance_is_refused():
+    optimizer = SGD(nn.Linear(2, 2).parameters(), lr=0.1)
+
+    with pytest.raises(
+        ConfigError, match=r"^`scheduler` must be a torch.*LRScheduler, or have .* but <lambda> gives a dict$"
+    ):
+        build_schedule(partial(lambda optimizer: {}), "step", optimizer, 10, "min")

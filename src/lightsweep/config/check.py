@@ -147,7 +147,9 @@ def _line(errors: Sequence[Any], values: dict[str, Any]) -> str:
         model = _model(keys[:-1])
         return f"`{name}` is no known key{nearest(keys[-1], model.model_fields if model is not None else ())}"
     if kind == "missing":
-        return f"`{'.'.join(str(part) for part in first['loc'])}` is missing"
+        loc = [str(part) for part in first["loc"]]
+        field = _field(loc)
+        return f"`{'.'.join(loc)}` is missing{f': {field.description}' if field is not None else ''}"
     words = [error for error in errors if error["type"] == "literal_error" and _keys(values, error["loc"]) == keys]
     wanted = dict.fromkeys(_wanted(keys, error) for error in [first, *words])
     return f"`{name}` must be {' or '.join(wanted)} but got {given!r}"

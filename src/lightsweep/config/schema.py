@@ -114,7 +114,7 @@ class Scheduler(Open):
     target: str | None = Field(
         alias="_target_", description="import path of the scheduler; null keeps the rate constant"
     )
-    interval: Literal["step", "epoch"] = Field("step", description="when it advances")
+    interval: Literal["step", "epoch"] = Field(description="when it advances, by step or epoch")
     T_max: Count | Literal["auto"] = Field("auto", description="steps or epochs until the rate is at its lowest")
     total_steps: Count | Literal["auto"] | None = Field("auto", description="steps of the whole cycle")
     step_size: Count = Field(3, description="steps or epochs between two falls")

@@ -31,7 +31,7 @@ def fitting(given: Any, spec: DataSpec | None, dtype: torch.dtype, source: str) 
             f"but got {len(spec.class_names)}"
         )
     if not isinstance(given, (Arrays, ImageFiles)):
-        raise DataError(f"`{source}` must give Arrays or ImageFiles but gave {type(given).__name__}")
+        raise DataError(f"`{source}` must give Arrays(inputs, targets) or ImageFiles but gave {type(given).__name__}")
     if isinstance(given, ImageFiles):
         shape: tuple[int, ...] = (len(given.paths), *given.framing.shape)
     else:

@@ -185,12 +185,22 @@ class Model(LightningModule):
             raise ConfigError(f"`model` {name} gives for 2 examples outputs of shape {shape}, but {wanted} is needed")
         if shape != wanted:
             raise ConfigError(f"`model` {name} gives outputs of shape {shape[1:]}, but `data` needs {wanted[1:]}")
+        if self._are_probabilities(found):
+            raise ConfigError(
+                f"`model` {name} gives probabilities, of which the loss would take the softmax again: leave its own out"
+            )
         if gradients and not found.requires_grad and not self._learns(inputs):
             raise ConfigError(
                 f"`model` {name} gives an output without gradient: is there a `detach` or a `no_grad` in it?"
             )
         if inputs._version and _copied not in self.net._forward_pre_hooks.values():
             self.net.register_forward_pre_hook(_copied)
+
+    def _are_probabilities(self, outputs: Tensor) -> bool:
+        """Whether outputs that the loss takes for logits add up to 1; a task of the user's own may want that."""
+        if getattr(type(self.task), "loss", None) is not Multiclass.loss or outputs.shape[1] < 2:
+            return False
+        return bool((outputs >= 0).all()) and torch.allclose(outputs.sum(1), torch.ones_like(outputs[:, 0]))
 
     def _learns(self, inputs: Tensor) -> bool:
         """Whether outputs in training have a gradient, where those in evaluation have none; True if none is wanted."""

@@ -1,5 +1,6 @@
 """From a checked configuration to a DataModule, a model and a Trainer."""
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -46,6 +47,10 @@ def build_data(cfg: DictConfig) -> ArrayDataModule:
     foreign = ConfigError(f"`data` must be an ArrayDataModule but `{cfg.data._target_}` is not")
     if isinstance(target, type) and not issubclass(target, ArrayDataModule):
         raise foreign  # before it is built, where it would refuse the first key that it does not take
+    if isinstance(target, type) and not _takes(target, "seed"):
+        raise ConfigError(
+            f"`data`: `{cfg.data._target_}` must take `**options` too, and hand them to `super().__init__(**options)`"
+        )
     datamodule = instantiate(cfg.data, seed=cfg.seed, trust=cfg.trust)
     if not isinstance(datamodule, ArrayDataModule):
         raise foreign
@@ -53,6 +58,11 @@ def build_data(cfg: DictConfig) -> ArrayDataModule:
     datamodule.limits = {split: trainer[f"limit_{split}_batches"] for split in ("train", "val", "test")}
     datamodule.dtype = precision.weight_dtype(trainer.precision)
     return datamodule
+
+
+def _takes(target: type, name: str) -> bool:
+    takes = inspect.signature(target).parameters
+    return name in takes or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in takes.values())
 
 
 def build_model(cfg: DictConfig, spec: DataSpec) -> Model:

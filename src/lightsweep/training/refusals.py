@@ -49,7 +49,8 @@ def raise_if_refused(error: BaseException, model: DictConfig, first_step: bool) 
         raise ConfigError(f"`model.compile`: torch cannot compile the network here: {reason}") from error
     refused = _refused_in(error, first_step)
     if refused is not None:
-        raise ConfigError(f"`{refused}` cannot go on with its settings: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"`{refused}` cannot go on with its settings: {reason}") from error
 
 
 def _refused_in(error: BaseException, first_step: bool) -> str | None:

@@ -9,6 +9,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, R
 from lightsweep.config.targets import refusal
 from lightsweep.errors import ConfigError
 
+_NEEDED = ("optimizer", "step", "state_dict", "load_state_dict")
+"""What other people's schedulers, which are no subclass of torch's, are used by."""
+
 
 @dataclass
 class Schedule:
@@ -79,7 +82,7 @@ def build_schedule(factory: partial, interval: str, optimizer: Optimizer, length
         mode: `min` or `max`, the monitored metric's direction, for a plateau.
 
     Raises:
-        ConfigError: `auto` without a known length, or settings that the scheduler refuses.
+        ConfigError: `auto` without a known length, settings that the scheduler refuses, or what is no scheduler.
     """
     auto = [key for key, value in factory.keywords.items() if value == "auto" and key != "max_lr"]
     if auto and length is None:
@@ -92,6 +95,12 @@ def build_schedule(factory: partial, interval: str, optimizer: Optimizer, length
     if factory.func is ReduceLROnPlateau:
         filled["mode"] = mode
     try:
-        return Schedule(factory(optimizer, **filled), interval)
+        scheduler = factory(optimizer, **filled)
     except (TypeError, ValueError, KeyError) as error:
         raise ConfigError(f"`scheduler` refuses its settings: {refusal(error, factory.keywords)}") from error
+    if not all(hasattr(scheduler, name) for name in _NEEDED):
+        raise ConfigError(
+            f"`scheduler` must be a torch.optim.lr_scheduler.LRScheduler, or have its {', '.join(_NEEDED)}, but "
+            f"{factory.func.__name__} gives a {type(scheduler).__name__}"
+        )
+    return Schedule(scheduler, interval)
