@@ -84,6 +84,7 @@ def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
         (["metrics=[f1,aurc]"], ["`metrics` must be one of auroc, balanced_acc,", "'aurc'; did you mean 'auroc'?"]),
         (["~logger=3"], ["`~logger=3`: `logger` is chosen by name"]),
         (["hydra/launcher=null"], ["`hydra/launcher` is chosen by name", "local"]),
+        (["data=csv", "data.path=~/a.csv"], ["`data.path=~/a.csv` is no override", "~/a.csv ^; for ~ write $HOME"]),
         (["data=line", "data.theta=[1"], ["`data.theta=[1` is no override like key=value"]),
         (["hydra.sweeper.storage=mysql://me:s3cret@h/x?a=b"], ["`hydra.sweeper.storage=mysql://me:***@h/x?a=b`"]),
         (["hydra.sweeper.storage=mysql://me:s3cret"], ["hydra.sweeper.storage"]),

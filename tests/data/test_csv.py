@@ -165,6 +165,8 @@ def test_a_target_beyond_float32_is_refused(tmp_path):
         ("a,y\n1,2\n2,3,4\n", r"row 3 has 3 cells, the header has 2"),
         ("a,a,y\n1,2,3\n", r"two columns have the same name"),
         ("a,y\n", r"no rows below its header"),
+        (",y\n1,2\n", r": column 1 has no name: name it, or leave it out, as pandas does its index with index=False$"),
+        ("a,y, \n1,2,\n", r": column 3 has no name: "),
         ("y\n1\n", r"has the target column 'y' but no input column"),
         ("", r"has no header: its first line is empty"),
         ("\na,y\n1,2\n", r"has no header: its first line is empty"),
@@ -218,6 +220,17 @@ def test_one_class_is_no_classification(tmp_path):
 
     with pytest.raises(DataError, match=r"column 'k' holds one class alone, 'same'"):
         CSV(path, "k", "classification", batch_size=1)
+
+
+def test_a_target_of_many_numbers_is_no_class(tmp_path):
+    text = "a,y\n" + "".join(f"{i},{i / 4}\n" for i in range(8))
+    with pytest.raises(
+        ConfigError, match=r"^`data\.task` must be regression for column 'y' of .* 8 different numbers in 8"
+    ):
+        CSV(written(tmp_path, text), "y", "classification", batch_size=1)
+
+    rated = text + "".join(f"{i},{i / 4}\n" for i in range(8))
+    assert CSV(written(tmp_path, rated), "y", "classification", batch_size=1).spec.num_classes == 8
 
 
 @pytest.mark.parametrize(("first", "second"), [("yes", "yes "), (" no", "no"), (" 1", "1")])

@@ -31,9 +31,10 @@ class CSV(ArrayDataModule):
         options: see `ArrayDataModule`.
 
     Raises:
-        DataError: a file that cannot be read, a cell that is empty or no finite number, with row and column, a column
-            whose numbers float32 cannot hold, or two classes whose texts differ by blanks at their ends alone.
-        ConfigError: a target column that the file does not have.
+        DataError: a file that cannot be read, a column without a name, a cell that is empty or no finite number, with
+            row and column, a column whose numbers float32 cannot hold, or two classes whose texts differ by blanks at
+            their ends alone.
+        ConfigError: a target column that the file does not have, or one of numbers for classification.
     """
 
     def __init__(self, path: str, target: str, task: str, test_size: int = 0, **options: Any) -> None:
@@ -45,6 +46,10 @@ class CSV(ArrayDataModule):
         if target not in table.columns:
             raise ConfigError(f"`data.target` {target!r} is no column of {path}{table.why_not(target)}")
         names = [column for column in table.columns if column != target]
+        for number, column in enumerate(table.columns, 1):
+            if not column.strip():
+                advice = "name it, or leave it out, as pandas does its index with index=False"
+                raise DataError(f"{path}: column {number} has no name: {advice}")
         if not names:
             raise DataError(f"{path} has the target column {target!r} but no input column")
         if test_size >= len(table.rows):
@@ -63,6 +68,11 @@ class CSV(ArrayDataModule):
             targets = torch.tensor([indices[label] for label in table.texts(target)])
             if len(classes) < 2:
                 raise DataError(f"{path}: column {target!r} holds one class alone, {classes[0]!r}")
+            if len(classes) > len(targets) / 2 and _are_fractions(classes):
+                raise ConfigError(
+                    f"`data.task` must be regression for column {target!r} of {path}, which holds "
+                    f"{len(classes)} different numbers in {len(targets)} rows, but is classification"
+                )
         self.spec = DataSpec((len(names),), len(classes) or None, tuple(classes))
         self._train, self._test = self._divide(inputs, targets, path)
 
@@ -119,8 +129,19 @@ def _classes(table: Table, column: str) -> list[str]:
         other = spellings.setdefault(label.strip(), label)
         if other != label:
             raise DataError(f"{path}: classes {other[:40]!r} and {label[:40]!r} of {column!r} differ by blanks alone")
+    numbers = _numbers(found)
+    return found if numbers is None else sorted(found, key=lambda label: numbers[label])
+
+
+def _numbers(labels: list[str]) -> dict[str, float] | None:
+    """What labels are as numbers; None unless all are finite ones."""
     try:
-        numbers = {label: float(label) for label in found}
+        numbers = {label: float(label) for label in labels}
     except ValueError:
-        return found
-    return sorted(found, key=lambda label: numbers[label]) if all(map(math.isfinite, numbers.values())) else found
+        return None
+    return numbers if all(map(math.isfinite, numbers.values())) else None
+
+
+def _are_fractions(labels: list[str]) -> bool:
+    """Whether labels are numbers, and not all of them whole."""
+    return not all(number.is_integer() for number in (_numbers(labels) or {}).values())
