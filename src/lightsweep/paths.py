@@ -90,6 +90,11 @@ class RunPaths:
         return self.folder / "data.json"
 
     @property
+    def logger_runs(self) -> Path:
+        """`loggers.json`: the runs of their own that W&B's and MLflow's loggers have begun."""
+        return self.folder / "loggers.json"
+
+    @property
     def predictions(self) -> Path:
         """The folder of predictions on image files: a table and a contact sheet."""
         return self.folder / "predictions"

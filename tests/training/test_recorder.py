@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
 from lightsweep.training.clock import Clock
+from lightsweep.training.logger_runs import LoggerRuns
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.trainer import build_loggers
 from lightsweep.training.watching import Watcher
@@ -97,7 +98,7 @@ def test_a_logger_is_given_the_runs_folder_where_it_takes_one(tmp_path, logger, 
     node = {"_target_": f"{logger.__module__}.{logger.__name__}"}
     cfg = OmegaConf.create({"logger": {"x": node}, "trust": [logger.__module__.partition(".")[0]]})
 
-    [found] = build_loggers(cfg, RunPaths(tmp_path))
+    [found] = build_loggers(cfg, RunPaths(tmp_path), LoggerRuns(tmp_path))
 
     assert getattr(found, "options", {}) == ({"save_dir": str(tmp_path)} if given else {})
 
@@ -115,7 +116,7 @@ def test_a_logger_that_names_its_runs_names_them_by_their_folder(given, name):
     node = {"_target_": f"{__name__}.Named", **given}
     cfg = OmegaConf.create({"logger": {"x": node}, "trust": [__name__.partition(".")[0]]})
 
-    [found] = build_loggers(cfg, RunPaths(Path("/outputs/sweeps/mine/3")))
+    [found] = build_loggers(cfg, RunPaths(Path("/outputs/sweeps/mine/3")), LoggerRuns(Path("none")))
 
     assert found.run_name == name
 

@@ -27,6 +27,7 @@ from lightsweep.training.callbacks import trainer_callbacks
 from lightsweep.training.checkpoints import Checkpoints
 from lightsweep.training.clock import Clock
 from lightsweep.training.conductor import Conductor
+from lightsweep.training.logger_runs import LoggerRuns
 from lightsweep.training.metrics import Metrics, build_metrics, direction, said_direction
 from lightsweep.training.optimizers import build_optimizers, scaled, stop_looking_for_gpus
 from lightsweep.training.plain_data import is_loadable
@@ -137,9 +138,14 @@ class Parts:
 
 
 def build(
-    cfg: DictConfig, paths: RunPaths, clock: Clock, stop: StopRequest, callbacks: Sequence[Callback] = ()
+    cfg: DictConfig,
+    paths: RunPaths,
+    clock: Clock,
+    stop: StopRequest,
+    callbacks: Sequence[Callback] = (),
+    going_on: bool = False,
 ) -> Parts:
-    """Everything a run needs, for a checked configuration.
+    """Everything a run needs, for a checked configuration; `going_on` from a checkpoint, its loggers do so too.
 
     Raises:
         ConfigError, DataError: what the configuration alone did not show.
@@ -158,7 +164,8 @@ def build(
     monitor, mode = monitored(cfg, model, datamodule, metrics)
     limits = cfg.trainer.checkpoint_every_n_steps, cfg.trainer.checkpoint_every_minutes
     checkpoints = Checkpoints(paths, monitor, mode, clock, *limits)
-    trainer = build_trainer(cfg, paths, checkpoints)
+    runs = LoggerRuns(paths.logger_runs, going_on)
+    trainer = build_trainer(cfg, paths, checkpoints, runs)
     refuse_unstartable(trainer)
     if cfg.trainer.num_nodes > 1:
         let_signals_end_the_wait(trainer, stop)
@@ -182,7 +189,7 @@ def build(
     watched = Watched(cfg, paths, datamodule, model, clock)
     watchers = [logger.watcher(watched) for logger in trainer.loggers if isinstance(logger, WatchingLogger)]
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
-    recorder = Recorder(paths.metrics, list(trainer.loggers), clock, trainer.is_global_zero, watchers, settings)
+    recorder = Recorder(paths.metrics, list(trainer.loggers), clock, trainer.is_global_zero, watchers, settings, runs)
     bar = Bar(stepper, cfg.trainer.print_loss)
     conductor = Conductor(stepper, recorder, clock, bar, cfg.trainer.log_every_n_steps, monitor)
     added = [Metrics(metrics)] if metrics else []

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import Logger
 from lightsweep.files import write_text
 from lightsweep.training.clock import Clock
 from lightsweep.training.event_files import cut_back, event_sizes
+from lightsweep.training.logger_runs import LoggerRuns
 from lightsweep.training.watching import Watcher, WatchingLogger
 
 _FIXED = ("step", "epoch", "seconds")
@@ -31,6 +32,7 @@ class Recorder:
         active: False on all processes but the first, which then write nothing.
         watchers: told each row, on all processes.
         settings: the run's configuration, as plain data.
+        runs: the loggers' own.
     """
 
     def __init__(
@@ -41,9 +43,10 @@ class Recorder:
         active: bool = True,
         watchers: Sequence[Watcher] = (),
         settings: Mapping[str, Any] = MappingProxyType({}),
+        runs: LoggerRuns | None = None,
     ) -> None:
         self.path, self.loggers, self.clock, self.active, self.watchers = path, loggers, clock, active, watchers
-        self.settings = settings
+        self.settings, self.runs = settings, runs
         self._introduced: list[Logger] = []
         self.columns: list[str] = []
         self._rows = 0
@@ -55,7 +58,10 @@ class Recorder:
             self._introduced = [logger for logger in self.loggers if not isinstance(logger, WatchingLogger)]
         with self.clock.part("logging"):
             for logger in self._introduced:
-                logger.log_hyperparams(dict(self.settings))
+                if self.runs is None or not self.runs.goes_on(logger):
+                    logger.log_hyperparams(dict(self.settings))
+            if self.active and self.runs is not None:
+                self.runs.note()
 
     def conclude(self, step: int, metrics: Mapping[str, float]) -> None:
         """Tell the same loggers the metrics of the test, which no row has; none where another process introduced them.

@@ -97,7 +97,7 @@ def replace_run(paths: RunPaths) -> None:
     print(f"note: {paths.folder} held a run, which this one replaces", file=sys.stderr)
     for folder in (paths.checkpoints, paths.predictions, paths.exports, paths.tensorboard):
         shutil.rmtree(folder, ignore_errors=True)
-    for file in (paths.metrics, paths.data, paths.result):
+    for file in (paths.metrics, paths.data, paths.result, paths.logger_runs):
         file.unlink(missing_ok=True)
 
 

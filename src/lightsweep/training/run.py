@@ -90,7 +90,7 @@ def train(
             if going_on:
                 refuse_changes(cfg, paths)
             seed_everything(cfg.seed, workers=True, verbose=False)
-            parts = build(cfg, paths, clock, stop, callbacks)
+            parts = build(cfg, paths, clock, stop, callbacks, going_on)
             parts.conductor.earlier = Earlier.read(paths) if going_on else None
             _note(parts, result)
             parts.conductor.describe = partial(_describe, cfg, parts, paths, result)

@@ -17,18 +17,19 @@ from lightsweep.config.targets import parameters_of
 from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
 from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
+from lightsweep.training.logger_runs import LoggerRuns
 from lightsweep.training.mlflow_file import make_mlflow_file
 from lightsweep.training.sharding import Sharded
 from lightsweep.training.signals import StopRequest, ended_at_once
 
 
-def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints) -> Trainer:
+def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints, runs: LoggerRuns) -> Trainer:
     """Lightning's Trainer; limits on batches are the DataModule's business, precision and clipping the stepper's.
 
     Raises:
         ConfigError: devices that are not there, or that Lightning refuses for another reason.
     """
-    options, loggers = cfg.trainer, build_loggers(cfg, paths)
+    options, loggers = cfg.trainer, build_loggers(cfg, paths, runs)
     with warnings.catch_warnings(), _refusals_told(options):
         warnings.filterwarnings("ignore", message=".*is available but not used.*|.*MPS available.*")
         trainer = Trainer(
@@ -93,17 +94,19 @@ def processes_of_slurm(environ: Mapping[str, str]) -> list[ClusterEnvironment]:
     return [LightningEnvironment() if environ.get("SLURM_NTASKS", "1") == "1" else SLURMEnvironment(auto_requeue=False)]
 
 
-def build_loggers(cfg: DictConfig, paths: RunPaths) -> list[Logger]:
+def build_loggers(cfg: DictConfig, paths: RunPaths, runs: LoggerRuns) -> list[Logger]:
     """The configured loggers; those that write files write them into the run's folder."""
     found = []
-    for node in (cfg.logger or {}).values():
+    for name, node in (cfg.logger or {}).items():
         takes = parameters_of(node._target_, cfg.trust)
         places = "save_dir" in takes or any(taken.kind == taken.VAR_KEYWORD for taken in takes.values())
-        given = {"save_dir": str(paths.folder)} if places else {}
+        given = {**({"save_dir": str(paths.folder)} if places else {}), **runs.argument(name, takes)}
         if "run_name" in takes:  # MLflow's own is drawn from the run's seed, and so the same for all
             given["run_name"] = "/".join(paths.folder.parts[-2:])
             make_mlflow_file(node)
-        found.append(instantiate(node, trust=cfg.trust, **{key: given[key] for key in given if key not in node}))
+        logger = instantiate(node, trust=cfg.trust, **{key: given[key] for key in given if key not in node})
+        runs.add(name, logger, takes)
+        found.append(logger)
     return found
 
 
