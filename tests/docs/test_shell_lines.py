@@ -59,6 +59,7 @@ COMPOSED_ONLY = {
 WITHOUT_TRAINING = re.compile(r"--help|--cfg|--info|info=|doctor")
 STANDS_FOR = {
     r"resume=(outputs/)?<[^>]*>(\|last)?": "resume=outputs/interrupted",
+    r"weights=(outputs/)?<[^>]*>": "weights=outputs/finished model=softmax_regression",
     r"outputs/<[^>]*(multirun|sweep)[^>]*>( \[more…?( folders)?\])?": "outputs/many",
     r"(outputs/)?<[^>]*run>": "outputs/finished",
     r"postgresql://…": "postgresql://reader@db.example/sweeps",
@@ -161,7 +162,7 @@ def test_the_translated_readme_has_the_same_sessions_and_files():
 def test_every_training_line_composes_and_fits_the_schema(page, tmp_path, monkeypatch):
     put_files(page, tmp_path, monkeypatch)
     for line in lines_of(page):
-        made_before = re.search(r"resume=|experiment=\S+\.yaml", line.text)
+        made_before = re.search(r"resume=|weights=|experiment=\S+\.yaml", line.text)
         if trains(line) and not line.shown.startswith("error:") and not made_before:
             assert composed(line.words[2:], tmp_path), f"{page}: {line.text}"
 

@@ -38,15 +38,16 @@ def test_the_line_of_an_epoch_without_a_validation_has_none_of_an_earlier_one(ru
 
 
 @pytest.mark.parametrize(
-    ("model", "processes", "told"),
+    ("model", "processes", "weights", "told"),
     [
-        (lambda: MLP(TABLE, widths=[5]), 1, "MLP, 1,234 parameters   cpu (such)   32-true\n"),
-        (lambda: Wrapped(TABLE, nn.Linear(4, 3)), 2, "Linear, 1,234 parameters   2 × cpu (such)   32-true\n"),
+        (lambda: MLP(TABLE, widths=[5]), 1, None, "MLP, 1,234 parameters   cpu (such)   32-true\n"),
+        (lambda: Wrapped(TABLE, nn.Linear(4, 3)), 2, None, "Linear, 1,234 parameters   2 × cpu (such)   32-true\n"),
+        (lambda: MLP(TABLE, widths=[5]), 1, "a/b", "MLP, 1,234 parameters   cpu (such)   32-true   weights of a/b\n"),
     ],
 )
-def test_a_run_begins_with_what_is_trained_where_and_how_exactly(capsys, model, processes, told):
+def test_a_run_begins_with_what_is_trained_where_and_how_exactly(capsys, model, processes, weights, told):
     result = Result("running", 0, device="cpu (such)", precision="32-true", parameters=1234)
 
-    Bar(SimpleNamespace(model=model()), print_loss=False).introduce(result, "auto", processes)
+    Bar(SimpleNamespace(model=model()), print_loss=False).introduce(result, "auto", processes, weights)
 
     assert capsys.readouterr().out == told

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -14,6 +15,7 @@ from lightsweep import paths
 from lightsweep.config.own_arguments import check_arguments
 from lightsweep.config.schema import GROUPS, Config, Logger, Metric
 from lightsweep.errors import ConfigError
+from lightsweep.paths import RunPaths
 
 _TYPES = {
     "float_type": "a number",
@@ -60,6 +62,7 @@ def check(cfg: DictConfig, finished: bool = False) -> None:
         raise ConfigError(_line(error.errors(), keyed)) from None
     _check_together(keyed)
     if not finished:
+        _check_weights(keyed)
         check_arguments(keyed)
 
 
@@ -90,6 +93,20 @@ def _check_together(values: dict[str, Any]) -> None:
         raise ConfigError(f"`data.fold` must be below `data.num_folds={num_folds}`, counted from 0, but got {fold}")
     _check_logged(values)
     _check_monitored(values)
+
+
+def _check_weights(values: dict[str, Any]) -> None:
+    weights = values.get("weights")
+    if weights is None:
+        if values.get("skip_weights"):
+            raise ConfigError("`skip_weights` leaves weights out of a file, but `weights` names none")
+        return
+    path = Path(weights)
+    best = RunPaths(path).best
+    if path.is_dir() and not best.is_file():
+        raise ConfigError(f"`weights` must be a run's folder or a file of weights, but there is no {best}")
+    if not path.exists():
+        raise ConfigError(f"`weights` must be a run's folder or a file of weights, but there is no {path}")
 
 
 def validates(data: Mapping[str, Any]) -> bool:

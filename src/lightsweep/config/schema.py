@@ -240,6 +240,12 @@ class Config(Strict):
         description="what a run returns to a sweep: monitor, seconds, parameters or train/…, val/…",
     )
     test: bool = Field(description="evaluate the best checkpoint on the test set at the end")
+    weights: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="run folder whose best checkpoint the network starts from, or a file of weights; null: drawn"
+    )
+    skip_weights: list[str | int] = Field(
+        [], description="names, or their beginnings up to a dot, of weights that are drawn and not taken from `weights`"
+    )
     trust: list[str] = Field(description="further import prefixes whose targets may be built")
     tags: list[str] = Field(description="words that are kept with the run")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from lightsweep.training.callbacks import trainer_callbacks
 from lightsweep.training.checkpoints import Checkpoints
 from lightsweep.training.clock import Clock
 from lightsweep.training.conductor import Conductor
+from lightsweep.training.initial_weights import start_with
 from lightsweep.training.logger_runs import LoggerRuns
 from lightsweep.training.metrics import Metrics, build_metrics, direction, said_direction
 from lightsweep.training.optimizers import build_optimizers, scaled, stop_looking_for_gpus
@@ -145,7 +147,7 @@ def build(
     callbacks: Sequence[Callback] = (),
     going_on: bool = False,
 ) -> Parts:
-    """Everything a run needs, for a checked configuration; `going_on` from a checkpoint, its loggers do so too.
+    """Everything a run needs, for a checked configuration; `going_on` where its state is a checkpoint's.
 
     Raises:
         ConfigError, DataError: what the configuration alone did not show.
@@ -159,6 +161,8 @@ def build(
         datamodule.load_test()  # says why, before anything is trained
     datamodule.setup("fit")
     model = build_model(cfg, datamodule.spec)
+    if cfg.get("weights") is not None and not going_on:
+        start_with(model.net, Path(cfg.weights), cfg.skip_weights)
     refuse_single_examples(model, datamodule, switch="batch_norm" in cfg.model)
     metrics = build_metrics(cfg, model)
     monitor, mode = monitored(cfg, model, datamodule, metrics)

@@ -112,7 +112,19 @@ def _refuse_if_changed(path: Path) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A checkpoint's contents, on the CPU.
+    """A run's checkpoint's contents, on the CPU.
+
+    Raises:
+        RunFolderError: see `read`; or another file.
+    """
+    found = read(path)
+    if not isinstance(found, dict) or "state_dict" not in found:
+        raise RunFolderError(f"{path} is no checkpoint of a run: it holds no state_dict")
+    return found
+
+
+def read(path: Path) -> Any:
+    """What torch.save wrote into a file, on the CPU.
 
     Raises:
         RunFolderError: no such file, one that is cut short or damaged, or one that holds more than plain data.
@@ -123,7 +135,7 @@ def load(path: Path) -> dict[str, Any]:
         _refuse_if_changed(path)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Detected pickle protocol")  # not ours: it will be refused
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except RunFolderError:
         raise
     except pickle.UnpicklingError as error:
@@ -132,9 +144,6 @@ def load(path: Path) -> dict[str, Any]:
         ) from None
     except Exception as error:  # what a flipped bit makes of a pickle has no common class
         raise RunFolderError(f"{path} is cut short or damaged: {_reason(error)}") from None
-    if not isinstance(found, dict) or "state_dict" not in found:
-        raise RunFolderError(f"{path} is no checkpoint of a run: it holds no state_dict")
-    return found
 
 
 def _reason(error: Exception) -> str:

@@ -44,13 +44,14 @@ class Bar(ProgressBar):
         """Say what happens."""
         self.console.quiet = False
 
-    def introduce(self, result: Result, asked: str, processes: int) -> None:
+    def introduce(self, result: Result, asked: str, processes: int, weights: str | None) -> None:
         """Say what is trained, where and in which precision.
 
         Args:
             result: what is known of the run before it starts.
             asked: `trainer.precision`.
             processes: that train together, a device each.
+            weights: where those that the network starts with are from; None for drawn ones.
         """
         model = self.stepper.model
         name = type(model.net if isinstance(model, Wrapped) else model).__name__
@@ -58,7 +59,8 @@ class Bar(ProgressBar):
         if asked not in ("auto", precision):
             precision += f" (there are no units for {asked})"
         device = result.device if processes == 1 else f"{processes} × {result.device}"
-        self.console.print(f"{name}, {many(result.parameters, 'parameter')}   {device}   {precision}")
+        start = "" if weights is None else f"   weights of {weights}"
+        self.console.print(f"{name}, {many(result.parameters, 'parameter')}   {device}   {precision}{start}")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the bar."""

@@ -177,7 +177,7 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
     state = load(found)
     try:
         with torch_kept(cfg.trainer.precision):
-            return _metrics_of(build(cfg, paths, Clock(), StopRequest()), state)
+            return _metrics_of(build(cfg, paths, Clock(), StopRequest(), going_on=True), state)
     except NoTestSet:
         raise RunFolderError(
             "the run has no test set, to be evaluated on: its data.test_size is 0, or its data have no load_test"
@@ -204,7 +204,7 @@ def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) ->
         parts.datamodule.describe().save(paths)
         write_json(paths.environment, environment(parts.trainer.strategy.root_device))
         result.save(paths)
-        parts.bar.introduce(result, cfg.trainer.precision, parts.trainer.world_size)
+        parts.bar.introduce(result, cfg.trainer.precision, parts.trainer.world_size, cfg.get("weights"))
 
 
 def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None) -> None:
