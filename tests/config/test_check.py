@@ -33,7 +33,7 @@ def cfg(compose):
         ("optimizer.weight_decay", -1.0, r"`optimizer\.weight_decay` must be in \[0, inf\) but got -1\.0"),
         ("data.batch_size", 0, r"`data\.batch_size` must be in \[1, inf\) but got 0"),
         ("data.batch_size", 12.5, r"`data\.batch_size` must be a whole number.* but got 12\.5"),
-        ("data.val_size", -1, r"`data\.val_size` must be in \[0, inf\) but got -1"),
+        ("data.val_size", -1, r"`data\.val_size` must be in \[0, inf\) or own but got -1"),
         ("data.std", 0.0, r"`data\.std` must be .*\(0, inf\) but got 0\.0"),
         ("data.loader", "gpu", r"`data\.loader` must be one of device, workers, auto but got 'gpu'"),
         ("model.filters", [32, 0], r"`model\.filters\.1` must be in \[1, inf\) but got 0"),

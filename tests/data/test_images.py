@@ -196,8 +196,25 @@ def test_a_val_folder_is_said_to_be_unread(root, tmp_path, capsys):
 
     shutil.copytree(root, divided / "val")
     assert len(made(divided).load_train()) == 42
-    text = f"note: {divided}/val is not read: data.val_size images of train are drawn for validation\n"
-    assert capsys.readouterr().err == text
+    assert capsys.readouterr().err == f"note: {divided}/val is not read but by data.val_size=own\n"
+
+
+def test_a_val_folder_is_validated_on_where_that_is_asked_for(root, tmp_path, capsys):
+    divided = tmp_path / "divided"
+    shutil.copytree(root, divided / "train")
+    with pytest.raises(ConfigError, match=rf"^`data\.val_size=own` needs a folder {divided}/val, which is not there$"):
+        made(divided, val_size="own").setup("fit")
+
+    shutil.copytree(root / "dark", divided / "val" / "dark")
+    with pytest.raises(DataError, match="must hold a folder for each of two or more classes"):
+        made(divided, val_size="own").setup("fit")
+
+    shutil.copytree(root / "bright" / "part 1", divided / "val" / "bright")
+    data = made(divided, val_size="own")
+    data.setup("fit")
+    assert {name: len(split) for name, split in data.splits.items()} == {"train": 42, "val": 36}
+    assert data.validates
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize("key", ["size", "channels"])

@@ -111,3 +111,30 @@ def test_what_a_network_of_ones_own_made_is_not_trained_through():
 
     assert not split.inputs.requires_grad
     assert not split.targets.requires_grad
+
+
+class OwnValidation(Own):
+    def load_val(self):
+        return Arrays(INPUTS[:7], CLASSES[:7])
+
+
+def test_validation_examples_may_be_given_and_are_held_against_the_spec_too():
+    data = OwnValidation(Arrays(INPUTS, CLASSES), DataSpec((3,), 4))
+    data.val_size = "own"
+    data.setup("fit")
+    assert [len(data.splits[name]) for name in ("train", "val")] == [NUM, 7]
+
+    narrow = OwnValidation(Arrays(INPUTS, CLASSES % 2), DataSpec((3,), 2))
+    narrow.val_size = "own"
+    with pytest.raises(DataError, match=r"^`OwnValidation\.load_val` .*"):
+        narrow.setup("fit")
+
+
+def test_data_without_validation_examples_of_their_own_say_so():
+    data = Own(Arrays(INPUTS, CLASSES), DataSpec((3,), 4))
+    data.val_size = "own"
+
+    with pytest.raises(
+        ConfigError, match=r"^`data\.val_size=own` needs validation examples, but `Own` has no load_val$"
+    ):
+        data.setup("fit")

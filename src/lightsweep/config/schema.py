@@ -60,7 +60,9 @@ class Data(Built):
     root: str = Field("data", description="folder of the data files, from where the command runs or in the project")
     batch_size: Count = Field(100, description="examples in one batch, over all processes")
     eval_batch_size: Count = Field(1000, description="examples in one validation or test batch")
-    val_size: Index = Field(0, description="examples kept from training for validation")
+    val_size: Index | Literal["own"] = Field(
+        0, description="examples kept from training for validation; own: those that the data set brings"
+    )
     test_size: Index = Field(0, description="examples kept for the test set, where the data bring none")
     split_seed: Seed = Field(0, description="seed of the train/validation split")
     loader: Literal["device", "workers", "auto"] = Field(

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lightsweep.data.datamodule import ArrayDataModule, NoTestSet
+from lightsweep.config.check import nearest
+from lightsweep.data.datamodule import OWN, ArrayDataModule, NoTestSet
 from lightsweep.data.description import Description
 from lightsweep.data.spec import Arrays, DataSpec
 from lightsweep.data.table import LARGEST, Table
@@ -19,87 +20,57 @@ from lightsweep.screen import many
 class CSV(ArrayDataModule):
     """A table with a header line.
 
-    Inputs are standardised by the mean and standard deviation of the rows that are not test rows; a column that is
-    constant becomes 0. Classes are the target column's distinct texts, in sorted order: as numbers where all are finite
-    ones, else as texts.
+    Inputs are standardised by the mean and standard deviation of this table's rows that are not test rows; a column
+    that is constant becomes 0. Classes are the target column's distinct texts, in sorted order: as numbers where all
+    are finite ones, else as texts. Tables beside it have its columns, in any order; others are passed over.
 
     Args:
         path: the file, UTF-8.
         target: name of the target column.
         task: `classification` or `regression`.
         test_size: rows kept for the test set, drawn by `split_seed`.
+        val_path: a file of the rows to validate on, for `val_size=own`.
+        test_path: a file of the test set, in place of `test_size` rows.
         options: see `ArrayDataModule`.
 
     Raises:
         DataError: a file that cannot be read, a column without a name, a cell that is empty or no finite number, with
-            row and column, a column whose numbers float32 cannot hold, or two classes whose texts differ by blanks at
-            their ends alone.
-        ConfigError: a target column that the file does not have, or one of numbers for classification.
+            row and column, a column whose numbers float32 cannot hold, two classes whose texts differ by blanks at
+            their ends alone, or a table beside this one that lacks a column or has a further class.
+        ConfigError: a target column that the file does not have, or one of numbers for classification, or settings
+            that contradict each other.
     """
 
-    def __init__(self, path: str, target: str, task: str, test_size: int = 0, **options: Any) -> None:
+    def __init__(
+        self,
+        path: str,
+        target: str,
+        task: str,
+        test_size: int = 0,
+        val_path: str | None = None,
+        test_path: str | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         if task not in ("classification", "regression"):
             raise ConfigError(f"`data.task` must be classification or regression but got {task!r}")
-        self.test_size = test_size
+        if (val_path is None) == (self.val_size == OWN):
+            raise ConfigError("`data.val_path` and `data.val_size=own` are given together or not at all")
+        if test_path is not None and test_size:
+            raise ConfigError(f"`data.test_size` must be 0 where there is a `data.test_path` but got {test_size}")
+        self.target, self.test_size, self.val_path, self.test_path = target, test_size, val_path, test_path
         table = Table.read(Path(path))
-        if target not in table.columns:
-            raise ConfigError(f"`data.target` {target!r} is no column of {path}{table.why_not(target)}")
-        names = [column for column in table.columns if column != target]
-        for number, column in enumerate(table.columns, 1):
-            if not column.strip():
-                advice = "name it, or leave it out, as pandas does its index with index=False"
-                raise DataError(f"{path}: column {number} has no name: {advice}")
-        if not names:
-            raise DataError(f"{path} has the target column {target!r} but no input column")
+        self._columns = _inputs(table, target)
         if test_size >= len(table.rows):
             raise ConfigError(
                 f"`data.test_size` must be below the {many(len(table.rows), 'row')} of {path} but got {test_size}"
             )
-        inputs = table.numbers(names)
-        self._columns = tuple(names)
-        if task == "regression":
-            targets, classes = table.numbers([target]), []
-            if targets.abs().max() > LARGEST:
-                raise DataError(f"{path}: column {target!r} must hold numbers up to {LARGEST:.2g} in size")
-        else:
-            classes = _classes(table, target)
-            indices = {label: index for index, label in enumerate(classes)}
-            targets = torch.tensor([indices[label] for label in table.texts(target)])
-            if len(classes) < 2:
-                raise DataError(f"{path}: column {target!r} holds one class alone, {classes[0]!r}")
-            if len(classes) > len(targets) / 2 and _are_fractions(classes):
-                raise ConfigError(
-                    f"`data.task` must be regression for column {target!r} of {path}, which holds "
-                    f"{len(classes)} different numbers in {len(targets)} rows, but is classification"
-                )
-        self.spec = DataSpec((len(names),), len(classes) or None, tuple(classes))
-        self._train, self._test = self._divide(inputs, targets, path)
-
-    def describe(self) -> Description:
-        """With the names of the input columns, and what each was standardised by."""
-        means, stds = tuple(self._means.tolist()), tuple(self._stds.tolist())
-        return replace(super().describe(), columns=self._columns, column_means=means, column_stds=stds)
-
-    @property
-    def tests(self) -> bool:
-        """Whether rows are kept for the test set."""
-        return self.test_size > 0
-
-    def load_train(self) -> Arrays:
-        """The rows that are not test rows."""
-        return self._train
-
-    def load_test(self) -> Arrays:
-        """The `test_size` test rows."""
-        if not self.tests:
-            raise NoTestSet
-        return self._test
-
-    def _divide(self, inputs: Tensor, targets: Tensor, path: str) -> tuple[Arrays, Arrays]:
+        classes = _classes(table, target) if task == "classification" else []
+        self.spec = DataSpec((len(self._columns),), len(classes) or None, tuple(classes))
+        inputs, targets = table.numbers(self._columns), self._targets(table)
         shuffled = torch.randperm(len(targets), generator=torch.Generator().manual_seed(self.split_seed + 1))
-        boundary = len(targets) - self.test_size
-        self._means, self._stds = _scale(inputs[shuffled[:boundary]])
+        train, test = (part.sort().values for part in shuffled.tensor_split([len(targets) - test_size]))
+        self._means, self._stds = _scale(inputs[train])
         inputs = (inputs - self._means) / self._stds
         fits = self._stds.isfinite() & (inputs.abs() <= LARGEST).all(0)  # which NaN is not
         if not fits.all():
@@ -108,7 +79,66 @@ class CSV(ArrayDataModule):
                 f"{path}: column {column!r} cannot be standardised: its numbers are too large or too close together"
             )
         arrays = Arrays(inputs, targets)
-        return arrays.take(shuffled[:boundary].sort().values), arrays.take(shuffled[boundary:].sort().values)
+        self._train, self._test = arrays.take(train), arrays.take(test)
+
+    def describe(self) -> Description:
+        """With the names of the input columns, and what each was standardised by."""
+        means, stds = tuple(self._means.tolist()), tuple(self._stds.tolist())
+        return replace(super().describe(), columns=self._columns, column_means=means, column_stds=stds)
+
+    @property
+    def tests(self) -> bool:
+        """Whether rows are kept for the test set, or a file has it."""
+        return self.test_size > 0 or self.test_path is not None
+
+    def load_train(self) -> Arrays:
+        """The rows that are not test rows."""
+        return self._train
+
+    def load_val(self) -> Arrays:
+        """The rows of `val_path`."""
+        return self._beside(self.val_path)
+
+    def load_test(self) -> Arrays:
+        """The `test_size` test rows, or those of `test_path`."""
+        if not self.tests:
+            raise NoTestSet
+        return self._test if self.test_path is None else self._beside(self.test_path)
+
+    def _beside(self, path: str | None) -> Arrays:
+        assert path is not None
+        table = Table.read(Path(path))
+        if self.target not in table.columns:
+            raise DataError(f"{path} has no column {self.target!r}, the target{table.why_not(self.target)}")
+        return Arrays(self.describe().rows(table), self._targets(table))
+
+    def _targets(self, table: Table) -> Tensor:
+        """`[N, 1]` float64 numbers, or `[N]` int64 classes."""
+        if self.spec.num_classes is None:
+            targets = table.numbers([self.target])
+            if targets.abs().max() > LARGEST:
+                raise DataError(f"{table.path}: column {self.target!r} must hold numbers up to {LARGEST:.2g} in size")
+            return targets
+        indices = {label: index for index, label in enumerate(self.spec.class_names)}
+        labels = table.texts(self.target)
+        for line, label in zip(table.rows, labels, strict=True):
+            if label not in indices:
+                told = f"row {line}, column {self.target!r} is {label[:40]!r}"
+                raise DataError(f"{table.path}: {told}, no class of the training rows{nearest(label, indices)}")
+        return torch.tensor([indices[label] for label in labels])
+
+
+def _inputs(table: Table, target: str) -> tuple[str, ...]:
+    """The names of the columns that are not the target."""
+    if target not in table.columns:
+        raise ConfigError(f"`data.target` {target!r} is no column of {table.path}{table.why_not(target)}")
+    for number, column in enumerate(table.columns, 1):
+        if not column.strip():
+            advice = "name it, or leave it out, as pandas does its index with index=False"
+            raise DataError(f"{table.path}: column {number} has no name: {advice}")
+    if len(table.columns) == 1:
+        raise DataError(f"{table.path} has the target column {target!r} but no input column")
+    return tuple(column for column in table.columns if column != target)
 
 
 def _scale(rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,6 +159,13 @@ def _classes(table: Table, column: str) -> list[str]:
         other = spellings.setdefault(label.strip(), label)
         if other != label:
             raise DataError(f"{path}: classes {other[:40]!r} and {label[:40]!r} of {column!r} differ by blanks alone")
+    if len(found) < 2:
+        raise DataError(f"{path}: column {column!r} holds one class alone, {found[0]!r}")
+    if len(found) > len(labels) / 2 and _are_fractions(found):
+        raise ConfigError(
+            f"`data.task` must be regression for column {column!r} of {path}, which holds "
+            f"{len(found)} different numbers in {len(labels)} rows, but is classification"
+        )
     numbers = _numbers(found)
     return found if numbers is None else sorted(found, key=lambda label: numbers[label])
 

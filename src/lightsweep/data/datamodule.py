@@ -17,6 +17,9 @@ from lightsweep.data.split import Split, balancing_weights, fold_split, random_s
 from lightsweep.data.transform import Normalize, RandomAffine, RandomShift, Transforms
 from lightsweep.errors import ConfigError
 
+OWN = "own"
+"""`data.val_size` where the data bring their validation examples."""
+
 
 class NoTestSet(ConfigError):
     """The data keep no examples for a test; a new run can mend that, a finished one cannot."""
@@ -28,13 +31,14 @@ class NoTestSet(ConfigError):
 class ArrayDataModule(LightningDataModule):
     """Data sets that fit in memory as two tensors, or whose images are read from files as they are needed.
 
-    A subclass gives `spec`, `load_train` and `load_test`; the test set is read by `setup("test")` alone. What they give
-    is held against `spec`, see `fitting`; any type of integers will do for classes.
+    A subclass gives `spec`, `load_train` and `load_test`, and `load_val` where validation examples are set apart
+    already; the test set is read by `setup("test")` alone. What they give is held against `spec`, see `fitting`; any
+    type of integers will do for classes.
 
     Args:
         batch_size: examples in one batch, over all processes; `accumulate_grad_batches` of them make a step.
         eval_batch_size: examples in one validation or test batch.
-        val_size: examples kept from training for validation; 0 for none.
+        val_size: examples kept from training for validation; 0 for none, `own` for those of `load_val` in their place.
         split_seed: seed of that split.
         seed: seed of the batch order.
         loader: `device` keeps each split on the training device, `workers` reads it by a DataLoader; `auto` keeps it
@@ -60,7 +64,7 @@ class ArrayDataModule(LightningDataModule):
     def __init__(
         self,
         batch_size: int,
-        val_size: int = 0,
+        val_size: int | str = 0,
         eval_batch_size: int = 1000,
         split_seed: int = 0,
         seed: int = 0,
@@ -106,7 +110,7 @@ class ArrayDataModule(LightningDataModule):
     @property
     def validates(self) -> bool:
         """Whether there is a validation split."""
-        return self.val_size > 0 or self.fold is not None
+        return self.val_size != 0 or self.fold is not None
 
     @property
     def tests(self) -> bool:
@@ -116,6 +120,14 @@ class ArrayDataModule(LightningDataModule):
     def load_train(self) -> Arrays | ImageFiles:
         """All examples that may be trained or validated on."""
         raise NotImplementedError
+
+    def load_val(self) -> Arrays | ImageFiles:
+        """The validation examples that the data bring, for `val_size=own`.
+
+        Raises:
+            ConfigError: they bring none.
+        """
+        raise ConfigError(f"`data.val_size=own` needs validation examples, but `{type(self).__name__}` has no load_val")
 
     def load_test(self) -> Arrays | ImageFiles:
         """The test set.
@@ -132,8 +144,12 @@ class ArrayDataModule(LightningDataModule):
                 self.splits["test"] = self._held(self._checked(self.load_test(), "load_test"))
         elif "train" not in self.splits:
             arrays = self._held(self._checked(self.load_train(), "load_train"))
-            train, val = self._split(arrays.targets)
-            self.splits["train"], self.splits["val"] = arrays.take(train), arrays.take(val)
+            if self.val_size == OWN and self.fold is None:
+                own = self._held(self._checked(self.load_val(), "load_val"))
+                self.splits["train"], self.splits["val"] = arrays, own
+            else:
+                train, val = self._split(arrays.targets)
+                self.splits["train"], self.splits["val"] = arrays.take(train), arrays.take(val)
             if self.batch_size > len(self.splits["train"]):
                 raise ConfigError(
                     f"`data.batch_size` must be at most the training split's {len(self.splits['train'])} examples "
@@ -209,6 +225,7 @@ class ArrayDataModule(LightningDataModule):
                     f"`data.num_folds` must be at most the {len(targets)} training examples but got {self.num_folds}"
                 )
             return fold_split(targets, self.fold, self.num_folds, self.split_seed, self.stratified)
+        assert isinstance(self.val_size, int)  # or they are not drawn
         if self.val_size >= len(targets):
             raise ConfigError(
                 f"`data.val_size` must be below the {len(targets)} training examples but got {self.val_size}"

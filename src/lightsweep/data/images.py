@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from lightsweep.data.datamodule import ArrayDataModule, NoTestSet
+from lightsweep.data.datamodule import OWN, ArrayDataModule, NoTestSet
 from lightsweep.data.files import ImageFiles
 from lightsweep.data.picture import SUFFIXES, Framing
 from lightsweep.data.spec import DataSpec
@@ -22,9 +22,9 @@ class Images(ArrayDataModule):
     """Image files of any size, sorted into folders that bear the classes' names.
 
     `root/<class>/*.png`, where `test_size` images are drawn for the test set, each class by its share; or
-    `root/train/<class>/…` and `root/test/<class>/…`. Files lie at any depth below their class, behind links too; those
-    whose suffix is none of an image's are passed over, as are files and folders whose names begin with a dot. A
-    `root/val` is not read, which a line says: validation images are drawn from those for training.
+    `root/train/<class>/…` and `root/test/<class>/…`, and `root/val/<class>/…` for `val_size=own`. Files lie at any
+    depth below their class, behind links too; those whose suffix is none of an image's are passed over, as are files
+    and folders whose names begin with a dot.
 
     Args:
         root: the folder.
@@ -62,16 +62,14 @@ class Images(ArrayDataModule):
         divided = (self.root / "train").is_dir()
         classes = _classes(self.root / "train" if divided else self.root)
         self.spec = DataSpec(self.framing.shape, len(classes), tuple(classes))
-        if divided and (self.root / "val").is_dir():
+        if divided and (self.root / "val").is_dir() and self.val_size != OWN:
             _say_unread(self.root / "val")
         self._train = self._found(self.root / "train" if divided else self.root)
         self._test: ImageFiles | None = None
         if divided and (self.root / "test").is_dir():
             if test_size:
                 raise ConfigError(f"`data.test_size` must be 0 where {self.root} has a test folder but got {test_size}")
-            if _classes(self.root / "test") != classes:
-                raise DataError(f"{self.root}: the class folders of test are not those of train")
-            self._test = self._found(self.root / "test")
+            self._test = self._part("test")
         elif test_size:
             if test_size >= len(self._train):
                 raise ConfigError(
@@ -95,6 +93,18 @@ class Images(ArrayDataModule):
             raise NoTestSet
         return self._test
 
+    def load_val(self) -> ImageFiles:
+        """The files of `root/val`."""
+        if not (self.root / "val").is_dir():
+            raise ConfigError(f"`data.val_size=own` needs a folder {self.root / 'val'}, which is not there")
+        return self._part("val")
+
+    def _part(self, name: str) -> ImageFiles:
+        """The images of a folder beside `train`."""
+        if _classes(self.root / name) != list(self.spec.class_names):
+            raise DataError(f"{self.root}: the class folders of {name} are not those of train")
+        return self._found(self.root / name)
+
     def _found(self, folder: Path) -> ImageFiles:
         paths, targets = [], []
         for index, name in enumerate(self.spec.class_names):
@@ -108,7 +118,7 @@ class Images(ArrayDataModule):
 
 @rank_zero_only
 def _say_unread(folder: Path) -> None:
-    print(f"note: {folder} is not read: data.val_size images of train are drawn for validation", file=sys.stderr)
+    print(f"note: {folder} is not read but by data.val_size=own", file=sys.stderr)
 
 
 def _classes(folder: Path) -> list[str]:

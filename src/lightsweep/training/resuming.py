@@ -23,8 +23,9 @@ FREE = (
     "trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "trainer.accelerator", "trainer.devices",
     "trainer.num_nodes", "trainer.strategy", "trainer.threads", "trainer.deterministic", "trainer.limit_test_batches",
     "trainer.log_every_n_steps", "trainer.inner_steps", "trainer.checkpoint_every_n_steps",
-    "trainer.checkpoint_every_minutes", "trainer.print_loss", "data.root", "data.path", "data.loader",
-    "data.num_workers", "data.eval_batch_size", "logger", "callbacks", "metrics", "objectives", "test", "trust", "tags",
+    "trainer.checkpoint_every_minutes", "trainer.print_loss", "data.root", "data.path", "data.val_path",
+    "data.test_path", "data.loader", "data.num_workers", "data.eval_batch_size", "logger", "callbacks", "metrics",
+    "objectives", "test", "trust", "tags",
 )  # fmt: skip
 """What may change where a run goes on; all else is in its checkpoint, or would make two runs of it."""
 _LENGTH = ("trainer.max_epochs", "trainer.max_steps")
