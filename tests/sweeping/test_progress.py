@@ -1,5 +1,8 @@
 """The lines that are printed while a sweep runs."""
 
+import threading
+import time
+
 import pytest
 
 from lightsweep.sweeping.progress import Progress
@@ -9,11 +12,12 @@ class Finished:
     """What has finished; the study can be taken away."""
 
     def __init__(self):
-        self.lines, self.gone = {}, False
+        self.lines, self.gone, self.asked = {}, False, 0
 
     def __call__(self):
+        self.asked += 1
         if self.gone:
-            raise OSError("the study cannot be read")
+            raise ConnectionError("the study cannot be read")
         return {key: lambda line=line: line for key, line in self.lines.items()}
 
 
@@ -38,5 +42,22 @@ def test_an_error_of_the_body_is_the_one_that_is_told():
 
 def test_a_study_that_cannot_be_read_at_the_end_is_an_error():
     finished = Finished()
-    with pytest.raises(OSError, match="cannot be read"), Progress(finished):
+    with pytest.raises(ConnectionError, match="cannot be read"), Progress(finished):
         finished.gone = True
+
+
+def test_a_server_that_is_away_for_a_look_costs_no_line_and_no_traceback(capsys, monkeypatch):
+    untold = []
+    monkeypatch.setattr(threading, "excepthook", untold.append)
+    finished = Finished()
+    with Progress(finished):
+        finished.gone = True
+        asked, deadline = finished.asked, time.monotonic() + 30
+        while finished.asked < asked + 2 and time.monotonic() < deadline:  # the second look shows that it goes on
+            time.sleep(0.01)
+        finished.gone = False
+        finished.lines["new"] = "now"
+        asked_again = finished.asked
+    assert asked_again >= asked + 2
+    assert capsys.readouterr().out == "now\n"
+    assert not untold

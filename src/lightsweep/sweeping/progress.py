@@ -6,6 +6,7 @@ from contextlib import nullcontext, suppress
 from functools import partial
 from types import TracebackType
 
+from lightsweep.sweeping.patient_storage import unless_its_server_is_away
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.rerun import Rerun, RerunResult, results_of
 from lightsweep.sweeping.study import study_storage
@@ -44,7 +45,8 @@ class Progress:
 
     def _watch(self) -> None:
         while not self._done.wait(POLL_S):
-            self._look()
+            with unless_its_server_is_away():  # the last look tells, where that is what ends the sweep
+                self._look()
 
     def _look(self) -> None:
         for key, line in self._finished().items():
