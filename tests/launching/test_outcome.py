@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from lightsweep.errors import Diverged
+from lightsweep.errors import ConfigError, Diverged
 from lightsweep.launching import JobDied, JobFailed
 from lightsweep.launching.outcome import death, pack_answer, pack_error, read_answer, unpack_error
 
@@ -19,6 +19,11 @@ def test_an_error_survives_the_way_with_type_text_and_traceback() -> None:
     assert isinstance(error, Diverged)
     assert error.step == 7
     assert "in caught" in str(error.__cause__)
+
+
+def test_an_error_is_summed_up_by_type_and_text_and_one_of_our_own_by_its_text() -> None:
+    assert pack_error(KeyError("a")).summary == "KeyError: 'a'"
+    assert pack_error(ConfigError("`seed` must be a whole number")).summary == "`seed` must be a whole number"
 
 
 def test_a_value_survives_the_way() -> None:

@@ -50,7 +50,7 @@ class PackedError:
     """An exception on its way between processes.
 
     Args:
-        summary: its type and message.
+        summary: its type and message, of one of lightsweep's own the message alone.
         traceback_text: as Python prints it, causes included.
         pickled: the exception itself, or None if it cannot be pickled and read again.
         stopped: a signal asked the job to end.
@@ -73,7 +73,8 @@ class Outcome:
 
 def pack_error(error: BaseException) -> PackedError:
     """Make an exception ready to be sent; its traceback, which pickle would drop, goes along as text."""
-    summary = "".join(traceback.format_exception_only(error)).strip()
+    own = isinstance(error, LightsweepError)  # its text says all
+    summary = str(error) if own else "".join(traceback.format_exception_only(error)).strip()
     text = _traceback_text(error)
     if not isinstance(error, Exception):
         return PackedError(summary, text, None, signal_of(error) is not None)
