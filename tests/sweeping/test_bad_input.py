@@ -20,10 +20,15 @@ S = "hydra.sweeper"
 
 CASES = {
     "nothing searched": ((), "nothing is searched"),
+    "a search within its group": (
+        ("+search.hydra.sweeper.n_trials=3",),
+        "nothing is searched; `hydra` lies within `search`: begin the file with the line `# @package _global_`\n",
+    ),
     "low above high": (("x=interval(2,1)",), "`x` has low 2 above high 1"),
     "log from zero": (("x=tag(log,interval(0,1))",), "must be above 0 but is 0"),
     "empty range": (("n=range(3,3)",), "`n` has an empty range"),
     "unknown key": (("optimizer.momentun=interval(0,1)",), "no `optimizer.momentun`; nearest: optimizer.momentum"),
+    "unknown key like no other": (("zzz=interval(0,1)",), "error: the configuration has no `zzz`; +zzz=… adds it\n"),
     "key of another group": (
         ("optimizer=sgd,adam", "optimizer.momentum=interval(0,1)"),
         "no `optimizer.momentum` when optimizer=adam",

@@ -126,4 +126,9 @@ def test_data_that_do_not_hand_on_their_options_are_told_to(run, importable, tmp
     with pytest.raises(ConfigError, match=text):
         run(*given, "data._target_=my_sealed.Sealed", folder=tmp_path / "run")
 
+    with pytest.raises(
+        ConfigError, match=r"^`data\.batch_size` is missing: begin the YAML with `defaults: \[base, _self_\]"
+    ):
+        run(*given, "data._target_=my_sealed.Open", "~data.batch_size", folder=tmp_path / "bare")
+
     assert run(*given, "data._target_=my_sealed.Open", folder=tmp_path / "open").status == "completed"

@@ -51,7 +51,8 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
     space = build_space(given.get("params"), given.get("search_space"), arguments, loader)
     custom = given.get("custom_search_space")
     if not any(True for _ in space.every_parameter()) and custom is None:
-        raise ConfigError("nothing is searched; name parameters in `hydra.sweeper.params` or on the command line")
+        advice = _advice_for_packages(config) or "name parameters in `hydra.sweeper.params` or on the command line"
+        raise ConfigError(f"nothing is searched; {advice}")
     sampler = given.get("sampler") or {"_target_": "optuna.samplers.TPESampler"}
     pruner = given.get("pruner") or None
     for kind, node in (("sampler", sampler), ("pruner", pruner)):
@@ -153,6 +154,13 @@ def _check_algorithms(
     if is_exhaustive(sampler):
         for parameter in space.every_parameter():
             parameter.grid()
+
+
+def _advice_for_packages(config: DictConfig) -> str:
+    """What to do where a file's `hydra` lies within its group, so that Hydra does not see it; else an empty text."""
+    nodes = {str(key): config._get_node(key) for key in config if key != "hydra"}
+    group = next((key for key, node in nodes.items() if isinstance(node, DictConfig) and "hydra" in node), None)
+    return f"`hydra` lies within `{group}`: begin the file with the line `# @package _global_`" if group else ""
 
 
 def _check_monitor(config: DictConfig) -> None:

@@ -250,7 +250,8 @@ def _explained(
         if key.partition("@")[0] not in keys_of(composed) and not is_group(key, config, loader):
             is_outside = any(bare(parameter.key) == key for parameter in space.parameters)
             branch = " (search it under `params.when`)" if chosen and is_outside else ""
-            return f"the configuration has no `{key}`{where}{_nearest(key, keys_of(composed))}{branch}"
+            near = _nearest(key, keys_of(composed)) or f"; +{key}=… adds it"
+            return f"the configuration has no `{key}`{where}{near}{branch}"
         return _unfit(line, error, where)
     return f"the configuration does not compose: {' '.join(str(error).split())}"
 

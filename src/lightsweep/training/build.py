@@ -54,7 +54,12 @@ def build_data(cfg: DictConfig) -> ArrayDataModule:
         raise ConfigError(
             f"`data`: `{cfg.data._target_}` must take `**options` too, and hand them to `super().__init__(**options)`"
         )
-    datamodule = instantiate(cfg.data, seed=cfg.seed, trust=cfg.trust)
+    try:
+        datamodule = instantiate(cfg.data, seed=cfg.seed, trust=cfg.trust)
+    except ConfigError as error:
+        if "batch_size" not in cfg.data and "'batch_size'" in str(error):
+            raise ConfigError("`data.batch_size` is missing: begin the YAML with `defaults: [base, _self_]`") from error
+        raise
     if not isinstance(datamodule, ArrayDataModule):
         raise foreign
     trainer = cfg.trainer
