@@ -196,7 +196,7 @@ def compare(folders: Path | str | Sequence[Path | str], metric: str | None = Non
     chosen = metric if metric is not None else ranking(groups, known)
     if chosen not in known:
         raise ConfigError(f"`metric` must be one of {', '.join(known)} but got {chosen!r}")
-    estimates = {group.name: group.estimate(chosen) for group in groups if group.by_seed(chosen)}
+    estimates = {group.name: group.estimate(chosen) for group in groups if group.by_repetition(chosen)}
     return Comparison(chosen, estimates, tuple(differences(groups, chosen)))
 
 

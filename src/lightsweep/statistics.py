@@ -33,13 +33,15 @@ class Estimate:
     p: float | None = None
 
     @classmethod
-    def of(cls, values: Sequence[float], sizes: Sequence[float] | None = None) -> "Estimate":
-        """The mean of independent values, with Student's t interval; the values themselves should be near normal.
+    def of(cls, values: Sequence[float], sizes: Sequence[float] | None = None, overlap: float = 0.0) -> "Estimate":
+        """The mean of some values, with Student's t interval; the values themselves should be near normal.
 
         Args:
             values: none of them NaN or infinite.
             sizes: where the values are differences, how large the numbers were that each was taken of, at least 0: what
                 is less than their rounding is 0, and differs from nothing. None: the values' own sizes.
+            overlap: 0 for independent values; of folds, how many examples each validates on for one that it trains on:
+                the mean's variance is larger by so many times the values' own.
         """
         if not values:
             return cls(0, None, None)
@@ -49,7 +51,7 @@ class Estimate:
         high = min(value + off for value, off in zip(values, slack, strict=True))
         if len(values) == 1 or low <= high:  # all may be one number, which lies between
             return cls(len(values), 0.0 if low <= 0 <= high else mean, None)
-        freedom, error = len(values) - 1, statistics.stdev(values) / math.sqrt(len(values))
+        freedom, error = len(values) - 1, statistics.stdev(values) * math.sqrt(1 / len(values) + overlap)
         p = max(0.0, 1 - t_within(abs(mean) / error, freedom))
         return cls(len(values), mean, t_quantile(freedom) * error, p)
 

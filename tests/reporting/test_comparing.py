@@ -141,7 +141,7 @@ def test_time_to_target_counts_those_that_reach_it(make_run, tmp_path):
     groups = group_runs(find_runs([tmp_path]))
     assert default_target(groups, "val/acc") == 0.9
     (found,) = targets(groups, "val/acc", 0.8)
-    assert (found.reached, found.seeds) == (2, 3)
+    assert (found.reached, found.tried) == (2, 3)
     assert found.steps.mean == 150  # 200 and 100
     assert found.seconds.mean == 3.75
     (never,) = targets(groups, "val/acc", 0.95)
@@ -154,7 +154,7 @@ def test_a_repeated_seed_counts_once_in_the_time_to_a_target(make_run, tmp_path)
     groups = group_runs(find_runs([tmp_path]))
     assert default_target(groups, "val/acc") == pytest.approx(0.7), "seed 0 reaches 0.9, 0.9 and 0.3"
     (found,) = targets(groups, "val/acc", 0.8)
-    assert (found.reached, found.seeds) == (2, 2)
+    assert (found.reached, found.tried) == (2, 2)
     assert (found.steps.n, found.steps.mean) == (2, 175)  # 100 and 200 in seed 0, 200 in seed 1
 
 
@@ -179,7 +179,7 @@ def test_a_run_that_did_not_complete_is_none_that_could_reach_a_target(make_run,
     make_run("a", curve=[0.5])
     make_run("b", seed=1, status="diverged", reason="x", curve=[0.9])
     (found,) = targets(group_runs(find_runs([tmp_path])), "val/acc", 0.8)
-    assert (found.reached, found.seeds) == (0, 1)
+    assert (found.reached, found.tried) == (0, 1)
 
 
 def test_metrics_stand_in_the_order_test_validation_training_others_seconds(make_run, tmp_path):

@@ -203,7 +203,7 @@ def test_seed_that_was_run_twice_counts_once(make_run, tmp_path):
     make_run("c", seed=1, acc=0.6)
     make_run("d", seed=2, acc=0.9, status="diverged", reason="x")
     (group,) = group_runs(find_runs([tmp_path]))
-    assert group.by_seed("test/acc") == {0: 0.30000000000000004, 1: 0.6}
+    assert group.by_repetition("test/acc") == {(0, 0, 0): 0.30000000000000004, (1, 0, 0): 0.6}
     assert group.estimate("test/acc").n == 2
 
 

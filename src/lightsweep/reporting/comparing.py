@@ -1,11 +1,11 @@
-"""What the numbers say: the metrics there are, differences between settings that share seeds, and time to a target."""
+"""What the numbers say: the metrics there are, differences of settings that share repetitions, and time to a target."""
 
 import itertools
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lightsweep.reporting.grouping import Group, rises
+from lightsweep.reporting.grouping import Group, estimate_of, rises
 from lightsweep.reporting.losses import NOT_ALIKE, alike, is_loss
 from lightsweep.reporting.runs import Run
 from lightsweep.statistics import Estimate, holm
@@ -22,14 +22,14 @@ def metrics_of(runs: Sequence[Run]) -> list[str]:
 
 @dataclass(frozen=True)
 class Difference:
-    """One setting's metric less another's, over the seeds that both have.
+    """One setting's metric less another's, over the repetitions that both have.
 
     Args:
         metric: its name.
         first: the name of the one setting.
         second: the name of the other.
-        estimate: of the mean of first − second over the shared seeds, with its own 95 % interval.
-        adjusted: p value after Holm's correction over all pairs of this metric; None where all seeds differ alike.
+        estimate: of the mean of first − second over the shared ones, with its own 95 % interval.
+        adjusted: p value after Holm's correction over all pairs of this metric; None where all differ alike.
         note: why neither can be better, as `losses of different kinds`, which have no p; empty where one can.
     """
 
@@ -42,15 +42,16 @@ class Difference:
 
 
 def differences(groups: Sequence[Group], metric: str) -> list[Difference]:
-    """The paired differences of all pairs of settings that share two seeds or more, in the order of the settings."""
-    by_seed, named = {group.name: group.by_seed(metric) for group in groups}, {group.name: group for group in groups}
-    known = {name: {seed for seed in values if seed >= 0} for name, values in by_seed.items()}  # below 0: not known
+    """The paired differences of all pairs of settings that share two repetitions, in the order of the settings."""
+    named = {group.name: group for group in groups}
+    values = {name: group.by_repetition(metric) for name, group in named.items()}
+    known = {name: {each for each in own if each[0] >= 0} for name, own in values.items()}  # below 0: not known
     pairs, estimates = [], []
-    for first, second in itertools.combinations((name for name, seeds in known.items() if len(seeds) > 1), 2):
-        shared, one, other = sorted(known[first] & known[second]), by_seed[first], by_seed[second]
+    for first, second in itertools.combinations((name for name, own in known.items() if len(own) > 1), 2):
+        shared, one, other = sorted(known[first] & known[second]), values[first], values[second]
         if len(shared) > 1:
-            sizes = [max(abs(one[seed]), abs(other[seed])) for seed in shared]
-            found = Estimate.of([one[seed] - other[seed] for seed in shared], sizes)
+            sizes = [max(abs(one[each]), abs(other[each])) for each in shared]
+            found = estimate_of({each: one[each] - other[each] for each in shared}, sizes)
             comparable = not is_loss(metric) or alike(named[first], named[second])
             pairs.append((first, second, "" if comparable else NOT_ALIKE))
             estimates.append(found if comparable else replace(found, p=None))
@@ -64,26 +65,26 @@ def differences(groups: Sequence[Group], metric: str) -> list[Difference]:
 
 @dataclass(frozen=True)
 class Target:
-    """When a setting first reaches a value; a seed that was run several times counts once.
+    """When a setting first reaches a value; a repetition that was run several times counts once.
 
     Args:
         group: the setting's name.
-        reached: on how many seeds any of its completed runs does.
-        seeds: on how many seeds a completed run has the metric; a run of unknown seed is one of its own.
-        steps, seconds: over the seeds that do, each with the mean of its runs that do.
+        reached: in how many repetitions any of its completed runs does.
+        tried: in how many a completed run has the metric; a run of unknown seed is one of its own.
+        steps, seconds: over those that do, each with the mean of its runs that do.
     """
 
     group: str
     reached: int
-    seeds: int
+    tried: int
     steps: Estimate
     seconds: Estimate
 
 
 def default_target(groups: Sequence[Group], metric: str) -> float | None:
-    """The median over all settings' seeds of their best value, of two middle ones the easier, which more seeds reach.
+    """The median over all settings' repetitions of their best value, of two middle ones the easier, which more reach.
 
-    A seed that was run several times counts once, with the mean of its runs' best. None where no run has the metric.
+    One that was run several times counts once, with the mean of its runs' best. None where no run has the metric.
     """
     best = [value for group in groups for value in group.means(lambda run: _best(run, metric)).values()]
     if not best:
@@ -95,10 +96,10 @@ def targets(groups: Sequence[Group], metric: str, value: float) -> list[Target]:
     """For each setting, steps and seconds at which a metric first is at least `value`; at most where less is better."""
     found = []
     for group in groups:
-        seeds = group.means(lambda run: _best(run, metric))
-        steps = list(group.means(lambda run: _first(run, metric, value, "step")).values())
-        seconds = list(group.means(lambda run: _first(run, metric, value, "seconds")).values())
-        found.append(Target(group.name, len(steps), len(seeds), Estimate.of(steps), Estimate.of(seconds)))
+        tried = group.means(lambda run: _best(run, metric))
+        steps = group.means(lambda run: _first(run, metric, value, "step"))
+        seconds = group.means(lambda run: _first(run, metric, value, "seconds"))
+        found.append(Target(group.name, len(steps), len(tried), estimate_of(steps), estimate_of(seconds)))
     return found
 
 

@@ -18,7 +18,7 @@ from lightsweep.reporting.drawing import (
     whole_numbers,
     wide,
 )
-from lightsweep.reporting.grouping import Group, rises
+from lightsweep.reporting.grouping import Group, repeated_by, rises
 from lightsweep.reporting.labels import labels
 from lightsweep.reporting.losses import kinds
 from lightsweep.reporting.numbers import scale, unit
@@ -54,8 +54,8 @@ def first_word(groups: Sequence[Group], metric: str) -> str:
 
 
 def means_figure(groups: Sequence[Group], metric: str) -> Drawing | None:
-    """Each setting's mean with its interval, and every seed's value; None where no setting has the metric."""
-    ranked = [group for group in best_first(groups, metric) if group.by_seed(metric)]
+    """Each setting's mean with its interval, and every repetition's value; None where no setting has the metric."""
+    ranked = [group for group in best_first(groups, metric) if group.by_repetition(metric)]
     shown = ranked[:MOST_ROWS]
     if not shown:
         return None
@@ -63,7 +63,7 @@ def means_figure(groups: Sequence[Group], metric: str) -> Drawing | None:
 
     def paint(axes: Axes) -> None:
         for place, group in enumerate(shown):
-            values = [value * scale(metric) for value in group.by_seed(metric).values()]
+            values = [value * scale(metric) for value in group.by_repetition(metric).values()]
             estimate = group.estimate(metric)
             axes.plot(values, [place] * len(values), "|", color=QUIET, markersize=9)
             half = None if estimate.half_width is None else [estimate.half_width * scale(metric)]
@@ -79,8 +79,9 @@ def means_figure(groups: Sequence[Group], metric: str) -> Drawing | None:
 
     picked = f" The {first_word(groups, metric)} {len(shown)} of {len(ranked)} settings."
     left_out = picked if len(ranked) > len(shown) else ""
-    counts = _counts(dict(zip(names, (len(group.by_seed(metric)) for group in shown), strict=True)))
-    caption = f"Dot and bar: mean and 95 % interval (Student's t); strokes: single seeds. {counts}.{left_out}"
+    one = repeated_by(shown)
+    counts = _counts(dict(zip(names, (len(group.by_repetition(metric)) for group in shown), strict=True)), one)
+    caption = f"Dot and bar: mean and 95 % interval (Student's t); strokes: single {one}s. {counts}.{left_out}"
     size = (5.6, 1.2 + 0.28 * len(shown))
     return draw(f"means-{_file(metric)}", f"{metric} of each setting", caption, paint, size)
 
@@ -120,7 +121,7 @@ def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[
         picked = f" The {first_word(groups, order)} {len(shown)} of {len(ranked)} settings by {order}."
         some = picked if len(ranked) > len(shown) else ""
         band = "Mean over the completed runs; band: 95 % interval (Student's t), over the part that all reach."
-        counts = _counts({label: curve.n for label, curve in curves.items()})
+        counts = _counts({label: curve.n for label, curve in curves.items()}, repeated_by(shown))
         caption = f"{band} {counts}.{some}"
         caption += f" Without {', '.join(absent)}, whose runs have no part in common." if absent else ""
         yield draw(f"{_file(metric)}-by-{axis}", f"{metric} against {name}", caption, paint, (5.8, 3.4))
@@ -135,12 +136,12 @@ def _draw_curve(axes: Axes, label: str, curve: Curve, look: tuple[str, str], fac
         axes.fill_between(curve.x, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)
 
 
-def _counts(seeds: Mapping[str, int]) -> str:
+def _counts(counts: Mapping[str, int], one: str) -> str:
     """`n = 5 seeds each`, or each setting's own; a single setting by its name, for it has no legend."""
-    if len(set(seeds.values())) == 1:
-        name, count = next(iter(seeds.items()))
-        return f"n = {many(count, 'seed')} each" if len(seeds) > 1 else f"{name}: n = {many(count, 'seed')}"
-    return "n seeds: " + ", ".join(f"{name} {count}" for name, count in seeds.items())
+    if len(set(counts.values())) == 1:
+        name, count = next(iter(counts.items()))
+        return f"n = {many(count, one)} each" if len(counts) > 1 else f"{name}: n = {many(count, one)}"
+    return f"n {one}s: " + ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _file(metric: str) -> str:

@@ -1,4 +1,4 @@
-"""Runs of one setting together, whatever their seed; and a short name for each setting by what tells it from others."""
+"""Runs of one setting together, whatever their seed and fold; and a short name for each, by what tells it apart."""
 
 import itertools
 import json
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightsweep.reporting.runs import Run, by_seed
+from lightsweep.reporting.repetitions import Repetition, by_repetition, overlap, word
+from lightsweep.reporting.runs import Run
 from lightsweep.statistics import Estimate
 
 _NOT_A_SETTING = (
@@ -48,18 +49,23 @@ class Group:
         """Those that count in the means."""
         return [run for run in self.runs if run.completed]
 
-    def by_seed(self, metric: str) -> dict[int, float]:
-        """A metric of the completed runs by seed; a seed that was run several times counts once, with their mean."""
+    @property
+    def repetitions(self) -> list[Repetition]:
+        """Those of the completed runs, each once."""
+        return list(by_repetition((run, None) for run in self.completed))
+
+    def by_repetition(self, metric: str) -> dict[Repetition, float]:
+        """A metric of the completed runs; a repetition that was run several times counts once, with their mean."""
         return self.means(lambda run: run.metrics.get(metric))
 
-    def means(self, value: Callable[[Run], float | None]) -> dict[int, float]:
-        """A number of each completed run by seed, as `by_seed`; None where a run has none. Seeds not known are < 0."""
-        values = by_seed((run, found) for run in self.completed if (found := value(run)) is not None)
-        return {seed: sum(found) / len(found) for seed, found in values.items()}
+    def means(self, value: Callable[[Run], float | None]) -> dict[Repetition, float]:
+        """A number of each completed run, as `by_repetition`; None where a run has none."""
+        values = by_repetition((run, found) for run in self.completed if (found := value(run)) is not None)
+        return {repetition: sum(found) / len(found) for repetition, found in values.items()}
 
     def estimate(self, metric: str) -> Estimate:
-        """A metric's mean over the seeds."""
-        return Estimate.of(list(self.by_seed(metric).values()))
+        """A metric's mean over the repetitions."""
+        return estimate_of(self.by_repetition(metric))
 
     @property
     def loss(self) -> str:
@@ -71,13 +77,23 @@ class Group:
         return _agreed(run.rises(metric) for run in self.runs)
 
 
+def estimate_of(values: Mapping[Repetition, float], sizes: Sequence[float] | None = None) -> Estimate:
+    """The mean of a value of each repetition; see `Estimate`."""
+    return Estimate.of(list(values.values()), sizes, overlap(values))
+
+
+def repeated_by(groups: Iterable[Group]) -> str:
+    """What the groups' repetitions are, each: a seed, a fold, or a run with both."""
+    return word(each for group in groups for each in group.repetitions)
+
+
 def rises(groups: Sequence[Group], metric: str) -> bool | None:
     """Whether more of a metric is better; None where no setting says it, or they differ."""
     return _agreed(group.rises(metric) for group in groups)
 
 
 def group_runs(runs: Sequence[Run], trials: bool = False) -> list[Group]:
-    """Group runs by their configuration, the seed apart; runs without one that can be read are one group each.
+    """Group runs by their configuration, seed and fold apart; runs without one that can be read are one group each.
 
     Args:
         runs: in the order in which the groups shall come.
@@ -111,7 +127,8 @@ def setting_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     kept = {k: v for k, v in settings.items() if not any(k == name or k.startswith(f"{name}.") for name in ignored)}
     named = [str(value) for key, value in kept.items() if key.rpartition(".")[2] == "monitor"]
     watched = {name.partition("/")[2] for name in named if "/" in name}  # `auto` is none that was added
-    return {key: value for key, value in kept.items() if _metric(key) is None or _metric(key) in watched}
+    found = {key: value for key, value in kept.items() if _metric(key) is None or _metric(key) in watched}
+    return found if found.get("data.fold") is None else {**found, "data.fold": "each"}
 
 
 def _metric(key: str) -> str | None:

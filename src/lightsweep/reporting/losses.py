@@ -20,7 +20,7 @@ def alike(one: Group, other: Group) -> bool:
 
 def kinds(groups: Sequence[Group], metric: str) -> list[str]:
     """The different kinds of a loss, each in words; none of other metrics, and where all settings' losses are alike."""
-    counted = [group for group in groups if is_loss(metric) and group.by_seed(metric)]
+    counted = [group for group in groups if is_loss(metric) and group.by_repetition(metric)]
     if all(alike(one, other) for one, other in itertools.combinations(counted, 2)):
         return []
     noted = [group for group in counted if group.loss]

@@ -103,7 +103,8 @@ def _facts(runs: Sequence[Run], groups: Sequence[Group]) -> list[str]:
             "best of them is best partly by luck."
         )
     if groups:
-        told = "told apart by all that changes how a model is trained, but the seed"
+        folds = " and the fold" * any(run.fold[1] for run in runs)
+        told = f"told apart by all that changes how a model is trained, but the seed{folds}"
         lines.append(f"{many(len(groups), 'setting')}, {told}.")
     devices = sorted({str(run.hardware["device"]) for run in runs if run.hardware.get("device")})
     versions = sorted({text for run in runs if (text := _versions(run))})
@@ -164,8 +165,9 @@ def _write_tables(
     write_csv(paths.differences, rows)
     names = {run.folder: group.name for group in groups for run in group.runs}
     every = sorted({name for run in runs for name in run.metrics})
-    rows = [["folder", "kind", "setting", "seed", "status", "reason", *every]]
+    rows = [["folder", "kind", "setting", "seed", "fold", "status", "reason", *every]]
     for run in runs:
-        facts = [str(run.folder.resolve()), run.kind, names.get(run.folder, ""), run.seed, run.status, run.reason]
+        fold = run.fold[0] if run.fold[1] else None
+        facts = [str(run.folder.resolve()), run.kind, names.get(run.folder, ""), run.seed, fold, run.status, run.reason]
         rows.append([*facts, *(run.metrics.get(name) for name in every)])
     write_csv(paths.runs, rows)

@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -68,6 +68,12 @@ class Run:
         return None if found is None else found == "max"
 
     @property
+    def fold(self) -> tuple[int, int]:
+        """The fold that it validated on, and of how many; (0, 0) outside cross-validation."""
+        fold, num_folds = ((self.settings or {}).get(f"data.{key}") for key in ("fold", "num_folds"))
+        return (fold, num_folds) if isinstance(fold, int) and isinstance(num_folds, int) and num_folds > 1 else (0, 0)
+
+    @property
     def completed(self) -> bool:
         """Whether it ended as it should."""
         return self.status == "completed"
@@ -80,15 +86,6 @@ class Run:
     def curve(self, metric: str, axis: str) -> list[tuple[float, float]]:
         """A metric's values against `epoch`, `step` or `seconds`, in order."""
         return [(row[axis], row[metric]) for row in self.history if metric in row and axis in row]
-
-
-def by_seed(found: Iterable[tuple[Run, _Value]]) -> dict[int, list[_Value]]:
-    """What each of some runs has, by seed: one that was run several times counts once. Seeds not known are < 0."""
-    values: dict[int, list[_Value]] = {}
-    for run, value in found:
-        seed = run.seed if run.seed is not None else -1 - len(values)  # not known: no other run's
-        values.setdefault(seed, []).append(value)
-    return values
 
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:

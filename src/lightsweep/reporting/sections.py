@@ -10,10 +10,11 @@ from lightsweep.reporting.budget_figure import budget_figure
 from lightsweep.reporting.comparing import Difference, default_target, metrics_of, targets
 from lightsweep.reporting.drawing import Drawing
 from lightsweep.reporting.figures import best_first, curve_figures, first_word, means_figure
-from lightsweep.reporting.grouping import GROUPS, Group, heading, rises, written
+from lightsweep.reporting.grouping import GROUPS, Group, heading, repeated_by, rises, written
 from lightsweep.reporting.losses import NOT_ALIKE, is_loss, kinds, warning
 from lightsweep.reporting.numbers import interval, number, probability, scale, unit
 from lightsweep.reporting.page import Section
+from lightsweep.reporting.repetitions import overlap, told
 from lightsweep.reporting.runs import AXES, Run
 from lightsweep.reporting.studies import SavedSweep, all_tie, at_edge, key_of
 from lightsweep.reporting.sweep_figures import sweep_figures
@@ -41,8 +42,8 @@ def results(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Sec
     head = ["setting", "n completed", *(f"{name}{unit(name)}" for name in metrics)]
     first = first_word(counted, metric).capitalize()
     note = (
-        "Mean ± half the 95 % interval of the mean by Student's t over the seeds; no interval with one run or "
-        "where all are equal. "
+        f"Mean ± half the 95 % interval of the mean by Student's t over the {repeated_by(counted)}s; no interval with "
+        f"one run or where all are equal. {_widened(counted)}"
         f"{first} {metric} first. val/… and test/… are those of each run's best checkpoint. "
         f"{warning(counted, metrics, metric)}"
     ).strip()
@@ -52,6 +53,13 @@ def results(groups: Sequence[Group], metrics: Sequence[str], metric: str) -> Sec
         tables["What differs"] = differing
     figure = means_figure(counted, metric)
     return Section("Results", (), tables, [figure] if figure is not None else [])
+
+
+def _widened(groups: Sequence[Group]) -> str:
+    """What is to be known of intervals over folds; empty where there are none."""
+    if not any(overlap(group.repetitions) for group in groups):
+        return ""
+    return "Folds share training examples, for which intervals are widened and p raised (Nadeau and Bengio 2003). "
 
 
 def _what_differs(groups: Sequence[Group]) -> Table | None:
@@ -66,7 +74,7 @@ def _what_differs(groups: Sequence[Group]) -> Table | None:
 
 
 def paired(groups: Sequence[Group], found: Mapping[str, Sequence[Difference]], metric: str) -> Section | None:
-    """The differences of settings that share seeds: of the first metric, the others folded.
+    """The differences of settings that share repetitions: of the first metric, the others folded.
 
     Args:
         groups: the settings, best first.
@@ -76,13 +84,16 @@ def paired(groups: Sequence[Group], found: Mapping[str, Sequence[Difference]], m
     counted = [group for group in groups if group.completed]
     if len(counted) < 2:
         return None
+    one = repeated_by(counted)
     tables = {name: _differences(counted, name, pairs) for name, pairs in found.items() if pairs}
     if not tables:
-        text = ["None can be given: no two settings were run on the same seeds, two or more. Run them on common seeds."]
+        same = f"on the same {one}s, two or more. Run them on common {one}s."
+        text = [f"None can be given: no two settings were run {same}"]
         return Section("Differences", text)
     pairs = len(counted) * (len(counted) - 1) // 2
     text = [
-        "First less second, seed by seed: what the seeds have in common cancels. Each 95 % interval stands by itself. "
+        f"First less second, {one} by {one}: what the {one}s have in common cancels. Each 95 % interval stands by "
+        f"itself. {_widened(counted)}"
         f"p is of Student's paired t, corrected by Holm's method over the pairs of one metric ({pairs} at most), so "
         "that the chance of even one false difference among them stays below it. Where the corrected p is above 0.05, "
         "these runs do not show a difference; that does not mean that there is none.",
@@ -94,7 +105,7 @@ def paired(groups: Sequence[Group], found: Mapping[str, Sequence[Difference]], m
 
 
 def _differences(groups: Sequence[Group], metric: str, found: Sequence[Difference]) -> Table:
-    best, rising = groups[0].name, rises(groups, metric)
+    best, rising, one = groups[0].name, rises(groups, metric), repeated_by(groups)
     shown = found if len(found) <= ALL_PAIRS else [pair for pair in found if best in (pair.first, pair.second)]
     rows = []
     for pair in shown:
@@ -102,10 +113,10 @@ def _differences(groups: Sequence[Group], metric: str, found: Sequence[Differenc
         rows.append([f"{pair.first} − {pair.second}", *cells, _better(pair, rising)])
     notes = [] if shown is found else [f"The {len(shown)} pairs with {best}; all {len(found)} are in differences.csv."]
     if any(pair.estimate.p is None and not pair.note for pair in shown):
-        notes.append("Where all seeds differ by the same, neither an interval nor p can be given.")
+        notes.append(f"Where all {one}s differ by the same, neither an interval nor p can be given.")
     if rising is None:
         notes.append(f"The runs do not say whether more {metric} is better.")
-    return Table(["pair", "difference ± 95 %", "n seeds", "p (Holm)", "better"], rows, " ".join(notes))
+    return Table(["pair", "difference ± 95 %", f"n {one}s", "p (Holm)", "better"], rows, " ".join(notes))
 
 
 def _better(pair: Difference, rising: bool | None) -> str:
@@ -149,20 +160,23 @@ def time_to_target(groups: Sequence[Group], metric: str, target: float | None) -
     value = default_target(counted, watched) if target is None and watched else target
     if not watched or value is None:
         return None
-    found = [one for one in targets(best_first(counted, metric), watched, value) if one.seeds]
-    rows = [[one.group, f"{one.reached} of {one.seeds}", interval(one.steps), interval(one.seconds)] for one in found]
+    found = [each for each in targets(best_first(counted, metric), watched, value) if each.tried]
+    rows = [[it.group, f"{it.reached} of {it.tried}", interval(it.steps), interval(it.seconds)] for it in found]
+    one = repeated_by(counted)
     sign = "at most" if rises(counted, watched) is False else "at least"
     shown = number(value, watched) + (" %" if scale(watched) == 100 else "")
-    usual = f"the median of the seeds' {first_word(counted, watched)}; another with target=…"
+    usual = f"the median of the {one}s' {first_word(counted, watched)}; another with target=…"
     why = usual if target is None else "as asked for"
     text = [
-        f"When {watched} is first {sign} {shown} ({why}). Means ± 95 % interval (Student's t) over the seeds that "
+        f"When {watched} is first {sign} {shown} ({why}). Means ± 95 % interval (Student's t) over the {one}s that "
         "reach it, so where some do not, the others look faster than the setting is. Seconds count from the run's "
         "start."
     ]
     if kinds(counted, watched):
         text.append(f"These settings have {NOT_ALIKE}, so the one value asks more of some than of others.")
-    return Section("Time to a target", text, {"": Table(["setting", "seeds that reach it", "steps", "seconds"], rows)})
+    return Section(
+        "Time to a target", text, {"": Table(["setting", f"{one}s that reach it", "steps", "seconds"], rows)}
+    )
 
 
 def sweeps(found: Sequence[SavedSweep], runs: Sequence[Run], settings: Sequence[str] = ()) -> Section | None:
@@ -261,8 +275,7 @@ def not_counted(runs: Sequence[Run], groups: Sequence[Group]) -> Section | None:
 def _runs_table(runs: Sequence[Run], base: Path, groups: Sequence[Group]) -> Table:
     head, cells = _setting_column(runs, groups)
     rows = [
-        [_place(run, base), *cell, run.status, "–" if run.seed is None else str(run.seed), run.reason]
-        for run, cell in zip(runs, cells, strict=True)
+        [_place(run, base), *cell, run.status, told(run), run.reason] for run, cell in zip(runs, cells, strict=True)
     ]
     return Table([_head(base), *head, "status", "seed", "reason"], rows)
 
@@ -272,7 +285,7 @@ def every_run(runs: Sequence[Run], groups: Sequence[Group]) -> Section:
     metrics, base = metrics_of(runs), _base(runs)
     head, cells = _setting_column(runs, groups)
     rows = [
-        [_place(run, base), *cell, run.kind, run.status, "–" if run.seed is None else str(run.seed)]
+        [_place(run, base), *cell, run.kind, run.status, told(run)]
         + [f"{run.metrics[name]:.6g}" if name in run.metrics else "–" for name in metrics]
         for run, cell in zip(runs, cells, strict=True)
     ]

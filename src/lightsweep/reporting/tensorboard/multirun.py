@@ -1,4 +1,4 @@
-"""What TensorBoard shows of all runs of a multirun or a sweep together: each setting's mean over its seeds.
+"""What TensorBoard shows of all runs of a multirun or a sweep together: each setting's mean over its seeds or folds.
 
 Computed when the runs have ended, from their `metrics.csv`; settings are those that the report tells apart.
 """
@@ -14,8 +14,10 @@ from omegaconf import DictConfig
 
 from lightsweep.errors import RunFolderError
 from lightsweep.paths import RunPaths, SweepPaths
-from lightsweep.reporting.grouping import Group, distinct, group_runs
+from lightsweep.reporting.grouping import Group, distinct, group_runs, repeated_by
+from lightsweep.reporting.repetitions import told
 from lightsweep.reporting.runs import AXES, Run, find_runs
+from lightsweep.screen import many
 
 _NOT_AVERAGED = {*AXES, "lr", "momentum"}
 
@@ -29,9 +31,9 @@ class MultirunBoard(Callback):
 
 
 def write_board(folder: Path) -> None:
-    """Write the means over seeds of the runs below a folder, and register runs that were killed; replaces the last.
+    """Write the means over seeds or folds of the runs below a folder, in the last ones' place; register killed runs.
 
-    A mean needs two seeds at least. It is over the runs that completed, and over the steps that all of them reach. A
+    A mean needs two of them at least. It is over the runs that completed, and over the steps that all of them reach. A
     sweep's trials are kept apart from its re-runs: those were picked for their luck, these were not.
     """
     try:
@@ -42,14 +44,9 @@ def write_board(folder: Path) -> None:
         _register_killed(run)
     paths = SweepPaths(folder)
     shutil.rmtree(paths.tensorboard, ignore_errors=True)
-    repeated = [group for group in group_runs(runs, trials=True) if len(seeds(group.completed)) > 1]
+    repeated = [group for group in group_runs(runs, trials=True) if len(group.repetitions) > 1]
     for group, name in zip(repeated, folder_names([group.name for group in repeated]), strict=True):
         _write_means(paths, group, name)
-
-
-def seeds(runs: Sequence[Run]) -> list[int | None]:
-    """The seeds of some runs, each once."""
-    return list(dict.fromkeys(run.seed for run in runs))
 
 
 def folder_names(names: Sequence[str]) -> list[str]:
@@ -73,14 +70,19 @@ def _write_means(paths: SweepPaths, group: Group, name: str) -> None:
         for step, mean, half in zip(curve.x, curve.mean, curve.half_width, strict=True):
             values = {MEAN + metric: mean, LOWER + metric: mean - half, UPPER + metric: mean + half}
             summaries.append((int(step), scalars(values)))
-    write_events(paths.seed_events(f"{name}, {len(seeds(group.completed))} seeds"), summaries)
+    write_events(paths.seed_events(f"{name}, {_count(group)}"), summaries)
 
 
 def _about(group: Group) -> str:
-    done = seeds(group.completed)
-    lines = [f"Means over {len(done)} seeds: {', '.join(map(str, done))}"]
-    lines += [f"- left out: seed {run.seed}, {run.status}: {run.reason}" for run in group.runs if not run.completed]
+    done = dict.fromkeys(told(run) for run in group.completed)
+    lines = [f"Means over {_count(group)}: {', '.join(done)}"]
+    lines += [f"- left out: seed {told(run)}, {run.status}: {run.reason}" for run in group.runs if not run.completed]
     return "\n".join(lines)
+
+
+def _count(group: Group) -> str:
+    """`5 seeds`, or folds, or runs of both."""
+    return many(len(group.repetitions), repeated_by([group]))
 
 
 def _register_killed(run: Run) -> None:
