@@ -219,3 +219,12 @@ def test_without_hydras_note_the_class_names_the_choice(make_run, tmp_path):
         (make_run(name, optimizer=optimizer) / ".hydra" / "hydra.yaml").unlink()
     assert set(groups_of(tmp_path)) == {"SGD", "Adam"}
     assert read_run(tmp_path / "outputs" / "a").choices == {}
+
+
+def test_a_key_that_an_older_version_did_not_have_is_as_good_as_null(make_run, tmp_path):
+    make_run("old", seed=0)
+    make_run("new", seed=1, weights=None, skip_weights=[])
+    make_run("other", seed=1, weights="outputs/first", skip_weights=[])
+    found = groups_of(tmp_path)
+    assert sorted(found.values()) == [[0, 1], [1]]
+    assert "weights=outputs/first" in found

@@ -140,13 +140,23 @@ def _metric(key: str) -> str | None:
 def _identity(run: Run) -> tuple[Any, ...]:
     if run.settings is None:
         return ("unknown", str(run.folder))
-    return tuple(sorted((key, repr(value)) for key, value in setting_of(run.settings).items()))
+    return tuple(sorted((key, repr(value)) for key, value in setting_of(run.settings).items() if not _is_unset(value)))
+
+
+def _is_unset(value: Any) -> bool:
+    """Whether a value is as good as none: runs of older versions have not every key."""
+    return value is None or value == []
 
 
 def _differing(known: Sequence[dict[str, Any]]) -> list[str]:
     """Keys that do not have one value in all settings, in the configuration's order."""
     keys = dict.fromkeys(key for settings in known for key in settings)
-    return [key for key in keys if len({repr(settings.get(key, _ABSENT)) for settings in known}) > 1]
+    return [key for key in keys if len({repr(_set(settings, key)) for settings in known}) > 1]
+
+
+def _set(settings: Mapping[str, Any], key: str) -> Any:
+    value = settings.get(key)
+    return _ABSENT if _is_unset(value) else value
 
 
 def _choice(run: Run, group: str) -> str:
