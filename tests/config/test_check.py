@@ -69,6 +69,7 @@ def cfg(compose):
         ("monitor", "accuracy", r"`monitor` must be a text like val/loss \(.* but got 'accuracy'"),
         ("mode", "up", r"`mode` must be one of auto, min, max but got 'up'"),
         ("trust", "pkg", r"`trust` must be a list but got 'pkg'"),
+        ("data.ignore", "id", r"`data\.ignore` must be a list but got 'id'"),
         ("callbacks.foo", 3, r"`callbacks\.foo` must be a group of keys but got 3"),
         ("callbacks.foo.every", 3, r"`callbacks\.foo\._target_` is missing"),
         ("callbacks._target_", "my.Watch", r"`callbacks` holds `_target_` without a name above it: .*`mine: {_targ.*"),

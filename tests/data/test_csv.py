@@ -182,6 +182,60 @@ def test_a_bad_cell_is_named_by_row_and_column(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.fixture
+def labelled(tmp_path):
+    """A table with columns that are no inputs: a text, and one of numbers, by the number 7."""
+    path = tmp_path / "labelled.csv"
+    path.write_text("id,a,7,y,b\n" + "\n".join(f"row {i},{i},{-i},{i},{10 * i}" for i in range(21)))
+    return str(path)
+
+
+def test_ignored_columns_are_no_inputs(labelled, described):
+    data = CSV(labelled, "y", "regression", batch_size=5, ignore=["id", 7])
+
+    assert data.describe() == described
+    assert len(data.load_train().inputs) == 21
+
+
+def test_tables_beside_need_no_ignored_columns(labelled, tmp_path):
+    (tmp_path / "beside.csv").write_text("b,y,a\n10,3,2\n")
+    beside = str(tmp_path / "beside.csv")
+
+    data = CSV(
+        labelled, "y", "regression", batch_size=5, ignore=["id", "7"],
+        val_size="own", val_path=beside, test_path=beside,
+    )  # fmt: skip
+
+    rows = data.describe().rows(Table.read(Path(beside)))
+    torch.testing.assert_close(data.load_val().inputs, rows)
+    torch.testing.assert_close(data.load_test().inputs, rows)
+
+
+def test_a_column_without_a_name_can_be_ignored(tmp_path):
+    path = written(tmp_path, ",a,y\n" + "\n".join(f"{i},{i},{i}" for i in range(20)))
+
+    assert CSV(path, "y", "regression", batch_size=5, ignore=[""]).describe().columns == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("ignore", "told"),
+    [
+        (["7"], r".*: row 2, column 'id' must be .* is 'row 0'; if that column is no input, add it to `data\.ignore`"),
+        (["ids", "7"], r"`data\.ignore` names 'ids', no column of .*labelled\.csv; did you mean 'id'\?"),
+        (["id", "y"], r"`data\.ignore` must not name the target column 'y'"),
+        (["id", "a", "7", "b"], r"`data\.ignore` must leave an input column of .*labelled\.csv but names all of them"),
+    ],
+)
+def test_what_cannot_be_ignored_is_one_line(labelled, ignore, told):
+    with pytest.raises((ConfigError, DataError), match=f"^{told}$"):
+        CSV(labelled, "y", "regression", batch_size=5, ignore=ignore)
+
+
+def test_a_target_that_is_no_number_is_not_told_to_be_ignored(tmp_path):
+    with pytest.raises(DataError, match=r"column 'y' must be a finite number but is 'x'$"):
+        CSV(written(tmp_path, "a,y\n1,2\n2,x\n"), "y", "regression", batch_size=1)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"nowhere\.csv is not there: give the path of a file$"):
         CSV(str(tmp_path / "nowhere.csv"), "y", "regression", batch_size=1)

@@ -86,7 +86,11 @@ def test_an_unpacked_file_that_is_cut_short_is_the_datas_fault(command, mnist_ro
     ("text", "target", "message"),
     [
         ("a,y\n1,2\n2,3\n", "z", r"`data\.target` 'z' is no column of table\.csv.*"),
-        ("a,y\n1,2\nx,3\n", "y", r"table\.csv: row 3, column 'a' must be a finite number but is 'x'"),
+        (
+            "a,y\n1,2\nx,3\n",
+            "y",
+            r"table\.csv: row 3, column 'a' must be a finite number but is 'x'; if .* `data\.ignore`",
+        ),
         ("a,y\n1,2\n2,nan\n", "y", r"table\.csv: row 3, column 'y' must be a finite number but is 'nan'"),
     ],
 )

@@ -93,6 +93,7 @@ class Data(Built):
         "crop", description="how an image of another shape is brought to size"
     )
     digits: list[int] = Field([], description="the two digits that are told apart")
+    ignore: list[str | float] = Field([], description="columns of a table that are no inputs (csv)")
 
 
 class Optimizer(Built):

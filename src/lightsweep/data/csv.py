@@ -1,6 +1,7 @@
 """Numbers from a CSV file: one column is the target, the others are the inputs."""
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ class CSV(ArrayDataModule):
 
     Inputs are standardised by the mean and standard deviation of this table's rows that are not test rows; a column
     that is constant becomes 0. Classes are the target column's distinct texts, in sorted order: as numbers where all
-    are finite ones, else as texts. Tables beside it have its columns, in any order; others are passed over.
+    are finite ones, else as texts. Tables beside it have its inputs and target, in any order; others are passed over.
 
     Args:
         path: the file, UTF-8.
@@ -31,14 +32,15 @@ class CSV(ArrayDataModule):
         test_size: rows kept for the test set, drawn by `split_seed`.
         val_path: a file of the rows to validate on, for `val_size=own`.
         test_path: a file of the test set, in place of `test_size` rows.
+        ignore: names of columns that are no inputs; what they hold is not looked at.
         options: see `ArrayDataModule`.
 
     Raises:
         DataError: a file that cannot be read, a column without a name, a cell that is empty or no finite number, with
             row and column, a column whose numbers float32 cannot hold, two classes whose texts differ by blanks at
             their ends alone, or a table beside this one that lacks a column or has a further class.
-        ConfigError: a target column that the file does not have, or one of numbers for classification, or settings
-            that contradict each other.
+        ConfigError: a target or ignored column that the file does not have, a target of numbers for classification, no
+            input column that is not ignored, or settings that contradict each other.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class CSV(ArrayDataModule):
         test_size: int = 0,
         val_path: str | None = None,
         test_path: str | None = None,
+        ignore: Sequence[str | float] = (),
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -60,14 +63,15 @@ class CSV(ArrayDataModule):
             raise ConfigError(f"`data.test_size` must be 0 where there is a `data.test_path` but got {test_size}")
         self.target, self.test_size, self.val_path, self.test_path = target, test_size, val_path, test_path
         table = Table.read(Path(path))
-        self._columns = _inputs(table, target)
+        self._columns = _inputs(table, target, [str(column) for column in ignore])
         if test_size >= len(table.rows):
             raise ConfigError(
                 f"`data.test_size` must be below the {many(len(table.rows), 'row')} of {path} but got {test_size}"
             )
         classes = _classes(table, target) if task == "classification" else []
         self.spec = DataSpec((len(self._columns),), len(classes) or None, tuple(classes))
-        inputs, targets = table.numbers(self._columns), self._targets(table)
+        inputs = table.numbers(self._columns, "; if that column is no input, add it to `data.ignore`")
+        targets = self._targets(table)
         shuffled = torch.randperm(len(targets), generator=torch.Generator().manual_seed(self.split_seed + 1))
         train, test = (part.sort().values for part in shuffled.tensor_split([len(targets) - test_size]))
         self._means, self._stds = _scale(inputs[train])
@@ -128,17 +132,25 @@ class CSV(ArrayDataModule):
         return torch.tensor([indices[label] for label in labels])
 
 
-def _inputs(table: Table, target: str) -> tuple[str, ...]:
-    """The names of the columns that are not the target."""
+def _inputs(table: Table, target: str, ignore: Collection[str]) -> tuple[str, ...]:
+    """The names of the columns that are neither the target nor ignored."""
     if target not in table.columns:
         raise ConfigError(f"`data.target` {target!r} is no column of {table.path}{table.why_not(target)}")
+    if target in ignore:
+        raise ConfigError(f"`data.ignore` must not name the target column {target!r}")
+    for column in ignore:
+        if column not in table.columns:
+            raise ConfigError(f"`data.ignore` names {column!r}, no column of {table.path}{table.why_not(column)}")
     for number, column in enumerate(table.columns, 1):
-        if not column.strip():
+        if not column.strip() and column not in ignore:
             advice = "name it, or leave it out, as pandas does its index with index=False"
             raise DataError(f"{table.path}: column {number} has no name: {advice}")
     if len(table.columns) == 1:
         raise DataError(f"{table.path} has the target column {target!r} but no input column")
-    return tuple(column for column in table.columns if column != target)
+    inputs = tuple(column for column in table.columns if column != target and column not in ignore)
+    if not inputs:
+        raise ConfigError(f"`data.ignore` must leave an input column of {table.path} but names all of them")
+    return inputs
 
 
 def _scale(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -70,29 +70,34 @@ class Table:
         place = self.columns.index(column)
         return [row[place] for row in self.rows.values()]
 
-    def numbers(self, columns: Sequence[str]) -> Tensor:
+    def numbers(self, columns: Sequence[str], advice: str = "") -> Tensor:
         """Columns of numbers, float64 `[N, len(columns)]`.
+
+        Args:
+            columns: their names.
+            advice: what to say behind the name of a cell that is none.
 
         Raises:
             DataError: a cell is empty or no finite number.
         """
         places = [self.columns.index(column) for column in columns]
-        values = [[self._number(line, row[place], place) for place in places] for line, row in self.rows.items()]
+        values = [
+            [self._number(line, row[place], place, advice) for place in places] for line, row in self.rows.items()
+        ]
         return torch.tensor(values, dtype=torch.float64)
 
     def why_not(self, column: str) -> str:
         """What to say behind the name of a column that is not there: the nearest, or those that are."""
         return _separated(self.columns) or nearest(column, self.columns) or f"; it has {_listed(self.columns)}"
 
-    def _number(self, line: int, cell: str, place: int) -> float:
+    def _number(self, line: int, cell: str, place: int, advice: str) -> float:
         try:
             value = float(cell)
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise DataError(
-                f"{self.path}: row {line}, column {self.columns[place]!r} must be a finite number but is {cell[:40]!r}"
-            )
+            where = f"{self.path}: row {line}, column {self.columns[place]!r}"
+            raise DataError(f"{where} must be a finite number but is {cell[:40]!r}{advice}")
         return value
 
 
