@@ -206,6 +206,7 @@ def test_edge_values_pass(cfg, key, value):
 def test_nearest_is_silent_when_nothing_is_near():
     assert nearest("zzz", ["lr", "momentum"]) == ""
     assert nearest("momentun", ["lr", "momentum"]) == "; did you mean 'momentum'?"
+    assert nearest("Cifar10", ["SVHN", "CIFAR10"]) == "; did you mean 'CIFAR10'?"
 
 
 def test_an_interval_shows_which_ends_belong_to_it():
@@ -236,7 +237,9 @@ def test_a_schedule_of_ones_own_must_say_when_it_advances():
         (["objectives=[monitor,val/f1]"], r"`objectives` names val/f1, .*: add metrics=f1"),
         (["monitor=val/mine"], r"`monitor` names val/mine, .*: add metrics=mine"),
         (["monitor=val/acuracy"], r"`monitor` names val/acuracy, which no model logs; did you mean 'val/acc'\?"),
-        (["monitor=val/none"], r"`monitor` names val/none, which no model logs.*"),
+        (["monitor=val/none"], r"`monitor` names val/none, which no model logs"),
+        (["monitor=val/error"], r"`monitor` names val/error, which no model logs"),
+        (["objectives=[val/acuracy]"], r"`objectives` names val/acuracy, .*; did you mean 'val/acc'\?"),
     ],
 )
 def test_a_metric_that_is_not_logged_is_told_how_it_can_be(monkeypatch, tmp_path, overrides, text):

@@ -1,12 +1,15 @@
 """torchvision's data sets by name; USPS, whose format is a line an image, is written here."""
 
 import bz2
+import inspect
 
 import pytest
 import torch
 from torchvision import datasets
 
+from lightsweep.config.explanation import TORCHVISION
 from lightsweep.data import Torchvision
+from lightsweep.data.torchvision_sets import _parts
 from lightsweep.errors import ConfigError, DataError
 
 
@@ -52,6 +55,7 @@ def test_it_trains(root, run):
     ("name", "text"),
     [
         ("CIFAR1", r"^`data\.name` must be a data set of torchvision's .*; did you mean 'CIFAR10'\?$"),
+        ("Cifar10", r"; did you mean 'CIFAR10'\?$"),
         ("zzz", r"; there are .*CIFAR10, .*USPS"),
         ("CocoDetection", r"^`data\.name` must be"),
     ],
@@ -59,6 +63,14 @@ def test_it_trains(root, run):
 def test_a_name_that_is_none_is_refused(tmp_path, name, text):
     with pytest.raises(ConfigError, match=text):
         Torchvision(name, str(tmp_path), batch_size=1)
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_a_name_that_a_mistake_is_told_is_one(name):
+    _, (train, test) = _parts(name)
+
+    source = inspect.getsource(getattr(datasets, name))
+    assert train is True or (f'"{train}"' in source and f'"{test}"' in source)
 
 
 def test_files_that_cannot_be_had_are_one_line(tmp_path, monkeypatch):

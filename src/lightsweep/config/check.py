@@ -67,9 +67,18 @@ def check(cfg: DictConfig, finished: bool = False) -> None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known word nearest to `word`, or an empty text."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    """A hint that names the known word nearest to `word`, whatever their case, or an empty text."""
+    spellings: dict[str, str] = {}
+    for each in known:
+        spellings.setdefault(each.casefold(), each)
+    close = difflib.get_close_matches(word.casefold(), list(spellings), n=1, cutoff=0.5)
+    return f"; did you mean {spellings[close[0]]!r}?" if close else ""
+
+
+def nearest_metric(name: str, known: Iterable[str]) -> str:
+    """As `nearest`, among those that are near in what comes after the slash: that both begin with `val/` is nothing."""
+    word = name.rpartition("/")[2]
+    return nearest(name, [each for each in known if nearest(word, [each.rpartition("/")[2]])])
 
 
 def _check_together(values: dict[str, Any]) -> None:
@@ -126,7 +135,7 @@ def _check_logged(values: dict[str, Any]) -> None:
             if metric in _metrics_to_add():
                 wanted = f"[{','.join([*added, metric])}]" if added else metric
                 raise ConfigError(f"`{key}` names {name}, which no model logs by itself: add metrics={wanted}")
-            raise ConfigError(f"`{key}` names {name}, which no model logs{nearest(name, known)}")
+            raise ConfigError(f"`{key}` names {name}, which no model logs{nearest_metric(name, known)}")
 
 
 def _metrics_to_add() -> set[str]:

@@ -16,6 +16,12 @@ from lightsweep.config.passwords import masked
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 """What composing raises where the user's words or files are wrong."""
 
+TORCHVISION = (
+    "CIFAR10", "CIFAR100", "Country211", "DTD", "FER2013", "FGVCAircraft", "Flowers102", "Food101", "GTSRB", "PCAM",
+    "RenderedSST2", "STL10", "SVHN", "USPS",
+)  # fmt: skip
+"""Data sets that `data=torchvision` reads, by the names that it knows them by."""
+
 
 def explain(error: Exception) -> str:
     """One line for one of the `COMPOSITION_ERRORS`; of a URL in it the password is left out."""
@@ -29,7 +35,8 @@ def _explained(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         options = list(error.options)
-        return f"`{group}` must be one of {', '.join(options)} but got {choice!r}{nearest(choice, options)}"
+        near = _torchvision(group, choice, options) or nearest(choice, options)
+        return f"`{group}` must be one of {', '.join(options)} but got {choice!r}{near}"
     if isinstance(error, OverrideParseException):
         lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing", "See "))]
         home = "; for ~ write $HOME" if str(error.override).partition("=")[2].startswith("~") else ""
@@ -47,6 +54,18 @@ def _explained(error: Exception) -> str:
         return f"`{cause.full_key}`: {str(cause).splitlines()[0]}"
     text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
     return text or type(error).__name__
+
+
+def _torchvision(group: str, choice: str, options: list[str]) -> str:
+    """A hint where a choice of `data` is one of torchvision's data sets, however spelt, and none of ours."""
+    if group != "data" or _folded(choice) in map(_folded, options):
+        return ""
+    name = next((name for name in TORCHVISION if _folded(name) == _folded(choice)), None)
+    return "" if name is None else f"; did you mean data=torchvision data.name={name}?"
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", "").replace("-", "")
 
 
 def _keys_of(error: OmegaConfBaseException) -> list[str]:
