@@ -11,7 +11,7 @@ from lightsweep.sweeping import marks
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.results import ranked_trials
 from lightsweep.sweeping.space import build_space
-from lightsweep.sweeping.summary import failure_table, summary_lines, top_table, trial_line
+from lightsweep.sweeping.summary import error_line, failure_table, summary_lines, top_table, trial_line
 
 SPACE = build_space({"x": "interval(0,100)", "when": {"o=a": {"y": "range(3)"}}}, None, [])
 
@@ -86,6 +86,20 @@ def test_summary_counts_the_enqueued_settings_that_no_trial_had(study, plan):
 def test_line_of_a_failed_trial_ends_with_its_reason(study, plan):
     assert trial_line(study.trials[6], plan).endswith("RuntimeError: no")
     assert failure_table(study) == "    2 × RuntimeError: no"
+
+
+def test_the_error_of_a_trial_is_shown_that_failed_as_most_did_and_has_left_one(study, tmp_path):
+    assert error_line(study) == ""
+    for number, reason in enumerate(("other", "most", "most", "most"), 14):
+        trial = study.ask()
+        trial.set_user_attr(marks.REASON, reason)
+        trial.set_user_attr(marks.FOLDER, str(tmp_path / str(number)))
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        (tmp_path / str(number)).mkdir()
+        if number != 15:
+            (tmp_path / str(number) / "error.txt").touch()
+
+    assert error_line(study) == f"the error of trial 16: {tmp_path / '16' / 'error.txt'}"
 
 
 def test_table_has_a_column_for_each_parameter(study, plan):

@@ -134,9 +134,18 @@ def test_failed_trials_keep_their_reason_and_the_sweep_goes_on(app, study_of):
 def test_hopeless_sweep_ends_with_code_1_and_a_table_of_reasons(app, study_of):
     run = app.sweep(*SPACE, "fail=always", "hydra.sweeper.n_trials=20", code=1)
     assert len(study_of(app.sweep_dir).trials) == 3  # more than half of the first five
-    assert "why trials failed:\n    3 × RuntimeError: x is never good\n" in run.stdout
+    error = app.sweep_dir / "0" / "error.txt"
+    reasons = "why trials failed:\n    3 × RuntimeError: x is never good\n"
+    assert run.stdout.endswith(f"{reasons}the error of trial 0: {error}\n")
+    assert "Traceback" in error.read_text()
     assert run.stderr.endswith("trials failed, more than `hydra.sweeper.max_failure_rate` 0.5 allows\n")
     assert "Traceback" not in run.stderr
+
+
+def test_a_sweep_that_goes_on_though_all_its_trials_fail_says_why_too(app):
+    run = app.sweep(*SPACE, "fail=always", "hydra.sweeper.n_trials=2", "hydra.sweeper.max_failure_rate=1")
+    error = app.sweep_dir / "0" / "error.txt"
+    assert run.stdout.endswith(f"    2 × RuntimeError: x is never good\nthe error of trial 0: {error}\n")
 
 
 def test_failure_rate_zero_ends_at_the_first_failure(app, study_of):

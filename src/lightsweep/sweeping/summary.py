@@ -4,11 +4,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsweep.paths import SweepPaths
 from lightsweep.screen import many
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_hopeless
@@ -125,6 +127,17 @@ def failure_table(study: Study) -> str:
         if marks.condition(trial) == "failed"
     )
     return "\n".join(f"{count:>5} × {reason}" for reason, count in reasons.most_common())
+
+
+def error_line(study: Study) -> str:
+    """Where the error of one trial lies that failed for the commonest reason there is one for; else an empty text."""
+    failed = [trial for trial in study.get_trials(deepcopy=False) if marks.condition(trial) == "failed"]
+    reasons = Counter(trial.user_attrs.get(marks.REASON) for trial in failed)
+    for trial in sorted(failed, key=lambda trial: -reasons[trial.user_attrs.get(marks.REASON)]):
+        folder = trial.user_attrs.get(marks.FOLDER)
+        if folder is not None and (file := SweepPaths.error(Path(folder))).is_file():
+            return f"the error of trial {trial.number}: {file}"
+    return ""
 
 
 def _short(value: Any) -> str:

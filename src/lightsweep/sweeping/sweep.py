@@ -45,7 +45,7 @@ from lightsweep.sweeping.results import write_results
 from lightsweep.sweeping.settings import enqueued, job_shares, make_plan
 from lightsweep.sweeping.storage import fold_log, local_file, lock_path, open_storage
 from lightsweep.sweeping.study import enqueue, open_study, queued_parameters, study_storage
-from lightsweep.sweeping.summary import failure_table, print_summary
+from lightsweep.sweeping.summary import error_line, failure_table, print_summary
 from lightsweep.sweeping.task_run import TaskRun, mask_storage
 
 log = logging.getLogger(__name__)
@@ -148,15 +148,18 @@ class SweepRun:
             _run_again(self.reruns, self.study, self.plan, self._crew, self._task)
 
     def end(self) -> None:
-        """Print the summary, and the reasons where too many trials failed.
+        """Print the summary, and the reasons where all trials failed or too many.
 
         Raises:
             SweepFailed: too many trials failed.
         """
         print_summary(self.study, self.plan, self.reruns)
         counts = _counts(self.study)
-        if is_hopeless(self.plan, counts):
-            print(f"why trials failed:\n{failure_table(self.study)}", flush=True)
+        gives_up = is_hopeless(self.plan, counts)
+        if gives_up or 0 < counts.failed == counts.counted:
+            reasons = ["why trials failed:", failure_table(self.study), error_line(self.study)]
+            print("\n".join(filter(None, reasons)), flush=True)
+        if gives_up:
             raise SweepFailed(
                 f"{counts.failed} of {many(counts.counted, 'trial')} failed, more than "
                 f"`hydra.sweeper.max_failure_rate` {self.plan.max_failure_rate:g} allows"
