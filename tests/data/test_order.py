@@ -58,6 +58,12 @@ def test_limits_are_counts_or_shares(limit, expected):
     assert limited(10, limit) == expected
 
 
+@pytest.mark.parametrize("percent", [1, 29, 35, 57, 58, 70, 99, 100])
+@pytest.mark.parametrize("num_batches", [1, 50, 90, 100, 170, 600])
+def test_a_share_is_what_whole_numbers_make_of_it(num_batches, percent):
+    assert limited(num_batches, percent / 100) == max(1, num_batches * percent // 100)
+
+
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 @pytest.mark.parametrize(("size", "limit"), [(95, 1.0), (100, 1.0), (95, 4), (5, 1.0)])
 def test_evaluation_shards_cover_each_example_once(size, limit, world_size):
