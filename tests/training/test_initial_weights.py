@@ -36,6 +36,29 @@ def test_all_that_a_file_holds_is_taken_buffers_too(file):
     assert all(torch.equal(value, expected[name]) for name, value in net.state_dict().items())
 
 
+class Counting(nn.Linear):
+    """Keeps a number of its own beside its tensors."""
+
+    count = 0
+
+    def get_extra_state(self):
+        return {"count": self.count}
+
+    def set_extra_state(self, state):
+        self.count = state["count"]
+
+
+def test_a_networks_extra_state_is_taken_too(tmp_path):
+    given, net = Counting(2, 1), Counting(2, 1)
+    given.count = 7
+    torch.save(given.state_dict(), tmp_path / "weights.pt")
+
+    start_with(net, tmp_path / "weights.pt")
+
+    assert net.count == 7
+    assert torch.equal(net.weight, given.weight)
+
+
 def test_what_is_skipped_stays_as_it_was_drawn(file):
     net = mlp(4, 3, 5)
     drawn = {name: value.clone() for name, value in net.state_dict().items()}

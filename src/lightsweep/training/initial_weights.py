@@ -16,7 +16,7 @@ _AVERAGED = "ema.module."
 
 
 def start_with(net: nn.Module, source: Path, skip: Sequence[str | int] = ()) -> None:
-    """Give a network the parameters and buffers of a file, by name; types are converted.
+    """Give a network the parameters and buffers of a file, by name, and its extra state; types are converted.
 
     Args:
         net: the network.
@@ -57,14 +57,19 @@ def _begins(name: str, skip: Iterable[str | int]) -> bool:
     return any(name == str(begin) or name.startswith(f"{begin}.") for begin in skip)
 
 
-def _refuse_misfits(own: Mapping[str, Tensor], given: Mapping[str, Any], path: Path) -> None:
+def _shape(value: Any) -> tuple[int, ...] | None:
+    """A tensor's; None of what `get_extra_state` gave."""
+    return tuple(value.shape) if isinstance(value, Tensor) else None
+
+
+def _refuse_misfits(own: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> None:
     for name in [*own, *given]:
         if name not in given:
             told = f"{path} has no {name}, which this network has; to keep it as it is drawn"
         elif name not in own:
             told = f"{path} has {name}, which this network has not; to leave it out"
-        elif getattr(given[name], "shape", None) != own[name].shape:
-            here, there = (list(getattr(value, "shape", [])) for value in (own[name], given[name]))
+        elif _shape(given[name]) != _shape(own[name]):
+            here, there = (list(_shape(value) or []) for value in (own[name], given[name]))
             told = f"{name} is {there} in {path} but {here} in this network; to keep it as it is drawn"
         else:
             continue
