@@ -67,6 +67,16 @@ def test_a_logger_that_is_new_where_a_run_goes_on_begins_and_one_whose_run_is_na
     assert [(each.version, each.settings) for each in BEGUN] == [("mine", [1]), ("mine", []), ("run 2", [2])]
 
 
+def test_a_logger_that_is_left_out_once_goes_on_in_its_run_later(compose, overrides, tmp_path):
+    mine, other = (f"+logger.{name}._target_={__name__}.Begun" for name in ("mine", "other"))
+
+    train(compose(*overrides, mine, other, "trainer.max_epochs=1"), tmp_path / "run")
+    train(compose(*overrides, mine, "trainer.max_epochs=2"), tmp_path / "run", resume=True)
+    train(compose(*overrides, mine, other, "trainer.max_epochs=3"), tmp_path / "run", resume=True)
+
+    assert [each.version for each in BEGUN] == ["run 0", "run 1", "run 0", "run 0", "run 1"]
+
+
 def test_a_damaged_file_is_told(compose, overrides, tmp_path):
     given = [*overrides, f"+logger.mine._target_={__name__}.Begun"]
     train(compose(*given, "trainer.max_epochs=1"), tmp_path / "run")

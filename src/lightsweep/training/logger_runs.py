@@ -48,9 +48,10 @@ class LoggerRuns:
         return any(logger is self._loggers.get(name) for name in self._known)
 
     def note(self) -> None:
-        """Write down the runs, which have all begun."""
+        """Write down the runs, which have all begun, beside those of loggers that have no part this time."""
         if self._loggers:
-            write_json(self.path, {name: str(logger.version) for name, logger in self._loggers.items()})
+            begun = {name: str(logger.version) for name, logger in self._loggers.items()}
+            write_json(self.path, {**self._known, **begun})
 
 
 def _read(path: Path) -> dict[str, str]:
