@@ -222,6 +222,14 @@ def test_early_stopping_ends_a_run_that_no_longer_improves(run):
     assert (result.status, result.epochs) == ("completed", 3)
 
 
+def test_early_stopping_sees_an_improvement_that_float32_cannot_tell(run):
+    small_steps = ("optimizer=gd", "optimizer.lr=1e-8", "early_stopping.patience=1", "trainer.max_epochs=4")
+
+    result = run("data=line", "model=linear_regression", "trainer.precision=64-true", *small_steps)
+
+    assert result.epochs == 4
+
+
 def test_max_time_ends_a_run(run):
     result = run("model=softmax_regression", "trainer.max_epochs=-1", "trainer.max_time=00:00:00:01", "test=false")
 

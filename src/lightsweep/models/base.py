@@ -7,7 +7,7 @@ So `forward`, `task.loss` and `task.correct` stay free of side effects.
 import copy
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -147,7 +147,12 @@ class Model(LightningModule):
         metrics = {f"{split}/loss": loss / size} | ({f"{split}/acc": correct / size} if self.task.counts else {})
         self.evaluated.update(metrics)
         self._tell_if_infinite(split, loss / size)
-        self.log_dict(metrics, logger=False, sync_dist=True)  # for Lightning's callbacks, which see them in float32
+        self.log_for_callbacks(metrics)
+
+    def log_for_callbacks(self, metrics: Mapping[str, float]) -> None:
+        """Let Lightning's callbacks see metrics as they are, equal on all processes; it would make floats float32."""
+        kind = {"dtype": precise(self.device), "device": self.device}
+        self.log_dict({k: torch.tensor(v, **kind) for k, v in metrics.items()}, logger=False, sync_dist=True)
 
     def _tell_if_infinite(self, split: str, loss: float) -> None:
         """One line for each split, at the first such loss: the run goes on, as its metrics are never the best."""

@@ -146,7 +146,7 @@ class PruningCallback(Callback):
         return step // self.every > (self._last_step or 0) // self.every
 
     def _report_metric(self, trainer: Trainer, step: int) -> None:
-        # Lightning's metrics are rounded to float32; lightsweep's models keep those of the validation as they were
+        # Lightning rounds numbers that are no tensors to float32; lightsweep's models keep their metrics as they were
         metrics = {**trainer.callback_metrics, **getattr(trainer.lightning_module, "evaluated", {})}
         if self.monitor not in metrics:
             near = difflib.get_close_matches(self.monitor, metrics, n=1)

@@ -128,7 +128,7 @@ class Conductor(Callback):
             trainer.should_stop = True  # also where no step was left to say so
         self._settle(trainer)  # for the checkpoint, also where nothing was validated
         metrics = self._metrics(self.stepper.epoch)
-        pl_module.log_dict(metrics, logger=False, sync_dist=True)
+        self.stepper.model.log_for_callbacks(metrics)
         self.stepper.model.evaluated.update(metrics)
         row = {f"{name}_epoch": value for name, value in metrics.items()}
         if self._validated:

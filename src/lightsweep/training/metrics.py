@@ -70,7 +70,7 @@ class Metrics(Callback):
             warnings.filterwarnings("ignore", category=UserWarning, module="torchmetrics")
             values = {f"{split}/{name}": float(metric.compute()) for name, metric in self.found.items()}
         model.evaluated.update(values)
-        model.log_dict(values, logger=False, sync_dist=True)  # equal on all processes: for Lightning's callbacks
+        model.log_for_callbacks(values)
 
 
 def build_metrics(cfg: DictConfig, model: Model) -> dict[str, Metric]:
