@@ -139,6 +139,13 @@ def test_a_run_without_time_is_refused(cfg):
         check(cfg)
 
 
+def test_a_fold_and_validation_examples_that_are_set_apart_are_not_both_taken(cfg):
+    cfg.data.fold, cfg.data.val_size = 1, "own"
+
+    with pytest.raises(ConfigError, match=r"^`data\.fold=1` draws validation examples, but `data\.val_size=own`"):
+        check(cfg)
+
+
 @pytest.mark.parametrize("monitor", ["auto", "val/loss"])
 def test_a_run_that_would_never_validate_what_it_monitors_is_refused(cfg, monitor):
     cfg.monitor, cfg.trainer.check_val_every_n_epoch, cfg.trainer.max_epochs = monitor, 5, 3

@@ -100,6 +100,8 @@ def _check_together(values: dict[str, Any]) -> None:
     fold, num_folds = values["data"].get("fold"), values["data"].get("num_folds", 5)
     if fold is not None and fold >= num_folds:
         raise ConfigError(f"`data.fold` must be below `data.num_folds={num_folds}`, counted from 0, but got {fold}")
+    if fold is not None and values["data"].get("val_size") == "own":
+        raise ConfigError(f"`data.fold={fold}` draws validation examples, but `data.val_size=own` brings them: set one")
     _check_logged(values)
     _check_monitored(values)
 
