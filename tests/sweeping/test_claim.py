@@ -11,12 +11,13 @@ from optuna.trial import TrialState
 from lightsweep.launching.run_job import NoMore
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import claim, give_up
-from lightsweep.sweeping.job import TrialJob
+from lightsweep.sweeping.job import TrialJob, _killed
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.storage import storage_spec
 from lightsweep.sweeping.study import open_study
 from lightsweep.sweeping.sweep import _wanted
+from lightsweep.sweeping.trial import KilledTrial
 from lightsweep.sweeping.trial_outcome import TrialOutcome
 
 
@@ -92,3 +93,19 @@ def test_no_two_trials_of_a_seeded_sweep_draw_alike_though_one_is_lost_before_it
     give_up(study, lost.storage, lost._trial_id, "its process is gone")
     values += [drawn(claim(plan), plan) for _ in range(3)]
     assert len(set(values)) == 4
+
+
+def test_what_a_trial_reported_outlives_two_kills_of_which_the_second_came_before_it_was_repeated(plan):
+    study = open_study(plan)
+    for number, values in enumerate([{0: 0.5, 1: 0.25}, {}]):
+        trial = claim(plan)
+        trial.suggest_float("x", 0, 1)
+        trial.set_user_attr(marks.FOLDER, str(plan.folder / str(number)))
+        for step, value in values.items():
+            trial.report(value, step)
+        give_up(trial.study, trial.storage, trial._trial_id, "gone")
+
+    killed = _killed(claim(plan), plan)
+
+    assert killed == KilledTrial(plan.folder / "1", {0: 0.5, 1: 0.25})
+    assert [marks.condition(trial) for trial in study.trials] == ["not_counted", "not_counted", "running"]

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -10,7 +11,7 @@ from pathlib import Path
 from hydra.utils import get_method
 from omegaconf import DictConfig
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightsweep.launching.run_job import NoMore
 from lightsweep.sweeping import marks
@@ -151,14 +152,27 @@ def _sign_of_life(trial: Trial) -> None:
 
 
 def _killed(trial: Trial, plan: Plan) -> KilledTrial | None:
-    """The trial whose settings this one runs again, if that was killed; one that failed by itself begins anew."""
+    """The trial whose settings this one runs again, if that was killed; one that failed by itself begins anew.
+
+    That may have been killed itself before it had repeated what an earlier one reported.
+    """
+    trials = trial.study.get_trials(deepcopy=False)
+    before = _killed_before(trial, trials)
+    if before is None:
+        return None
+    reported, earlier = dict(before.intermediate_values), _killed_before(before, trials)
+    while earlier is not None:
+        reported = {**earlier.intermediate_values, **reported}
+        earlier = _killed_before(earlier, trials)
+    return KilledTrial(_found(Path(before.user_attrs[marks.FOLDER]), plan), reported)
+
+
+def _killed_before(trial: Trial | FrozenTrial, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     number = trial.user_attrs.get(marks.RUN_AGAIN_OF)
-    if number is None:
+    before = trials[number] if number is not None else None
+    if before is None or before.user_attrs.get(marks.NOT_COUNTED) != KILLED or marks.FOLDER not in before.user_attrs:
         return None
-    before = trial.study.get_trials(deepcopy=False)[number]
-    if before.user_attrs.get(marks.NOT_COUNTED) != KILLED or marks.FOLDER not in before.user_attrs:
-        return None
-    return KilledTrial(_found(Path(before.user_attrs[marks.FOLDER]), plan), dict(before.intermediate_values))
+    return before
 
 
 def _found(folder: Path, plan: Plan) -> Path:
