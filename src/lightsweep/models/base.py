@@ -151,7 +151,7 @@ class Model(LightningModule):
 
     def log_for_callbacks(self, metrics: Mapping[str, float]) -> None:
         """Let Lightning's callbacks see metrics as they are, equal on all processes; it would make floats float32."""
-        kind = {"dtype": precise(self.device), "device": self.device}
+        kind: dict[str, Any] = {"dtype": precise(self.device), "device": self.device}
         self.log_dict({k: torch.tensor(v, **kind) for k, v in metrics.items()}, logger=False, sync_dist=True)
 
     def _tell_if_infinite(self, split: str, loss: float) -> None:
