@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
+from lightning.pytorch import Trainer
+
 from lightsweep.sweeping.own_check import refuse_direction
 from lightsweep.sweeping.pruning import PruningCallback
 from lightsweep.sweeping.trial import current_trial
 
 
 class OwnTrial(PruningCallback):
-    """Reports what the run monitors, and refuses a sweep that looks for the worst.
+    """Reports the metric that the study ranks, and refuses a sweep that looks for the worst.
+
+    Seconds and parameters are no metrics: a study that ranks them hears of nothing on the way, and prunes nothing.
 
     Args:
         objectives: the names of what the study ranks, one a direction.
@@ -25,7 +29,8 @@ class OwnTrial(PruningCallback):
         Raises:
             ConfigError: an objective's direction is the wrong one.
         """
-        unsettled, self.monitor = self.monitor == "auto", monitor
+        ranked, unsettled = self.objectives[0], self.monitor == "auto"
+        self.monitor = monitor if ranked == "monitor" else ranked
         trial = current_trial()
         if trial is None:
             return
@@ -39,3 +44,7 @@ class OwnTrial(PruningCallback):
                 direction.name.lower(),
                 advice if name == "monitor" and unsettled else "",
             )
+
+    def _report_metric(self, trainer: Trainer, step: int) -> None:
+        if "/" in self.monitor:
+            super()._report_metric(trainer, step)
