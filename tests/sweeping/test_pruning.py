@@ -153,9 +153,11 @@ def test_a_trial_that_was_pruned_at_its_first_step_is_pruned_whatever_its_task_r
     assert (outcome.state, outcome.reason) == (optuna.trial.TrialState.PRUNED, "pruned at step 0")
 
 
-def after(epoch, step=5, max_epochs=3, max_steps=-1):
+def after(epoch, step=5, max_epochs=3, max_steps=-1, last_batch=False):
+    progress = SimpleNamespace(is_last_batch=last_batch)
     return SimpleNamespace(is_global_zero=True, world_size=1, current_epoch=epoch, global_step=step,
-                           max_epochs=max_epochs, max_steps=max_steps, should_stop=False)  # fmt: skip
+                           max_epochs=max_epochs, max_steps=max_steps, should_stop=False,
+                           fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress)))  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -164,6 +166,8 @@ def after(epoch, step=5, max_epochs=3, max_steps=-1):
         (after(epoch=1), "epoch", True),
         (after(epoch=2), "epoch", False),
         (after(epoch=2), 1, True),
+        (after(epoch=2, last_batch=True), 1, False),
+        (after(epoch=1, last_batch=True), 1, True),
         (after(epoch=9, max_epochs=-1), "epoch", True),
         (after(epoch=0, max_steps=5), 1, False),
         (after(epoch=0, max_steps=6), 1, True),
@@ -209,6 +213,18 @@ def test_steps_are_optimizer_steps():
     with running_trial(trial):
         fit([0.5, 0.25, 0.125], PruningCallback("train_value", every=3))  # four batches an epoch
     assert list(trial.storage.get_trial(trial._trial_id).intermediate_values) == [3, 6, 9, 12]
+
+
+@pytest.mark.parametrize("monitor", ["val/value", "train_value"])
+def test_the_last_of_reports_by_steps_prunes_nothing(monitor):
+    class AtStep12(optuna.pruners.BasePruner):
+        def prune(self, study, trial):
+            return trial.last_step == 12
+
+    callback = PruningCallback(monitor, every=4)
+    with running_trial(optuna.create_study(pruner=AtStep12()).ask()):
+        fit([0.5, 0.25, 0.125], callback)  # four batches an epoch
+        assert not callback.pruned
 
 
 def test_validation_metric_is_reported_when_it_is_fresh():

@@ -131,11 +131,11 @@ class PruningCallback(Callback):
             self._report_metric(trainer, trainer.global_step)
 
     def _is_at_end(self, trainer: Trainer) -> bool:
-        """Whether the run has made all its steps, or the last of its epochs."""
+        """Whether the run has made all its steps, or all of its last epoch's."""
         if trainer.max_steps > 0 and trainer.global_step >= trainer.max_steps:
             return True
         last_epoch = trainer.max_epochs is not None and 0 < trainer.max_epochs <= trainer.current_epoch + 1
-        return last_epoch and self.every == "epoch"
+        return last_epoch and (self.every == "epoch" or trainer.fit_loop.epoch_loop.batch_progress.is_last_batch)
 
     @property
     def _is_of_training(self) -> bool:
