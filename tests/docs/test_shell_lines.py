@@ -61,6 +61,7 @@ STANDS_FOR = {
     r"resume=(outputs/)?<[^>]*>(\|last)?": "resume=outputs/interrupted",
     r"weights=(outputs/)?<[^>]*>": "weights=outputs/finished model=softmax_regression",
     r"outputs/<[^>]*(multirun|sweep)[^>]*>( \[more…?( folders)?\])?": "outputs/many",
+    r"outputs/<[^>]*data=csv>": "outputs/table",
     r"(outputs/)?<[^>]*run>": "outputs/finished",
     r"postgresql://…": "postgresql://reader@db.example/sweeps",
 }
@@ -200,6 +201,17 @@ def template(mnist_root, tmp_path_factory) -> Path:
     settings = ["model=softmax_regression", "data.val_size=50", f"data.root={mnist_root}", *SMALL]
     outputs = folder / "outputs"
     train(compose(settings), outputs / "finished")
+    table = folder / "new.csv"
+    table.write_text("age,height,kind\n" + "".join(f"{i},{i % 7},{'young' if i < 30 else 'old'}\n" for i in range(60)))
+    rows = [
+        "model=softmax_regression",
+        "data=csv",
+        f"data.path={table}",
+        "data.target=kind",
+        "data.val_size=10",
+        *SMALL,
+    ]
+    train(compose([*rows, "test=false"]), outputs / "table")
     for seed in (0, 1):
         train(compose([*settings, f"seed={seed}"]), outputs / "many" / str(seed))
     with pytest.raises(Interrupted, match="interrupted by signal 2"):
