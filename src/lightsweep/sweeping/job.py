@@ -156,6 +156,8 @@ def _killed(trial: Trial, plan: Plan) -> KilledTrial | None:
 
     That may have been killed itself before it had repeated what an earlier one reported.
     """
+    if marks.RUN_AGAIN_OF not in trial.user_attrs:
+        return None  # as nearly all; the study's list is not asked for
     trials = trial.study.get_trials(deepcopy=False)
     before = _killed_before(trial, trials)
     if before is None:
