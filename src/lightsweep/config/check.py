@@ -15,7 +15,6 @@ from lightsweep import paths
 from lightsweep.config.own_arguments import check_arguments
 from lightsweep.config.schema import GROUPS, Config, Logger, Metric
 from lightsweep.errors import ConfigError
-from lightsweep.paths import RunPaths
 
 _TYPES = {
     "float_type": "a number",
@@ -113,7 +112,7 @@ def _check_weights(values: dict[str, Any]) -> None:
             raise ConfigError("`skip_weights` leaves weights out of a file, but `weights` names none")
         return
     path = Path(weights)
-    best = RunPaths(path).best
+    best = paths.RunPaths(path).best
     if path.is_dir() and not best.is_file():
         raise ConfigError(f"`weights` must be a run's folder or a file of weights, but there is no {best}")
     if not path.exists():
