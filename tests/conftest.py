@@ -153,6 +153,14 @@ def run(compose: Compose, tmp_path: Path) -> Run:
 
 
 @pytest.fixture
+def trained_run(run, tmp_path):
+    """The folder of a small ConvNet after some epochs on 550 images."""
+    overrides = ("model=convnet", "model.filters=[8,16]", "optimizer=adam", "optimizer.lr=0.01", "trainer.max_epochs=8")
+    run(*overrides, "test=false", folder=tmp_path / "trained")
+    return tmp_path / "trained"
+
+
+@pytest.fixture
 def initial(compose: Compose) -> Callable[..., Any]:
     """Gives the DataModule, set up, and the model with the weights that a run with these overrides starts from."""
     from lightning.pytorch import seed_everything

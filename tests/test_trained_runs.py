@@ -1,16 +1,13 @@
-"""What is done with a finished run: predictions on image files, and exports held against the network."""
+"""What is done with a finished run: predictions on image files and the rows of tables, and mistakes about it."""
 
 import csv
-import json
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from omegaconf import open_dict
 from PIL import Image, ImageOps
-from torch import nn
 
 from lightsweep import evaluate as evaluate_run
 from lightsweep.cli import predicting
@@ -23,18 +20,8 @@ from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.paths import PredictionPaths, RunPaths
 from lightsweep.reporting.contact_sheet import write_sheet
 from lightsweep.reporting.tensorboard import pictures
-from lightsweep.training.exporting import ExportDiffers
-from lightsweep.training.exporting import export as write_export
 from lightsweep.training.predicting import predict as predict_files
 from lightsweep.training.trained import load_trained
-
-
-@pytest.fixture
-def trained_run(run, tmp_path):
-    """The folder of a small ConvNet after some epochs on 550 images."""
-    overrides = ("model=convnet", "model.filters=[8,16]", "optimizer=adam", "optimizer.lr=0.01", "trainer.max_epochs=8")
-    run(*overrides, "test=false", folder=tmp_path / "trained")
-    return tmp_path / "trained"
 
 
 @pytest.fixture
@@ -205,50 +192,6 @@ def test_one_logit_and_averaged_weights_are_heeded(run, tmp_path):
     assert torch.equal(trained.net[1].weight, state["ema.module.1.weight"])
 
 
-@pytest.mark.parametrize("format", ["onnx", "torch_export"])
-def test_an_export_computes_what_the_network_does(command, trained_run, format):
-    code, out, err = command(export, f"run={trained_run}", f"format={format}")
-
-    assert (code, err) == (0, "")
-    path = RunPaths(trained_run).exports / {"onnx": "model.onnx", "torch_export": "model.pt2"}[format]
-    assert out.startswith(f"{path}: equal on 200 test examples, largest deviation ")
-    inputs = torch.rand(7, 1, 28, 28)
-    with torch.no_grad():
-        wanted = load_trained(trained_run).net(inputs)
-    if format == "onnx":
-        import onnx
-        import onnxruntime
-
-        session = onnxruntime.InferenceSession(path)
-        found = torch.from_numpy(session.run(None, {"input": inputs.numpy()})[0])
-        written = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
-    else:
-        extra = {"lightsweep.json": ""}
-        program = torch.export.load(path, extra_files=extra)
-        found, written = program.module()(inputs), json.loads(extra["lightsweep.json"])
-    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)
-    assert json.loads(written["class_names"])[3] == "3 - three"
-    assert (json.loads(written["mean"]), json.loads(written["std"])) == (0.1307, 0.3081)
-    assert written["run"] == "trained/best"
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
-
-
-def test_data_that_name_no_loader_are_exported_too(run, tmp_path):
-    run("model=softmax_regression", "test=false", folder=tmp_path / "run")
-    trained = load_trained(tmp_path / "run")
-    with open_dict(trained.cfg):
-        del trained.cfg.data.loader
-
-    assert write_export(trained, "torch_export", tmp_path / "model.pt2").examples == 200
-
-
-def test_an_export_is_compared_on_the_whole_test_set_where_the_run_was_not(trained_run, tmp_path):
-    trained = load_trained(trained_run)
-    trained.cfg.data.eval_batch_size, trained.cfg.trainer.limit_test_batches = 50, 1
-
-    assert write_export(trained, "torch_export", tmp_path / "model.pt2").examples == 200
-
-
 def test_a_run_without_a_test_set_says_so(command, run, table, tmp_path):
     data = ("data=csv", f"data.path={table}", "data.target=kind", "data.val_size=10", "data.batch_size=10")
     run(*data, "model=softmax_regression", "test=false", folder=tmp_path / "run")
@@ -258,50 +201,6 @@ def test_a_run_without_a_test_set_says_so(command, run, table, tmp_path):
 
         assert code == 2
         assert re.fullmatch(r"error: the run has no test set, .*: its data\.test_size is 0, .*\n", err), err
-
-
-@pytest.mark.parametrize(("added", "shown"), [(2e-4, "0.0002"), (float("nan"), "nan, more than")])
-def test_an_export_that_differs_is_not_kept(trained_run, monkeypatch, added, shown):
-    from lightsweep.training import exporting
-
-    trained = load_trained(trained_run)
-    write = exporting._write_program
-
-    def biased(*arguments):
-        run = write(*arguments)
-        return lambda inputs: run(inputs) + added
-
-    monkeypatch.setattr(exporting, "_write_program", biased)
-
-    with pytest.raises(ExportDiffers, match=rf"^an output of model\.pt2 differs from the network's by {shown}"):
-        write_export(trained, "torch_export", trained_run / "model.pt2")
-
-    assert not list(trained_run.glob("*.pt2"))
-
-
-class Branching(nn.Module):
-    """A network that looks at its numbers, which nobody can who traces it."""
-
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, inputs):
-        outputs = self.net(inputs)
-        return outputs if inputs.sum() > 0 else 2 * outputs
-
-
-def test_a_network_that_cannot_be_exported_is_one_line(trained_run, capfd):
-    trained = load_trained(trained_run)
-    trained.model.net = Branching(trained.model.net)
-
-    for format in ("onnx", "torch_export"):
-        with pytest.raises(ConfigError, match=rf"^`format={format}`: torch cannot export Branching: \w.*$") as caught:
-            write_export(trained, format, trained_run / "exports" / "model")
-        assert "\n" not in str(caught.value)
-
-    assert capfd.readouterr().err == ""
-    assert not list((trained_run / "exports").iterdir())
 
 
 @pytest.mark.parametrize(
