@@ -107,6 +107,7 @@ def _agreement(ours: Session, net: nn.Module) -> str:
     Raises:
         RuntimeError: they are further apart than rounding explains.
     """
+    net.cpu()  # as Lightning has done with ours
     pairs: list[tuple[Tensor, Tensor]] = list(
         zip(ours.parts.model.net.state_dict().values(), net.state_dict().values(), strict=True)
     )

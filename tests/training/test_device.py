@@ -41,7 +41,7 @@ def test_steps_and_evaluation_read_nothing_off_the_device(initial, compose, case
     preparation = datamodule._batches("train").preparation
     batches = DeviceBatches(datamodule.splits["train"].read(), preparation, DEVICE)
     model.to(DEVICE)
-    stepper = build_stepper(compose(*CASES[case]), datamodule, model, "max", Clock(), StopRequest())
+    stepper = build_stepper(compose(*CASES[case]), datamodule, model, "max", Clock(), StopRequest(), DEVICE)
     stepper._parameters = list(model.net.parameters())
     sizes = [10] * (stepper.accumulate or 1)
 

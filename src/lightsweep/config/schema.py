@@ -181,6 +181,11 @@ class Trainer(Strict):
         description="how processes train together; auto: one process, or ddp where there are several devices; "
         "fsdp: each holds a part of every parameter"
     )
+    cuda_graph: bool | None = Field(
+        None,
+        description="whether a GPU gets a batch's forward and backward pass in one launch; null: where that can be, "
+        "and the network's parts are torch's and torchvision's own",
+    )
     deterministic: bool = Field(description="refuse operations whose result can differ between runs")
     threads: Count | None = Field(description="CPU threads for arithmetic; null: torch's choice")
 

@@ -63,11 +63,12 @@ class DeviceBatches:
 
     def gather(self, batches: list[Tensor]) -> Iterator[Batch]:
         """Prepared training batches `([B, ...], [B])` for vectors of indices."""
-        device = self.arrays.targets.device
         inputs, targets = self.arrays.inputs, self.arrays.targets
+        if targets.device.type != "cpu" and batches:  # all at once: each copy costs as much as a kernel
+            together = torch.cat(batches).to(targets.device, non_blocking=True)
+            batches = list(together.split([len(indices) for indices in batches]))
         for indices in batches:
-            here = indices.to(device, non_blocking=True)
-            yield self._prepare(inputs.index_select(0, here)), targets.index_select(0, here)
+            yield self._prepare(inputs.index_select(0, indices)), targets.index_select(0, indices)
 
     def slices(self, parts: Iterator[slice]) -> Iterator[Batch]:
         """Evaluation batches: normalised, not augmented."""

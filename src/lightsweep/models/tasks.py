@@ -1,6 +1,7 @@
 """What a network is trained for: its loss, and how many of its outputs are right. Pure functions of tensors."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar, Protocol
 
 import torch
@@ -166,4 +167,11 @@ def weighted_mean(losses: Tensor, targets: Tensor, weights: tuple[float, ...]) -
     It is divided by the number of examples, not by the sum of their weights as torch's `weight` argument has it: then
     the mean over several batches, or over the processes of a global batch, is the mean over all their examples.
     """
-    return (losses * losses.new_tensor(weights)[targets]).mean()
+    return (losses * _on_device(weights, losses.dtype, losses.device)[targets]).mean()
+
+
+@cache
+def _on_device(weights: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Weights as a tensor, made once: to bring them to a GPU is to wait for it."""
+    with torch.inference_mode(False):  # else training could not use what a validation has made
+        return torch.tensor(weights, dtype=dtype, device=device)

@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
+from torch.optim import LBFGS
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchmetrics import Metric
 
@@ -22,7 +23,7 @@ from lightsweep.data import ArrayDataModule, DataSpec
 from lightsweep.errors import ConfigError
 from lightsweep.models import Model, Wrapped
 from lightsweep.paths import RunPaths
-from lightsweep.training import precision
+from lightsweep.training import cuda_graph, precision
 from lightsweep.training.allocator import keep_freed_memory
 from lightsweep.training.callbacks import trainer_callbacks
 from lightsweep.training.checkpoints import Checkpoints
@@ -187,7 +188,9 @@ def build(
     model.autocast_dtype = precision.autocast_dtype(resolved)
     if resolved == "tf32":
         torch.set_float32_matmul_precision("high")
-    stepper = build_stepper(cfg, datamodule, model, mode, clock, stop)
+    stepper = build_stepper(cfg, datamodule, model, mode, clock, stop, device)
+    if cuda_graph.resolve(cfg.trainer.cuda_graph, model, device, _without_graph(stepper, trainer)):
+        stepper.graph_size = datamodule.order.sizes[0]
     model.stepper = stepper
     if isinstance(trainer.strategy, Sharded):
         refuse_unsharded(stepper.optimizers, datamodule.order.sizes, trainer.world_size)
@@ -207,6 +210,15 @@ def build(
     return Parts(
         datamodule, model, trainer, stepper, checkpoints, conductor, recorder, watchers, bar, directions, resolved
     )
+
+
+def _without_graph(stepper: Stepper, trainer: Trainer) -> str | None:
+    """Why the gradient of a batch cannot be that of a step; None where it is."""
+    if trainer.world_size > 1:
+        return "several processes train together"
+    if isinstance(stepper.optimizers[0], LBFGS):
+        return "LBFGS evaluates a step's loss several times"
+    return None if stepper.accumulate == 1 else "a step takes the gradients of several batches"
 
 
 def monitored(
@@ -231,17 +243,25 @@ def monitored(
 
 
 def build_stepper(
-    cfg: DictConfig, datamodule: ArrayDataModule, model: Model, mode: str, clock: Clock, stop: StopRequest
+    cfg: DictConfig,
+    datamodule: ArrayDataModule,
+    model: Model,
+    mode: str,
+    clock: Clock,
+    stop: StopRequest,
+    device: torch.device,
 ) -> Stepper:
-    """Optimizers, schedules and the loop over them; also tells the DataModule how long a chunk is."""
+    """Optimizers, schedules and the loop over them; also tells the DataModule how long a chunk is.
+
+    The model may still lie on another device than the one that it is trained on.
+    """
     options = cfg.trainer
     optimizer = _factory("optimizer", cfg.optimizer, "params", cfg.trust)
     accumulate = None if getattr(optimizer.func, "full_batch", False) else options.accumulate_grad_batches
     step_size = sum(datamodule.order.sizes) if accumulate is None else datamodule.batch_size * accumulate
     factor = 1.0 if options.lr_batch_size is None else step_size / options.lr_batch_size
-    optimizers = build_optimizers(
-        scaled(optimizer, factor), model, options.decay_bias_and_norm, fuse=options.strategy != "fsdp"
-    )
+    fuse_on = None if options.strategy == "fsdp" else device
+    optimizers = build_optimizers(scaled(optimizer, factor), model, options.decay_bias_and_norm, fuse_on)
     batches = datamodule.num_train_batches
     steps_per_epoch = -(-batches // (accumulate or batches))
     inner = options.inner_steps or options.log_every_n_steps

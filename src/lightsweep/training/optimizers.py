@@ -17,6 +17,7 @@ _IMPLEMENTATIONS = {"fused", "foreach", "differentiable"}
 """Of torch's implementations of an optimizer one can be asked for."""
 
 Group = dict[str, Any]
+_CPU = torch.device("cpu")
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
@@ -96,7 +97,7 @@ def scaled(factory: partial, factor: float) -> partial:
 
 
 def build_optimizers(
-    factory: partial, model: nn.Module, decay_bias_and_norm: bool, fuse: bool = True
+    factory: partial, model: nn.Module, decay_bias_and_norm: bool, fuse_on: torch.device | None = _CPU
 ) -> list[Optimizer]:
     """Call an optimizer's factory with a model's parameter groups.
 
@@ -104,7 +105,8 @@ def build_optimizers(
         factory: what an optimizer's YAML builds; takes the groups, gives an optimizer or a list of them.
         model: its trainable parameters are taken.
         decay_bias_and_norm: see `parameter_groups`.
-        fuse: choose torch's fused implementation where the optimizer has one for the parameters' device.
+        fuse_on: device that the parameters will be on: torch's fused implementation is chosen where the optimizer has
+            one for it; None for never.
 
     Raises:
         ConfigError: a key that the optimizer does not have, a value that it refuses, or no optimizer that can be used.
@@ -122,7 +124,7 @@ def build_optimizers(
     if factory.func is LBFGS:  # it takes a single group
         groups = [{"params": [p for group in groups for p in group["params"]]}]
     chosen = _IMPLEMENTATIONS & factory.keywords.keys()
-    fuse = fuse and "fused" in takes and not chosen and _fusable(groups)
+    fuse = fuse_on is not None and "fused" in takes and not chosen and _fusable(groups, factory, fuse_on)
     extra = {"fused": True} if fuse else {}
     try:
         found = factory(groups, **extra)
@@ -186,6 +188,22 @@ def stop_looking_for_gpus() -> None:
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
 
 
-def _fusable(groups: Iterable[Group]) -> bool:
+def _fusable(groups: Iterable[Group], factory: partial, device: torch.device) -> bool:
+    """Whether an optimizer has one kernel for all of the parameters; for other devices than a CPU it is tried.
+
+    Adagrad's has none for CUDA in torch 2.11, which it tells at the first step.
+    """
     tensors: list[Tensor] = [p for group in groups for p in group["params"]]
-    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda", "mps") for p in tensors)
+    if device.type not in ("cpu", "cuda", "mps") or not all(p.is_floating_point() for p in tensors):
+        return False
+    if device.type == "cpu":
+        return True
+    tried = nn.Parameter(torch.zeros(1, dtype=tensors[0].dtype, device=device))
+    tried.grad = torch.zeros_like(tried)
+    try:
+        factory([tried], fused=True).step()
+    except RuntimeError:
+        return False
+    except (TypeError, ValueError):  # its settings are refused, with the real parameters too
+        pass
+    return True

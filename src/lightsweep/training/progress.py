@@ -58,6 +58,7 @@ class Bar(ProgressBar):
         precision = result.precision
         if asked not in ("auto", precision):
             precision += f" (there are no units for {asked})"
+        precision += ", CUDA graph" * result.cuda_graph
         device = result.device if processes == 1 else f"{processes} × {result.device}"
         start = "" if weights is None else f"   weights of {weights}"
         self.console.print(f"{name}, {many(result.parameters, 'parameter')}   {device}   {precision}{start}")

@@ -25,6 +25,7 @@ class Result:
             beginning; of a run that went on, of all its sessions, but for lost steps that were made again.
         samples_per_second: training examples by the time of the training epochs, validation not counted.
         seconds_by_part: the wall time split up; sums to `seconds`.
+        cuda_graph: whether a GPU got a batch's forward and backward pass in one launch.
         reason: why the run ended early, in a line.
         directions: of each metric that the configuration adds, by its name without the split: `max` where more is
             better, `min` where less is, None where it does not say.
@@ -42,6 +43,7 @@ class Result:
     samples_per_second: float = 0.0
     device: str = ""
     precision: str = ""
+    cuda_graph: bool = False
     parameters: int = 0
     seconds_by_part: dict[str, float] = field(default_factory=dict)
     reason: str | None = None

@@ -21,7 +21,8 @@ from lightsweep.training.checkpoints import load
 
 FREE = (
     "trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "trainer.accelerator", "trainer.devices",
-    "trainer.num_nodes", "trainer.strategy", "trainer.threads", "trainer.deterministic", "trainer.limit_test_batches",
+    "trainer.num_nodes", "trainer.strategy", "trainer.threads", "trainer.deterministic", "trainer.cuda_graph",
+    "trainer.limit_test_batches",
     "trainer.log_every_n_steps", "trainer.inner_steps", "trainer.checkpoint_every_n_steps",
     "trainer.checkpoint_every_minutes", "trainer.print_loss", "data.root", "data.path", "data.val_path",
     "data.test_path", "data.loader", "data.num_workers", "data.eval_batch_size", "logger", "callbacks", "metrics",

@@ -191,6 +191,7 @@ def _pruned(callbacks: Sequence[Callback]) -> str | None:
 
 def _note(parts: Parts, result: Result) -> None:
     result.precision = parts.precision
+    result.cuda_graph = bool(parts.stepper.graph_size)
     result.device = device_name(parts.trainer.strategy.root_device)
     result.parameters = sum(p.numel() for p in parts.model.net.parameters())
     result.monitor = parts.checkpoints.monitor

@@ -21,6 +21,7 @@ from lightsweep.data.loader import Batch, Chunk
 from lightsweep.errors import Diverged, Interrupted
 from lightsweep.models.base import Model
 from lightsweep.training.clock import Clock
+from lightsweep.training.cuda_graph import GradientGraph
 from lightsweep.training.schedulers import Schedule
 from lightsweep.training.sharding import Sharded
 from lightsweep.training.signals import StopRequest
@@ -42,6 +43,7 @@ class Stepper:
         max_steps: steps after which the run ends; below 1 for no limit.
         clock: what the time is counted on.
         stop: asks the loop to end.
+        graph_size: examples of the batches whose gradients are recorded as a CUDA graph; 0 for none.
 
     Attributes:
         steps: optimizer steps made so far.
@@ -61,10 +63,11 @@ class Stepper:
         max_steps: int,
         clock: Clock,
         stop: StopRequest,
+        graph_size: int = 0,
     ) -> None:
         self.model, self.optimizers, self.schedules = model, optimizers, schedules
         self.accumulate, self.grad_clip, self.max_steps = accumulate, grad_clip, max_steps
-        self.clock, self.stop = clock, stop
+        self.clock, self.stop, self.graph_size = clock, stop, graph_size
         self.steps = 0
         self.epochs = 0
         self.batches = 0
@@ -79,6 +82,7 @@ class Stepper:
         self._signal_number = 0
         self._alone, self._sharded = True, False
         self._one: Tensor | None = None
+        self._graph: GradientGraph | None = None
         self._needs_closure = isinstance(optimizers[0], LBFGS)
         self._averaging: list[Any] = [o for o in optimizers if hasattr(o, "train") and hasattr(o, "eval")]
         self._by_step = [s for s in schedules if s.interval == "step" and not s.on_plateau]
@@ -171,6 +175,8 @@ class Stepper:
         self._sharded = isinstance(self.model.trainer.strategy, Sharded)
         self._parameters = [p for o in self.optimizers for g in o.param_groups for p in g["params"]]
         self._statistics = [] if self._alone else running_statistics(self.model.net)
+        if self._graph is not None and not self._graph.holds:
+            self._graph = None
         try:
             for optimizer in self._averaging:
                 optimizer.train()
@@ -260,17 +266,14 @@ class Stepper:
                 if record:
                     tally.add_nothing(model.device)
                 continue
-            outputs = model.predict(inputs)
-            loss = model.task.loss(outputs, targets)
-            share = loss if size == total else loss * (size / total)
-            if self._one is None:
-                self._one = torch.ones_like(share)
-            share.backward(self._one)  # what backward() would allocate each time
-            found = loss.detach()
-            part = found if share is loss else share.detach()
+            if size == self.graph_size:
+                loss, outputs = self._recorded(inputs, targets)
+            else:
+                loss, outputs = self._backward(inputs, targets, size / total)
+            part = loss if size == total else loss * (size / total)
             value = part if value is None else value + part
             if record:
-                tally.add(found, size, outputs.detach(), targets)
+                tally.add(loss, size, outputs, targets)
         value = torch.zeros((), device=model.device) if value is None else value
         if not self._alone:
             # where the network is cut up, its gradients are summed already
@@ -278,6 +281,22 @@ class Stepper:
         if self.grad_clip is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters, self.grad_clip)
         return value
+
+    def _backward(self, inputs: Tensor, targets: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Add the gradient of a batch's share of the mean loss; gives its own mean loss, and its outputs."""
+        outputs = self.model.predict(inputs)
+        loss = self.model.task.loss(outputs, targets)
+        weighed = loss if share == 1 else loss * share
+        if self._one is None:
+            self._one = torch.ones_like(weighed)
+        weighed.backward(self._one)  # what backward() would allocate each time
+        return loss.detach(), outputs.detach()
+
+    def _recorded(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """As `_backward`, by the CUDA graph."""
+        if self._graph is None:
+            self._graph = GradientGraph(self._backward, self.model.net, self._parameters, inputs, targets)
+        return self._graph(inputs, targets)
 
     def _read(self, taken: int) -> None:
         """Read the chunk's losses and counts, and look for a loss that is not finite."""

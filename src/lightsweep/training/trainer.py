@@ -31,7 +31,7 @@ def build_trainer(cfg: DictConfig, paths: RunPaths, checkpoints: Checkpoints, ru
     """
     options, loggers = cfg.trainer, build_loggers(cfg, paths, runs)
     with warnings.catch_warnings(), _refusals_told(options):
-        warnings.filterwarnings("ignore", message=".*is available but not used.*|.*MPS available.*")
+        warnings.filterwarnings("ignore", message=".* available but not used.*|.*MPS available.*")
         trainer = Trainer(
             accelerator=options.accelerator,
             devices=options.devices,

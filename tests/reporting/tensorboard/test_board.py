@@ -113,7 +113,7 @@ def test_momentum_is_the_optimizers_own(initial, compose, optimizer, momentum):
     overrides = ("model=softmax_regression", f"optimizer={optimizer.removeprefix('optimizer=')}")
     datamodule, model = initial(*overrides)
 
-    stepper = build_stepper(compose(*overrides), datamodule, model, "max", Clock(), StopRequest())
+    stepper = build_stepper(compose(*overrides), datamodule, model, "max", Clock(), StopRequest(), torch.device("cpu"))
 
     assert stepper.momentum == momentum
 

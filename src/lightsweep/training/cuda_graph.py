@@ -1,0 +1,138 @@
+"""A batch's forward pass, loss and gradient as one CUDA graph: a GPU gets them in one launch, not kernel by kernel.
+
+Python takes longer to launch a small network's kernels than the GPU takes to run them. A graph records the launches
+once. It repeats them, and nothing that Python decides: so it is chosen by itself only for networks whose parts are
+known to decide nothing in Python, and it is recorded anew where weights were moved, frozen or set free.
+
+Source: https://docs.pytorch.org/docs/stable/notes/cuda.html, "CUDA Graphs"
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from lightsweep.errors import ConfigError
+from lightsweep.models.base import Model
+
+Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Puts a batch's gradient into parameters that have none; gives loss and outputs, both without gradient."""
+
+_KNOWN = ("torch.nn.modules.", "torchvision.models.", "torchvision.ops.", "lightsweep.models.")
+"""Where parts of networks come from that decide nothing in Python, from one step to the next."""
+_WARM_UPS = 3
+
+
+class GradientGraph:
+    """Repeats the gradient of batches of one size.
+
+    Args:
+        gradient: what is recorded.
+        net: the network, on a CUDA device; recording changes neither its buffers nor the device's random state.
+        parameters: what gets a gradient.
+        inputs, targets: a batch as all that follow are: of its shapes and types.
+
+    Raises:
+        ConfigError: the network or the loss does what no graph can hold, as reading a number off the device.
+    """
+
+    def __init__(
+        self, gradient: Gradient, net: nn.Module, parameters: list[Tensor], inputs: Tensor, targets: Tensor
+    ) -> None:
+        self._net, self._parameters = net, parameters
+        self._inputs, self._targets = inputs.clone(), targets.clone()
+        self._graph = torch.cuda.CUDAGraph()
+        try:
+            with _undone(net, inputs.device):
+                self._warm_up(gradient)
+            self._clear_gradients()
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):  # others may wait for a GPU
+                self._loss, self._outputs = gradient(self._inputs, self._targets)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise ConfigError(
+                f"`trainer.cuda_graph`: the network's step cannot be recorded ({str(error).splitlines()[0]}); "
+                "set it to false"
+            ) from error
+        self._gradients = [parameter.grad for parameter in parameters]
+        self._state = self._state_of_net()
+
+    @property
+    def holds(self) -> bool:
+        """Whether the network still has the tensors and the switches that were recorded."""
+        return self._state == self._state_of_net()
+
+    def __call__(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradient of another batch; gives loss and outputs, which stay as they are at the next call."""
+        self._inputs.copy_(inputs)
+        self._targets.copy_(targets)
+        self._graph.replay()
+        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
+            parameter.grad = gradient
+        return self._loss.clone(), self._outputs.clone()
+
+    def _warm_up(self, gradient: Gradient) -> None:
+        """Let libraries set themselves up, which cannot be recorded."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(_WARM_UPS):
+                self._clear_gradients()
+                gradient(self._inputs, self._targets)
+        torch.cuda.current_stream().wait_stream(stream)
+
+    def _clear_gradients(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def _state_of_net(self) -> list[tuple[int, bool]]:
+        tensors = [(tensor.data_ptr(), tensor.requires_grad) for tensor in (*self._parameters, *self._net.buffers())]
+        return tensors + [(0, part.training) for part in self._net.modules()]
+
+
+@contextmanager
+def _undone(net: nn.Module, device: torch.device) -> Iterator[None]:
+    """Put back in place what training passes change: buffers and the device's random state."""
+    buffers = [buffer.clone() for buffer in net.buffers()]
+    random_state = torch.cuda.get_rng_state(device)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, before in zip(net.buffers(), buffers, strict=True):
+                buffer.copy_(before)
+        torch.cuda.set_rng_state(random_state, device)
+
+
+def resolve(asked: bool | None, model: Model, device: torch.device, obstacle: str | None) -> bool:
+    """Whether the gradient is recorded as a graph.
+
+    Args:
+        asked: `trainer.cuda_graph`; None: where it can be, and the parts of network and loss are known.
+        model: what is trained.
+        device: where.
+        obstacle: what in how it is trained leaves no place for a graph; None for nothing.
+
+    Raises:
+        ConfigError: a graph is asked for where there can be none.
+    """
+    if device.type != "cuda":
+        obstacle = f"the run is on {device.type}"
+    elif model.compiled:
+        obstacle = "`model.compile` does without one, or makes its own (reduce-overhead)"
+    if asked and obstacle:
+        raise ConfigError(f"`trainer.cuda_graph` must not be true here: {obstacle}")
+    return not obstacle and (_is_known(model) if asked is None else asked)
+
+
+def _is_known(model: Model) -> bool:
+    parts = (model, *model.net.modules())
+    return f"{type(model.task).__module__}.".startswith(_KNOWN) and all(map(_decides_nothing, parts))
+
+
+def _decides_nothing(part: nn.Module) -> bool:
+    hooked = any((part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks))
+    known = f"{type(part).__module__}.".startswith(_KNOWN)
+    return known and not hooked and getattr(part, "momentum", 0.0) is not None  # a mean over all steps counts them
