@@ -1,5 +1,7 @@
 """A step that is recorded as a CUDA graph: it trains what single kernels train; and where there can be none."""
 
+from typing import ClassVar
+
 import pytest
 import torch
 from lightning.pytorch import Callback
@@ -10,8 +12,8 @@ from lightsweep.errors import ConfigError
 from lightsweep.models import MLP, ConvNet
 from lightsweep.models.wrapped import Wrapped
 from lightsweep.paths import RunPaths
-from lightsweep.training import train
-from lightsweep.training.cuda_graph import resolve
+from lightsweep.training import build, stepper, train
+from lightsweep.training.cuda_graph import GradientGraph, is_hooked, recorded, resolve
 
 GPU = ("trainer.accelerator=gpu", "trainer.deterministic=true", "test=false")
 CONVNET = ("model=convnet", "model.filters=[[4],[4,4]]", "model.batch_norm=true", "model.dropout=0.2")
@@ -39,6 +41,45 @@ class Frozen(Callback):
     def on_train_epoch_start(self, trainer, pl_module):
         first = next(part for part in pl_module.net if isinstance(part, nn.Linear))
         first.requires_grad_(trainer.current_epoch != 1)
+
+
+class Dropping(Callback):
+    """Raises the dropout's probability at the second epoch."""
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        pl_module.net[-2].p = 0.1 + 0.5 * (trainer.current_epoch > 0)
+
+
+class Watching(Callback):
+    """Watches the network from the second epoch on, by a hook."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 1:
+            pl_module.net.register_forward_hook(self.see)
+
+    def see(self, *_):
+        self.seen += 1
+
+
+class Pretended(GradientGraph):
+    """A graph on a CPU: what would be recorded is done each time."""
+
+    made: ClassVar[list] = []
+
+    def __init__(self, gradient, net, parameters, inputs, targets):
+        self.gradient, self._net, self.parameters = gradient, net, parameters
+        self.shape, self._recorded, self.calls = inputs.shape, recorded(net, parameters), 0
+        Pretended.made.append(self)
+
+    def __call__(self, inputs, targets):
+        assert inputs.shape == self.shape
+        self.calls += 1
+        for parameter in self.parameters:
+            parameter.grad = None
+        return self.gradient(inputs, targets)
 
 
 @pytest.fixture
@@ -106,6 +147,35 @@ def test_a_network_that_cannot_be_recorded_is_told(run, importable, gpu):
     assert run(*GPU, "model=mlp").cuda_graph  # nothing is left of the attempt
 
 
+@pytest.fixture
+def pretended(monkeypatch):
+    """Graphs that a CPU makes, in the order in which they are made."""
+    monkeypatch.setattr(build.cuda_graph, "resolve", lambda *_: True)
+    monkeypatch.setattr(stepper, "GradientGraph", Pretended)
+    monkeypatch.setattr(Pretended, "made", [])
+    return Pretended.made
+
+
+@pytest.mark.parametrize(
+    ("callback", "calls"), [(None, [33]), (Frozen, [11, 11, 11]), (Dropping, [11, 22]), (Watching, [11])]
+)
+def test_what_changes_on_the_way_is_recorded_anew_and_hooks_are_called(compose, tmp_path, pretended, callback, calls):
+    callbacks = [callback()] if callback else []
+
+    result = train(compose("model=mlp", "model.dropout=0.1", "trainer.max_epochs=3"), tmp_path, callbacks=callbacks)
+
+    assert [graph.calls for graph in pretended] == calls
+    assert result.steps == 33
+    assert callback is not Watching or callbacks[0].seen >= 22
+
+
+def test_a_short_last_batch_is_not_the_graphs(run, tmp_path, pretended):
+    overrides = ("model=softmax_regression", "data.batch_size=128", "trainer.max_epochs=2")
+    run(*overrides, folder=tmp_path / "graph")
+
+    assert [graph.calls for graph in pretended] == [8]  # 4 of 128 an epoch, and one of 38
+
+
 @pytest.mark.parametrize("device", ["cpu", "mps"])
 def test_a_graph_is_refused_where_there_can_be_none(device, spec):
     with pytest.raises(ConfigError, match=f"`trainer.cuda_graph` must not be true here: the run is on {device}"):
@@ -115,16 +185,27 @@ def test_a_graph_is_refused_where_there_can_be_none(device, spec):
 
 def test_parts_that_decide_in_python_are_not_recorded_by_themselves(spec):
     device = torch.device("cuda")
-    hooked = MLP(spec, [4])
-    hooked.net[1].register_forward_hook(lambda *_: None)
     averaging = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784, momentum=None), nn.Linear(784, 10))
 
     assert resolve(None, ConvNet(spec, [4], batch_norm=True, dropout=0.1), device, None)
     assert resolve(None, Wrapped(spec, nn.Sequential(nn.Flatten(), nn.Linear(784, 10))), device, None)
-    assert not resolve(None, hooked, device, None)
     assert not resolve(None, Wrapped(spec, averaging), device, None)
     assert not resolve(None, Wrapped(spec, type("Own", (nn.Sequential,), {})(*averaging)), device, None)
-    assert resolve(True, hooked, device, None)
+    assert resolve(True, Wrapped(spec, averaging), device, None)
+
+
+def test_hooks_leave_no_place_for_a_graph(spec):
+    for part, register in ((1, "register_forward_hook"), (3, "register_full_backward_hook")):
+        model = MLP(spec, [4])
+        assert not is_hooked(model.net)
+        getattr(model.net[part], register)(lambda *_: None)
+        assert is_hooked(model.net)
+        assert not resolve(None, model, torch.device("cuda"), None)
+        with pytest.raises(ConfigError, match="must not be true here: the network has hooks"):
+            resolve(True, model, torch.device("cuda"), None)
+    model = MLP(spec, [4])
+    model.net[1].weight.register_hook(lambda gradient: None)
+    assert is_hooked(model.net)
 
 
 def test_where_a_step_is_not_one_batch_there_is_no_graph(spec):

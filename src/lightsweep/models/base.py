@@ -198,8 +198,8 @@ class Model(LightningModule):
             raise ConfigError(
                 f"`model` {name} gives an output without gradient: is there a `detach` or a `no_grad` in it?"
             )
-        if inputs._version and _copied not in self.net._forward_pre_hooks.values():
-            self.net.register_forward_pre_hook(_copied)
+        if inputs._version and copied_inputs not in self.net._forward_pre_hooks.values():
+            self.net.register_forward_pre_hook(copied_inputs)
 
     def _are_probabilities(self, outputs: Tensor) -> bool:
         """Whether outputs that the loss takes for logits add up to 1; a task of the user's own may want that."""
@@ -215,7 +215,7 @@ class Model(LightningModule):
             return bool(copy.deepcopy(self.net).train()(inputs.detach()).requires_grad)
 
 
-def _copied(net: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def copied_inputs(net: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """The network's arguments with inputs of its own; a hook on the network serves its copies and exports too."""
     inputs, *others = arguments
     return inputs.clone(), *others

@@ -2,25 +2,28 @@
 
 Python takes longer to launch a small network's kernels than the GPU takes to run them. A graph records the launches
 once. It repeats them, and nothing that Python decides: so it is chosen by itself only for networks whose parts are
-known to decide nothing in Python, and it is recorded anew where weights were moved, frozen or set free.
+known to decide nothing in Python, and it is recorded anew where weights were moved, frozen or set free, or where a
+setting of a part has changed, as a dropout's probability. Hooks are Python's, so there is none where there are some.
 
 Source: https://docs.pytorch.org/docs/stable/notes/cuda.html, "CUDA Graphs"
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lightsweep.errors import ConfigError
-from lightsweep.models.base import Model
+from lightsweep.models.base import Model, copied_inputs
 
 Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Puts a batch's gradient into parameters that have none; gives loss and outputs, both without gradient."""
 
 _KNOWN = ("torch.nn.modules.", "torchvision.models.", "torchvision.ops.", "lightsweep.models.")
 """Where parts of networks come from that decide nothing in Python, from one step to the next."""
+_PLAIN = (bool, int, float, str, type(None))
 _WARM_UPS = 3
 
 
@@ -57,12 +60,11 @@ class GradientGraph:
                 "set it to false"
             ) from error
         self._gradients = [parameter.grad for parameter in parameters]
-        self._state = self._state_of_net()
+        self._recorded = recorded(net, parameters)
 
-    @property
-    def holds(self) -> bool:
-        """Whether the network still has the tensors and the switches that were recorded."""
-        return self._state == self._state_of_net()
+    def holds(self, parameters: list[Tensor]) -> bool:
+        """Whether network and trained parameters still are what was recorded."""
+        return self._recorded == recorded(self._net, parameters)
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The gradient of another batch; gives loss and outputs, which stay as they are at the next call."""
@@ -87,9 +89,23 @@ class GradientGraph:
         for parameter in self._parameters:
             parameter.grad = None
 
-    def _state_of_net(self) -> list[tuple[int, bool]]:
-        tensors = [(tensor.data_ptr(), tensor.requires_grad) for tensor in (*self._parameters, *self._net.buffers())]
-        return tensors + [(0, part.training) for part in self._net.modules()]
+
+def recorded(net: nn.Module, parameters: list[Tensor]) -> list[Any]:
+    """What a graph keeps as it was: where tensors lie, which have gradients, and the plain settings of all parts."""
+    tensors = [(each.data_ptr(), each.requires_grad) for each in (*parameters, *net.parameters(), *net.buffers())]
+    return [*tensors, *({k: v for k, v in vars(part).items() if type(v) in _PLAIN} for part in net.modules())]
+
+
+def is_hooked(net: nn.Module) -> bool:
+    """Whether something of Python's is called within a pass, which a graph would leave out."""
+    hooks = [
+        hook
+        for part in net.modules()
+        for found in (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
+        for hook in found.values()
+    ]
+    on_tensors = (p._backward_hooks or getattr(p, "_post_accumulate_grad_hooks", None) for p in net.parameters())
+    return any(hook is not copied_inputs for hook in hooks) or any(on_tensors)
 
 
 @contextmanager
@@ -122,17 +138,14 @@ def resolve(asked: bool | None, model: Model, device: torch.device, obstacle: st
         obstacle = f"the run is on {device.type}"
     elif model.compiled:
         obstacle = "`model.compile` does without one, or makes its own (reduce-overhead)"
+    elif is_hooked(model.net):
+        obstacle = "the network has hooks, which it would not call"
     if asked and obstacle:
         raise ConfigError(f"`trainer.cuda_graph` must not be true here: {obstacle}")
     return not obstacle and (_is_known(model) if asked is None else asked)
 
 
 def _is_known(model: Model) -> bool:
-    parts = (model, *model.net.modules())
-    return f"{type(model.task).__module__}.".startswith(_KNOWN) and all(map(_decides_nothing, parts))
-
-
-def _decides_nothing(part: nn.Module) -> bool:
-    hooked = any((part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks))
-    known = f"{type(part).__module__}.".startswith(_KNOWN)
-    return known and not hooked and getattr(part, "momentum", 0.0) is not None  # a mean over all steps counts them
+    parts = (model.task, model, *model.net.modules())
+    counting = any(getattr(part, "momentum", 0.0) is None for part in model.net.modules())  # a mean over all steps
+    return not counting and all(f"{type(part).__module__}.".startswith(_KNOWN) for part in parts)

@@ -21,7 +21,7 @@ from lightsweep.data.loader import Batch, Chunk
 from lightsweep.errors import Diverged, Interrupted
 from lightsweep.models.base import Model
 from lightsweep.training.clock import Clock
-from lightsweep.training.cuda_graph import GradientGraph
+from lightsweep.training.cuda_graph import GradientGraph, is_hooked
 from lightsweep.training.schedulers import Schedule
 from lightsweep.training.sharding import Sharded
 from lightsweep.training.signals import StopRequest
@@ -83,6 +83,7 @@ class Stepper:
         self._alone, self._sharded = True, False
         self._one: Tensor | None = None
         self._graph: GradientGraph | None = None
+        self._recordable = 0
         self._needs_closure = isinstance(optimizers[0], LBFGS)
         self._averaging: list[Any] = [o for o in optimizers if hasattr(o, "train") and hasattr(o, "eval")]
         self._by_step = [s for s in schedules if s.interval == "step" and not s.on_plateau]
@@ -175,8 +176,9 @@ class Stepper:
         self._sharded = isinstance(self.model.trainer.strategy, Sharded)
         self._parameters = [p for o in self.optimizers for g in o.param_groups for p in g["params"]]
         self._statistics = [] if self._alone else running_statistics(self.model.net)
-        if self._graph is not None and not self._graph.holds:
+        if self._graph is not None and not self._graph.holds(self._parameters):
             self._graph = None
+        self._recordable = self.graph_size if self.graph_size and not is_hooked(self.model.net) else 0
         try:
             for optimizer in self._averaging:
                 optimizer.train()
@@ -266,7 +268,7 @@ class Stepper:
                 if record:
                     tally.add_nothing(model.device)
                 continue
-            if size == self.graph_size:
+            if size == self._recordable:
                 loss, outputs = self._recorded(inputs, targets)
             else:
                 loss, outputs = self._backward(inputs, targets, size / total)
