@@ -2,8 +2,14 @@
 
 import logging
 import shlex
+import sys
 import warnings
 from importlib.metadata import distributions
+from typing import Any
+
+LEAN = "LIGHTSWEEP_LEAN_IMPORTS"
+"""Environment variable by which a command lets the launcher's processes import as lean as itself."""
+_UNUSED = ("scipy", "transformers")
 
 
 def how_to_install(*packages: str) -> str:
@@ -24,3 +30,30 @@ def quiet_imports() -> None:
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=r".*LeafSpec.*is deprecated")
     warnings.filterwarnings("ignore", message="IProgress not found")
+
+
+def lean_imports() -> None:
+    """Import torchmetrics, as Lightning does, without what it imports for metrics of sound and of texts.
+
+    Where scipy or transformers are installed, they would cost every command a second or several. What asks for them
+    later gets them; `torchmetrics.text` alone then lacks its metrics by transformers. For a process of one's own.
+    """
+    if "torchmetrics" in sys.modules:
+        return
+    from unittest.mock import patch
+
+    from lightning_utilities.core import imports as optional
+
+    package_available, requirement_met = optional.package_available, optional.RequirementCache.__bool__
+
+    def package_used(name: str) -> bool:
+        return name not in _UNUSED and package_available(name)
+
+    def requirement_used(asked: Any) -> bool:
+        return not (asked.requirement or "").startswith(_UNUSED) and requirement_met(asked)
+
+    with (
+        patch.object(optional, "package_available", package_used),
+        patch.object(optional.RequirementCache, "__bool__", requirement_used),
+    ):
+        import torchmetrics  # noqa: F401

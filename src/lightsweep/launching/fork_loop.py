@@ -21,6 +21,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 
 from lightsweep.exiting import run_program
+from lightsweep.imports import LEAN, lean_imports
 
 REQUEST = struct.Struct("!cqq")
 """A request: what to do, the job's number, and a signal's number for SIGNAL."""
@@ -59,6 +60,8 @@ class ForkLoop:
     def preload(self, modules: list[str]) -> None:
         """Import `modules`, and report to the launching process what could not be imported."""
         warnings, error = [], ""
+        if LEAN in os.environ:
+            lean_imports()
         for name in modules:
             if self._is_orphan():
                 os._exit(0)
