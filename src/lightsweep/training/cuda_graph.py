@@ -46,10 +46,10 @@ class GradientGraph:
         self._net, self._parameters = net, parameters
         self._inputs, self._targets = inputs.clone(), targets.clone()
         self._graph = torch.cuda.CUDAGraph()
+        with _undone(net, inputs.device):
+            self._warm_up(gradient)
+        self._clear_gradients()
         try:
-            with _undone(net, inputs.device):
-                self._warm_up(gradient)
-            self._clear_gradients()
             with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):  # others may wait for a GPU
                 self._loss, self._outputs = gradient(self._inputs, self._targets)
         except torch.OutOfMemoryError:

@@ -228,6 +228,7 @@ def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None)
         raise
     finally:
         parts.bar.close()
+        stepper.free_graph()
         clock.enter("framework")
         result.steps, result.epochs = stepper.steps, stepper.epochs
         result.samples_per_second = stepper.examples / max(clock.training, 1e-9)

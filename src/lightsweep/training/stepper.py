@@ -203,6 +203,10 @@ class Stepper:
         if self.batches < chunk.start + len(chunk.sizes) and not self.is_at_end:
             self.raise_if_interrupted()  # callbacks are told of the chunk once a resumed run has made the rest of it
 
+    def free_graph(self) -> None:
+        """Give the memory of the CUDA graph back; a multirun's next run needs it."""
+        self._graph = None
+
     def raise_if_interrupted(self) -> None:
         """Raise Interrupted if a signal came by the end of the last chunk; several processes do so together."""
         if self._signal_number:
