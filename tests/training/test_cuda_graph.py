@@ -13,7 +13,9 @@ from lightsweep.models import MLP, ConvNet
 from lightsweep.models.wrapped import Wrapped
 from lightsweep.paths import RunPaths
 from lightsweep.training import build, stepper, train
+from lightsweep.training.clock import Clock
 from lightsweep.training.cuda_graph import GradientGraph, is_hooked, recorded, resolve
+from lightsweep.training.signals import StopRequest
 
 GPU = ("trainer.accelerator=gpu", "trainer.deterministic=true", "test=false")
 CONVNET = ("model=convnet", "model.filters=[[4],[4,4]]", "model.batch_norm=true", "model.dropout=0.2")
@@ -206,6 +208,27 @@ def test_hooks_leave_no_place_for_a_graph(spec):
     model = MLP(spec, [4])
     model.net[1].weight.register_hook(lambda gradient: None)
     assert is_hooked(model.net)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "obstacle"),
+    [
+        ((), None),
+        (("trainer=ddp", "trainer.devices=1"), None),
+        (("trainer=fsdp", "trainer.devices=1"), "processes train together"),
+        (("trainer=ddp", "trainer.devices=2"), "processes train together"),
+        (("optimizer=lbfgs",), "LBFGS evaluates a step's loss several times"),
+        (("optimizer=gd",), "a step takes the gradients of several batches"),
+        (("trainer.accumulate_grad_batches=2",), "a step takes the gradients of several batches"),
+    ],
+)
+def test_how_a_run_is_trained_may_leave_no_place_for_a_graph(compose, tmp_path, monkeypatch, overrides, obstacle):
+    told = []
+    monkeypatch.setattr(build.cuda_graph, "resolve", lambda *given: told.append(given[-1]))
+
+    build.build(compose("model=softmax_regression", *overrides), RunPaths(tmp_path), Clock(), StopRequest())
+
+    assert told == [obstacle]
 
 
 def test_where_a_step_is_not_one_batch_there_is_no_graph(spec):

@@ -214,8 +214,8 @@ def build(
 
 def _without_graph(stepper: Stepper, trainer: Trainer) -> str | None:
     """Why the gradient of a batch cannot be that of a step; None where it is."""
-    if trainer.world_size > 1:
-        return "several processes train together"
+    if trainer.world_size > 1 or isinstance(trainer.strategy, Sharded):
+        return "processes train together"
     if isinstance(stepper.optimizers[0], LBFGS):
         return "LBFGS evaluates a step's loss several times"
     return None if stepper.accumulate == 1 else "a step takes the gradients of several batches"
