@@ -7,7 +7,7 @@ import optuna
 import pytest
 import torch
 from hydra.core.utils import JobReturn, JobStatus
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader, TensorDataset
 
 from lightsweep.errors import ConfigError
@@ -160,6 +160,73 @@ def after(epoch, step=5, max_epochs=3, max_steps=-1, last_batch=False):
                            fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress)))  # fmt: skip
 
 
+class AtStep(optuna.pruners.BasePruner):
+    def __init__(self, step):
+        self.step = step
+
+    def prune(self, study, trial):
+        return trial.last_step == self.step
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        ["trainer.max_steps=2"],  # within the first epoch
+        ["early_stopping.patience=1", "early_stopping.min_delta=9"],
+    ],
+)
+def test_a_run_that_ends_before_its_last_epoch_is_not_pruned_at_its_end(compose, tmp_path, limit):
+    step = 0 if "trainer.max_steps=2" in limit else 1
+    callback = PruningCallback("val/acc")
+    with running_trial(optuna.create_study(direction="maximize", pruner=AtStep(step)).ask()):
+        result = train(
+            compose("model=softmax_regression", "trainer.max_epochs=10", *limit), tmp_path, callbacks=[callback]
+        )
+        assert not callback.pruned
+    assert (result.status, result.epochs < 10) == ("completed", True)
+
+
+def test_early_stopping_that_min_epochs_holds_on_can_be_pruned():
+    class Stop(Callback):
+        def on_validation_end(self, trainer, pl_module):
+            trainer.should_stop = True
+
+    callback = PruningCallback("val/value")
+    with running_trial(optuna.create_study(pruner=AtStep(1)).ask()):
+        module = Curve([0.5] * 6)
+        trainer = Trainer(
+            max_epochs=6, min_epochs=4, accelerator="cpu", logger=False, enable_checkpointing=False,
+            enable_progress_bar=False, enable_model_summary=False, callbacks=[Stop(), callback],
+        )  # fmt: skip
+        with pytest.raises(optuna.TrialPruned, match="pruned at step 1"):
+            trainer.fit(module, loader(), loader())
+
+
+def rungs(trial):
+    attributes = trial.storage.get_trial(trial._trial_id).system_attrs
+    return {name: value for name, value in attributes.items() if name.startswith("completed_rung")}
+
+
+def halving_study():
+    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
+    return optuna.create_study(direction="maximize", pruner=pruner)
+
+
+def test_halving_judges_others_by_the_last_report_too():
+    trial = halving_study().ask()
+    with running_trial(trial):
+        fit([0.25, 0.5, 0.75], PruningCallback("val/value"))
+    assert rungs(trial) == {"completed_rung_0": 0.5, "completed_rung_1": 0.75}
+
+
+def test_halving_judges_a_trial_that_goes_on_by_what_it_had_at_each_rung():
+    trial = halving_study().ask()
+    before = KilledTrial(Path("/gone"), {0: 0.125, 1: 0.25, 2: 0.5, 3: 0.75})
+    with running_trial(trial, before):
+        PruningCallback("val/value").on_train_start(SimpleNamespace(current_epoch=4, global_step=16), None)
+    assert rungs(trial) == {"completed_rung_0": 0.25, "completed_rung_1": 0.5}
+
+
 @pytest.mark.parametrize(
     ("trainer", "every", "pruned"),
     [
@@ -217,12 +284,8 @@ def test_steps_are_optimizer_steps():
 
 @pytest.mark.parametrize("monitor", ["val/value", "train_value"])
 def test_the_last_of_reports_by_steps_prunes_nothing(monitor):
-    class AtStep12(optuna.pruners.BasePruner):
-        def prune(self, study, trial):
-            return trial.last_step == 12
-
     callback = PruningCallback(monitor, every=4)
-    with running_trial(optuna.create_study(pruner=AtStep12()).ask()):
+    with running_trial(optuna.create_study(pruner=AtStep(12)).ask()):
         fit([0.5, 0.25, 0.125], callback)  # four batches an epoch
         assert not callback.pruned
 

@@ -107,6 +107,7 @@ class PruningCallback(Callback):
         reached = trainer.current_epoch - 1 if self.every == "epoch" else trainer.global_step
         for step in sorted(step for step in before.reported if step <= reached):
             trial.report(before.reported[step], step)
+            trial.should_prune()  # it was not; asked again since halving notes at each rung the value that others meet
             self._last_step = step
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -131,7 +132,9 @@ class PruningCallback(Callback):
             self._report_metric(trainer, trainer.global_step)
 
     def _is_at_end(self, trainer: Trainer) -> bool:
-        """Whether the run has made all its steps, or all of its last epoch's."""
+        """Whether the run has made all its steps, or all of its last epoch's, or is ended, as by early stopping."""
+        if trainer.should_stop and trainer.fit_loop._can_stop_early:
+            return True
         if trainer.max_steps > 0 and trainer.global_step >= trainer.max_steps:
             return True
         last_epoch = trainer.max_epochs is not None and 0 < trainer.max_epochs <= trainer.current_epoch + 1
@@ -158,12 +161,13 @@ class PruningCallback(Callback):
         """Tell the study the value; with several directions Optuna has no pruning, and nothing is told.
 
         What is trained to its end is not pruned any more: nothing would be saved, and its value lost to the ranking.
+        The pruner is asked all the same: halving notes the value, by which it judges others.
         """
         trial = current_trial()
         if trial is None or len(trial.study.directions) > 1:
             return False
         trial.report(value, step)
-        if last or not trial.should_prune():
+        if not trial.should_prune() or last:
             return False
         trial.set_user_attr(marks.PRUNED_AT, step)
         return True
