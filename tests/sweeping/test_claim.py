@@ -109,3 +109,15 @@ def test_what_a_trial_reported_outlives_two_kills_of_which_the_second_came_befor
 
     assert killed == KilledTrial(plan.folder / "1", {0: 0.5, 1: 0.25})
     assert [marks.condition(trial) for trial in study.trials] == ["not_counted", "not_counted", "running"]
+
+
+def test_a_trial_knows_where_the_killed_one_had_been_pruned(plan):
+    open_study(plan)
+    trial = claim(plan)
+    trial.suggest_float("x", 0, 1)
+    trial.set_user_attr(marks.FOLDER, str(plan.folder / "0"))
+    trial.report(0.5, 3)
+    trial.set_user_attr(marks.PRUNED_AT, 3)
+    give_up(trial.study, trial.storage, trial._trial_id, "gone")
+
+    assert _killed(claim(plan), plan) == KilledTrial(plan.folder / "0", {3: 0.5}, pruned_at=3)

@@ -223,8 +223,26 @@ def test_halving_judges_a_trial_that_goes_on_by_what_it_had_at_each_rung():
     trial = halving_study().ask()
     before = KilledTrial(Path("/gone"), {0: 0.125, 1: 0.25, 2: 0.5, 3: 0.75})
     with running_trial(trial, before):
-        PruningCallback("val/value").on_train_start(SimpleNamespace(current_epoch=4, global_step=16), None)
+        PruningCallback("val/value").on_train_start(after(epoch=4, step=16), None)
     assert rungs(trial) == {"completed_rung_0": 0.25, "completed_rung_1": 0.5}
+
+
+@pytest.mark.parametrize(("epochs", "pruned_at", "status"), [(2, 1, "pruned"), (1, 1, "completed")])
+def test_a_trial_that_was_killed_after_it_was_pruned_stays_pruned(compose, tmp_path, epochs, pruned_at, status):
+    cfg = compose("model=softmax_regression", "trainer.max_epochs=4")
+    with running_trial(optuna.create_study(pruner=AtStep(epochs - 1)).ask()):
+        train(cfg, tmp_path, callbacks=[PruningCallback("val/acc")])
+    before = KilledTrial(tmp_path, dict.fromkeys(range(pruned_at + 1), 0.5), pruned_at)
+
+    trial, callback = optuna.create_study(pruner=Never()).ask(), PruningCallback("val/acc")
+    with running_trial(trial, before):
+        result = train(cfg, tmp_path, resume=True, callbacks=[callback])
+        assert callback.pruned == (status == "pruned")
+
+    stored = trial.storage.get_trial(trial._trial_id)
+    assert (result.status, result.epochs) == (status, 2 if status == "pruned" else 4)
+    assert list(stored.intermediate_values) == list(range(result.epochs))
+    assert stored.user_attrs.get(marks.PRUNED_AT) == (pruned_at if status == "pruned" else None)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +279,7 @@ def test_a_step_is_reported_once():
 @pytest.mark.parametrize(("every", "expected"), [("epoch", [0, 1]), (2, [0, 1, 2, 3])])
 def test_what_a_killed_trial_reported_is_reported_again_as_far_as_its_checkpoint(every, expected):
     trial = optuna.create_study(pruner=Never()).ask()
-    trainer = SimpleNamespace(current_epoch=2, global_step=3)  # two epochs are whole, three steps are made
+    trainer = after(epoch=2, step=3)  # two epochs are whole, three steps are made
     before = KilledTrial(Path("/gone"), dict.fromkeys(range(5), 0.5))
     with running_trial(trial, before):
         PruningCallback("val/value", every).on_train_start(trainer, None)

@@ -166,7 +166,8 @@ def _killed(trial: Trial, plan: Plan) -> KilledTrial | None:
     while earlier is not None:
         reported = {**earlier.intermediate_values, **reported}
         earlier = _killed_before(earlier, trials)
-    return KilledTrial(_found(Path(before.user_attrs[marks.FOLDER]), plan), reported)
+    folder = _found(Path(before.user_attrs[marks.FOLDER]), plan)
+    return KilledTrial(folder, reported, before.user_attrs.get(marks.PRUNED_AT))
 
 
 def _killed_before(trial: Trial | FrozenTrial, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:

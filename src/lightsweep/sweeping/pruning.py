@@ -72,9 +72,13 @@ class PruningCallback(Callback):
             return
         self._last_step = step
         prune = trainer.is_global_zero and self._ask_pruner(value, step, self._is_at_end(trainer))
+        self._end(trainer, step if prune else None)
+
+    def _end(self, trainer: Trainer, step: int | None) -> None:
+        """Stop every rank's trainer if rank 0 has a step at which the trial is pruned."""
         if trainer.world_size > 1:
-            prune = trainer.strategy.broadcast(prune, src=0)
-        if prune:
+            step = trainer.strategy.broadcast(step, src=0)
+        if step is not None:
             self._pruned_at = step
             trainer.should_stop = True
 
@@ -100,15 +104,23 @@ class PruningCallback(Callback):
             raise ConfigError("pruning cannot reach the trial from a spawned process; use `trainer.strategy=ddp`")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Report again what a killed trial had reported, as far as this run goes on after it."""
+        """Report again what a killed trial had reported, as far as this run goes on after it; a pruned one ends."""
+        self._end(trainer, self._report_again(trainer) if trainer.is_global_zero else None)
+
+    def _report_again(self, trainer: Trainer) -> int | None:
+        """Returns the step at which the killed trial was pruned, if this run goes on after it."""
         trial, before = current_trial(), killed_trial()
         if trial is None or before is None or len(trial.study.directions) > 1:
-            return
+            return None
         reached = trainer.current_epoch - 1 if self.every == "epoch" else trainer.global_step
         for step in sorted(step for step in before.reported if step <= reached):
             trial.report(before.reported[step], step)
-            trial.should_prune()  # it was not; asked again since halving notes at each rung the value that others meet
+            trial.should_prune()  # answered before; halving notes at each rung the value that other trials meet there
             self._last_step = step
+        if before.pruned_at is None or before.pruned_at > reached:
+            return None
+        trial.set_user_attr(marks.PRUNED_AT, before.pruned_at)
+        return before.pruned_at
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report after a validation, sanity checks excepted."""

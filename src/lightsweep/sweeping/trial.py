@@ -31,10 +31,12 @@ class KilledTrial:
     Args:
         folder: the killed trial's; this host may not see it.
         reported: the values it had reported, by step.
+        pruned_at: the step at which the pruner had ended it, before its process could say so; else None.
     """
 
     folder: Path
     reported: Mapping[int, float]
+    pruned_at: int | None = None
 
 
 def killed_trial() -> "KilledTrial | None":
