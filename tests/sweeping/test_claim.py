@@ -10,9 +10,11 @@ from optuna.trial import TrialState
 
 from lightsweep.launching.run_job import NoMore
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.claim import claim, give_up
+from lightsweep.sweeping.claim import claim, give_up, release_orphans
 from lightsweep.sweeping.job import TrialJob, _killed
+from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.results import trials_table
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.storage import storage_spec
 from lightsweep.sweeping.study import open_study
@@ -121,3 +123,17 @@ def test_a_trial_knows_where_the_killed_one_had_been_pruned(plan):
     give_up(trial.study, trial.storage, trial._trial_id, "gone")
 
     assert _killed(claim(plan), plan) == KilledTrial(plan.folder / "0", {3: 0.5}, pruned_at=3)
+
+
+def test_a_trial_whose_process_was_found_gone_has_no_duration_for_nobody_saw_its_end(plan):
+    study, dead = open_study(plan), replace(Owner.here(), pid=0).to_attribute()
+    ended, gone = claim(plan), claim(plan)
+    gone.set_user_attr(marks.OWNER, dead)
+    ended.study.tell(ended, 0.5)
+
+    assert release_orphans(plan) == 1
+
+    head, *rows = trials_table(study.trials, plan)
+    found = {row[head.index("state")]: row[head.index("duration_s")] for row in rows}
+    assert found["complete"] >= 0
+    assert found["killed"] is None

@@ -116,6 +116,8 @@ def release_orphans(plan: Plan, jobs_ended: bool = False) -> int:
         study = load_study(plan)
         for trial in orphans:
             owner = trial.user_attrs.get(marks.OWNER)
+            with suppress(UpdateFinishedTrialError):
+                storage.set_trial_user_attr(trial._trial_id, marks.FOUND_GONE, True)
             who = f"process {owner['pid']} on {owner['host'].partition(' ')[0]}" if owner else "its process"
             lose(study, storage, trial, f"{who} is gone", plan.max_kills)
     return len(orphans)

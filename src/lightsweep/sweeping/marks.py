@@ -13,6 +13,7 @@ OWNER = "lightsweep:owner"
 ALIVE = "lightsweep:alive"  # `time.time()` of the owner's last sign of life, where other hosts may wait for one
 REASON = "lightsweep:reason"
 NOT_COUNTED = "lightsweep:not_counted"  # why the trial is outside n_trials: killed, withdrawn or tried again
+FOUND_GONE = "lightsweep:found_gone"  # its process had ended some time before the study heard of it
 RUN_AGAIN_OF = "lightsweep:run_again_of"
 ATTEMPT = "lightsweep:attempt"  # 0 for the first, counted up by retry_failed
 KILLS = "lightsweep:kills"  # how often these settings have lost their process

@@ -69,9 +69,15 @@ def trials_table(trials: Sequence[FrozenTrial], plan: Plan) -> Iterator[list[Any
     for trial, parameters in rows:
         measured = list(trial.values or ())
         measured += [None] * (count - len(measured))
-        duration = None if trial.duration is None else round(trial.duration.total_seconds(), 3)
         drawn = [parameters.get(key) for key in keys]
-        yield [trial.number, state_word(trial), *measured, duration, reason_of(trial), *drawn]
+        yield [trial.number, state_word(trial), *measured, duration_s(trial), reason_of(trial), *drawn]
+
+
+def duration_s(trial: FrozenTrial) -> float | None:
+    """How long a trial took; None where it has not ended, or nobody saw when: its process was found gone."""
+    if trial.duration is None or (trial.state is TrialState.FAIL and marks.FOUND_GONE in trial.user_attrs):
+        return None
+    return round(trial.duration.total_seconds(), 3)
 
 
 def state_word(trial: FrozenTrial) -> str:
