@@ -137,3 +137,20 @@ def test_a_trial_whose_process_was_found_gone_has_no_duration_for_nobody_saw_its
     found = {row[head.index("state")]: row[head.index("duration_s")] for row in rows}
     assert found["complete"] >= 0
     assert found["killed"] is None
+
+
+def test_no_new_trial_takes_the_place_of_a_failed_one_that_is_tried_again(plan, monkeypatch):
+    study, plan = open_study(plan), replace(plan, n_trials=1, retry_failed=1)
+    trial = claim(plan)
+    x, tell = drawn(trial, plan), trial.study.tell
+    others: list = []
+
+    def tell_while_another_claims(*given):
+        tell(*given)
+        others.append(claim(plan))
+
+    monkeypatch.setattr(trial.study, "tell", tell_while_another_claims)
+    TrialJob(plan, task=None)._tell(trial, TrialOutcome(TrialState.FAIL, reason="by itself"))
+
+    assert [drawn(other, plan) for other in others] == [x]
+    assert [marks.condition(trial) for trial in study.trials] == ["not_counted", "running"]

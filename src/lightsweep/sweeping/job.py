@@ -134,6 +134,8 @@ class TrialJob:
                 trial.set_user_attr(marks.REASON, outcome.reason)
             if tries_again:
                 trial.set_user_attr(marks.NOT_COUNTED, "tried again")
+                # before the trial ends: another job would start a new trial in the copy's place
+                run_again(trial.study, storage.get_trial(trial._trial_id), attempt + 1)
             trial.study.tell(trial, list(outcome.values) or None, outcome.state)
         except UpdateFinishedTrialError:
             log.warning("trial %d had been given up while it ran; its result is not used", trial.number)
@@ -143,8 +145,6 @@ class TrialJob:
             if not storage.get_trial(trial._trial_id).state.is_finished():
                 raise
             storage.set_study_user_attr(study_id, marks.STUDY_EXHAUSTED, True)
-        if tries_again:
-            run_again(trial.study, storage.get_trial(trial._trial_id), attempt + 1)
 
 
 def _sign_of_life(trial: Trial) -> None:
