@@ -5,6 +5,7 @@ import inspect
 
 import pytest
 import torch
+from PIL import Image
 from torchvision import datasets
 
 from lightsweep.config.explanation import TORCHVISION
@@ -58,11 +59,36 @@ def test_it_trains(root, run):
         ("Cifar10", r"; did you mean 'CIFAR10'\?$"),
         ("zzz", r"; there are .*CIFAR10, .*USPS"),
         ("CocoDetection", r"^`data\.name` must be"),
+        ("UCF101", r"^`data\.name` must be"),  # it has parts, but needs more than its files
     ],
 )
 def test_a_name_that_is_none_is_refused(tmp_path, name, text):
     with pytest.raises(ConfigError, match=text):
         Torchvision(name, str(tmp_path), batch_size=1)
+
+
+@pytest.mark.parametrize(("name", "parts"), [("OxfordIIITPet", ("trainval", "test")), ("Imagenette", ("train", "val"))])
+def test_parts_of_other_names_are_found_and_classes_of_several_words_are_named(tmp_path, monkeypatch, name, parts):
+    class Kind:
+        classes = ("pug", ("springer", "spaniel"))
+
+        def __init__(self, root, split="", transform=None):
+            assert split in parts
+            self.size = 4 if split == parts[0] else 2
+
+        def __len__(self):
+            return self.size
+
+        def __getitem__(self, index):
+            return Image.new("RGB", (5, 6)), index % 2
+
+    monkeypatch.setattr(datasets, name, Kind)
+    data = Torchvision(name, str(tmp_path), batch_size=1)
+    data.setup("fit")
+    data.setup("test")
+
+    assert [len(data.splits[split]) for split in ("train", "test")] == [4, 2]
+    assert data.spec.class_names == ("pug", "springer, spaniel")
 
 
 @pytest.mark.parametrize("name", TORCHVISION)

@@ -62,7 +62,8 @@ def test_rates_are_scaled_with_the_batch_and_nothing_else_is():
     [
         (("optimizer=sgd",), 0.5),
         (("optimizer=sgd", "trainer.accumulate_grad_batches=2"), 1.0),
-        (("optimizer=gd",), 5.5),  # 550 examples
+        (("optimizer=sgd", "trainer.accumulate_grad_batches=50"), 5.5),  # an epoch has 550 examples
+        (("optimizer=gd",), 5.5),
         (("optimizer=gd", "trainer.limit_train_batches=3"), 1.5),
     ],
 )

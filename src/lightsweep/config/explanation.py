@@ -17,8 +17,8 @@ COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 """What composing raises where the user's words or files are wrong."""
 
 TORCHVISION = (
-    "CIFAR10", "CIFAR100", "Country211", "DTD", "FER2013", "FGVCAircraft", "Flowers102", "Food101", "GTSRB", "PCAM",
-    "RenderedSST2", "STL10", "SVHN", "USPS",
+    "CIFAR10", "CIFAR100", "Country211", "DTD", "FER2013", "FGVCAircraft", "Flowers102", "Food101", "GTSRB",
+    "Imagenette", "OxfordIIITPet", "PCAM", "RenderedSST2", "STL10", "SVHN", "USPS",
 )  # fmt: skip
 """Data sets that `data=torchvision` reads, by the names that it knows them by."""
 

@@ -20,6 +20,13 @@ from lightsweep.errors import ConfigError, DataError
 from lightsweep.paths import data_dir
 
 _TARGET = np.dtype(np.int64)
+_SPLITS = {
+    "CLEVRClassification": ("train", "val"),  # the test part has no classes
+    "Imagenette": ("train", "val"),
+    "OxfordIIITPet": ("trainval", "test"),
+    "Places365": ("train-standard", "val"),
+}
+"""The splits of data sets whose parts have other names than `train` and `test`, or whose test part cannot be used."""
 
 
 class Torchvision(ArrayDataModule):
@@ -57,7 +64,7 @@ class Torchvision(ArrayDataModule):
         self.framing, self.picture = framing, fit
         self._train = self._read(found, train=True)
         names = getattr(found, "classes", None) or [str(i) for i in range(int(self._train.targets.max()) + 1)]
-        self.spec = DataSpec(framing.shape, len(names), tuple(str(name) for name in names))
+        self.spec = DataSpec(framing.shape, len(names), tuple(map(_class_name, names)))
 
     def load_train(self) -> Arrays:
         """The training part."""
@@ -112,7 +119,7 @@ class Torchvision(ArrayDataModule):
 
 def _parts(name: str) -> tuple[str, tuple[Any, Any]]:
     """The argument by which a data set tells training from test, and its two values."""
-    known = {choice: _parts_of(getattr(datasets, choice)) for choice in datasets.__all__}
+    known = {choice: _parts_of(choice) for choice in datasets.__all__}
     usable = sorted(choice for choice, parts in known.items() if parts is not None)
     parts = known.get(name)
     if parts is None:
@@ -121,10 +128,16 @@ def _parts(name: str) -> tuple[str, tuple[Any, Any]]:
     return parts
 
 
-def _parts_of(dataset: Any) -> tuple[str, tuple[Any, Any]] | None:
-    takes = inspect.signature(dataset).parameters
-    if "transform" not in takes:
+def _parts_of(name: str) -> tuple[str, tuple[Any, Any]] | None:
+    takes = inspect.signature(getattr(datasets, name)).parameters
+    needed = {key for key, each in takes.items() if each.default is each.empty and each.kind is not each.VAR_KEYWORD}
+    if "transform" not in takes or needed != {"root"}:
         return None
     if "train" in takes:
         return "train", (True, False)
-    return ("split", ("train", "test")) if "split" in takes and "root" in takes else None
+    return ("split", _SPLITS.get(name, ("train", "test"))) if "split" in takes else None
+
+
+def _class_name(name: Any) -> str:
+    """A class's name; several words for one class, as Imagenette has them, are parted by commas."""
+    return ", ".join(name) if isinstance(name, tuple) else str(name)

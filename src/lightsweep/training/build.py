@@ -258,7 +258,7 @@ def build_stepper(
     options = cfg.trainer
     optimizer = _factory("optimizer", cfg.optimizer, "params", cfg.trust)
     accumulate = None if getattr(optimizer.func, "full_batch", False) else options.accumulate_grad_batches
-    step_size = sum(datamodule.order.sizes) if accumulate is None else datamodule.batch_size * accumulate
+    step_size = sum(datamodule.order.sizes[:accumulate])  # of an epoch's first step, the largest
     factor = 1.0 if options.lr_batch_size is None else step_size / options.lr_batch_size
     fuse_on = None if options.strategy == "fsdp" else device
     optimizers = build_optimizers(scaled(optimizer, factor), model, options.decay_bias_and_norm, fuse_on)
