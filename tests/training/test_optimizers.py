@@ -50,6 +50,7 @@ def test_rates_are_scaled_with_the_batch_and_nothing_else_is():
     several = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=[0.1, 0.2], total_steps=9)
     assert scaled(several, 2).keywords == {"max_lr": [0.2, 0.4], "total_steps": 9}
     schedulers = torch.optim.lr_scheduler
+    assert scaled(partial(muon, lr=0.1, adamw_lr=None), 2).keywords == {"lr": 0.2, "adamw_lr": None}
     others = {"eta_min": schedulers.CosineAnnealingLR, "min_lr": schedulers.ReduceLROnPlateau,
               "base_lr": schedulers.CyclicLR, "adamw_lr": muon}  # fmt: skip
     for key, kind in others.items():

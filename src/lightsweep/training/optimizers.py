@@ -86,9 +86,13 @@ def parameter_groups(model: nn.Module, decay_bias_and_norm: bool) -> list[Group]
 def scaled(factory: partial, factor: float) -> partial:
     """A factory of an optimizer or a schedule with each learning rate multiplied that it is given, also in a list.
 
+    An `auto` and a null stay as they are.
+
     The linear scaling rule: Goyal et al., Accurate, Large Minibatch SGD, section 2.1, arXiv 1706.02677.
     """
-    given = {key: rate for key, rate in factory.keywords.items() if key in _RATES and rate != "auto"}
+    given = {
+        key: rate for key, rate in factory.keywords.items() if key in _RATES and isinstance(rate, int | float | list)
+    }
     rates = {
         key: [each * factor for each in rate] if isinstance(rate, list) else rate * factor
         for key, rate in given.items()
