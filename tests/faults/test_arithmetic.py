@@ -64,6 +64,11 @@ def test_a_loss_that_is_not_finite_in_evaluation_is_told_once(run, tmp_path, mon
     [
         (["data.batch_size=61"], "550 training examples in batches of 61 leave a last batch of 1 example"),
         (["data.batch_size=1"], "550 training examples in batches of 1 leave batches of 1 example"),
+        (
+            ["data.batch_size=137", "trainer=ddp", "trainer.devices=2"],
+            "550 training examples in batches of 137 leave a last batch of 2 examples, "
+            "of which one of 2 processes gets 1",
+        ),
     ],
 )
 def test_batch_norm_on_one_example_is_refused_before_training(run, tmp_path, overrides, text):

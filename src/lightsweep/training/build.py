@@ -23,6 +23,7 @@ from lightsweep.data import ArrayDataModule, DataSpec
 from lightsweep.errors import ConfigError
 from lightsweep.models import Model, Wrapped
 from lightsweep.paths import RunPaths
+from lightsweep.screen import many
 from lightsweep.training import cuda_graph, precision
 from lightsweep.training.allocator import keep_freed_memory
 from lightsweep.training.callbacks import trainer_callbacks
@@ -106,21 +107,25 @@ def _refuse_extra_state(net: nn.Module) -> None:
             )
 
 
-def refuse_single_examples(model: Model, datamodule: ArrayDataModule, switch: bool) -> None:
-    """Raise ConfigError if batch normalisation over examples would meet a batch of one, which has no variance.
+def refuse_single_examples(model: Model, datamodule: ArrayDataModule, switch: bool, world_size: int = 1) -> None:
+    """Raise ConfigError if batch normalisation over examples would meet a single one, which has no variance.
 
     Args:
         model: the model.
         datamodule: tells the batches.
         switch: whether `model.batch_norm` is a setting.
+        world_size: processes among which each batch is divided.
     """
     sizes = datamodule.order.sizes
-    if 1 not in sizes or not any(isinstance(part, nn.BatchNorm1d) for part in model.net.modules()):
+    smallest = min(sizes)
+    if smallest >= 2 * world_size or not any(isinstance(part, nn.BatchNorm1d) for part in model.net.modules()):
         return
-    leave = "leave a last batch" if sizes[0] > 1 else "leave batches"
+    leave = "leave a last batch" if sizes[0] > smallest else "leave batches"
+    shared = f", of which one of {world_size} processes gets 1" if world_size > 1 else ""
     raise ConfigError(
-        f"`data.batch_size`: {len(datamodule.splits['train'])} training examples in batches of {sizes[0]} {leave} of 1 "
-        f"example, which batch normalisation cannot use; choose another size{', or model.batch_norm=false' * switch}"
+        f"`data.batch_size`: {len(datamodule.splits['train'])} training examples in batches of {sizes[0]} {leave} of "
+        f"{many(smallest, 'example')}{shared}, which batch normalisation cannot use; "
+        f"choose another size{', or model.batch_norm=false' * switch}"
     )
 
 
@@ -169,7 +174,6 @@ def build(
     model = build_model(cfg, datamodule.spec)
     if cfg.get("weights") is not None and not going_on:
         start_with(model.net, Path(cfg.weights), cfg.skip_weights)
-    refuse_single_examples(model, datamodule, switch="batch_norm" in cfg.model)
     metrics = build_metrics(cfg, model)
     monitor, mode = monitored(cfg, model, datamodule, metrics)
     limits = cfg.trainer.checkpoint_every_n_steps, cfg.trainer.checkpoint_every_minutes
@@ -177,6 +181,7 @@ def build(
     runs = LoggerRuns(paths.logger_runs, going_on)
     trainer = build_trainer(cfg, paths, checkpoints, runs)
     refuse_unstartable(trainer)
+    refuse_single_examples(model, datamodule, "batch_norm" in cfg.model, trainer.world_size)
     if cfg.trainer.num_nodes > 1:
         let_signals_end_the_wait(trainer, stop)
     if trainer.world_size > 1 and any(p.is_complex() for p in model.net.parameters()):
