@@ -279,6 +279,27 @@ def test_images_of_ones_own_want_to_be_told_how_a_file_becomes_one(picture, text
     assert replace(data, picture="crop").framing()(Image.new("L", (40, 20))).shape == (3, 16, 16)
 
 
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_a_run_is_evaluated_on_a_machine_that_lacks_its_devices(trained_run, monkeypatch, kind):
+    known = evaluate_run(trained_run)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    config = RunPaths(trained_run).config
+    text = config.read_text()
+    for given, other in (
+        ("accelerator: cpu", f"accelerator: {kind}"),
+        ("cuda_graph: null", "cuda_graph: true"),
+        ("devices: 1", "devices: [3]"),
+        ("num_nodes: 1", "num_nodes: 2"),
+        ("strategy: auto", "strategy: ddp"),
+    ):
+        assert f"  {given}\n" in text
+        text = text.replace(f"  {given}\n", f"  {other}\n")
+    config.write_text(text)
+
+    assert evaluate_run(trained_run) == known
+
+
 def test_a_folder_has_no_say_in_what_is_trusted(trained_run):
     config = RunPaths(trained_run).config
     text = (

@@ -63,7 +63,9 @@ def _refuse_choices(cfg: DictConfig, changes: Sequence[str]) -> None:
 
 
 def read_finished(paths: RunPaths, trust: Sequence[str]) -> DictConfig:
-    """A run's configuration for using what it came to, without its loggers and callbacks.
+    """A run's configuration for using what it came to: without its loggers and callbacks, in one process.
+
+    Also on a machine that lacks the run's devices; one that was told to train on its CPU stays there.
 
     Args:
         paths: the run's files.
@@ -77,6 +79,9 @@ def read_finished(paths: RunPaths, trust: Sequence[str]) -> DictConfig:
         raise ConfigError(f"`trust` must be a list like [my_package] but got {trust!r}")
     cfg = read_config(paths, [f"trust={override_text(list(trust))}", "logger=null", "callbacks=null"])
     cfg.callbacks = {}
+    accelerator = "cpu" if cfg.trainer.accelerator == "cpu" else "auto"
+    alone = {"devices": 1, "num_nodes": 1, "strategy": "auto", "accelerator": accelerator, "cuda_graph": None}
+    OmegaConf.update(cfg, "trainer", alone)
     return cfg
 
 
