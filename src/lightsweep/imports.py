@@ -33,11 +33,12 @@ def quiet_imports() -> None:
 
 
 def lean_imports() -> None:
-    """Import torchmetrics, as Lightning does, without what it imports for metrics of sound and of texts.
+    """Quiet imports, and torchmetrics, which Lightning imports, without what it wants for metrics of sound and texts.
 
     Where scipy or transformers are installed, they would cost every command a second or several. What asks for them
     later gets them; `torchmetrics.text` alone then lacks its metrics by transformers. For a process of one's own.
     """
+    quiet_imports()
     if "torchmetrics" in sys.modules:
         return
     from unittest.mock import patch

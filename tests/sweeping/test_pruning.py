@@ -1,14 +1,11 @@
 """The pruning callback inside real fits: its decisions are Optuna's own, and the fit ends cleanly."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import optuna
 import pytest
 import torch
 from hydra.core.utils import JobReturn, JobStatus
-from lightning.pytorch import Callback, LightningModule, Trainer
-from torch.utils.data import DataLoader, TensorDataset
 
 from lightsweep.errors import ConfigError
 from lightsweep.reporting.runs import read_run
@@ -17,6 +14,7 @@ from lightsweep.sweeping.pruning import PruningCallback
 from lightsweep.sweeping.trial import KilledTrial, running_trial
 from lightsweep.sweeping.trial_outcome import outcome_of_return
 from lightsweep.training import train
+from tests.sweeping.pruned_fits import AtOnce, AtStep, Never, after, fit
 
 PRUNERS = {
     "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=2),
@@ -36,42 +34,6 @@ CURVES = [
     [0.75, 0.6, 0.7, 0.9, 0.95, 1.0],
 ]
 CURVES = [[float(torch.tensor(value)) for value in curve] for curve in CURVES]  # as `self.log` keeps them: float32
-
-
-class Curve(LightningModule):
-    """Logs a given curve, one value an epoch, and takes one optimizer step a batch."""
-
-    def __init__(self, values: list[float]) -> None:
-        super().__init__()
-        self.values, self.layer, self.ended = values, torch.nn.Linear(1, 1), False
-
-    def training_step(self, batch, _):
-        loss = self.layer(batch[0]).mean()
-        self.log("train_value", float(self.values[self.current_epoch]))
-        return loss
-
-    def validation_step(self, batch, _):
-        self.log("val/value", self.values[self.current_epoch])
-
-    def on_fit_end(self):
-        self.ended = True
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.0)
-
-
-def loader() -> DataLoader:
-    return DataLoader(TensorDataset(torch.zeros(4, 1)), batch_size=1)
-
-
-def fit(values: list[float], callback: PruningCallback, **settings) -> tuple[Curve, Trainer]:
-    module = Curve(values)
-    trainer = Trainer(
-        max_epochs=len(values), accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, callbacks=[callback], **settings,
-    )  # fmt: skip
-    trainer.fit(module, loader(), loader())
-    return module, trainer
 
 
 pytestmark = pytest.mark.filterwarnings(
@@ -115,16 +77,6 @@ def test_decisions_equal_optunas_own(name):
     assert any(step is not None for step in expected)
 
 
-class Never(optuna.pruners.BasePruner):
-    def prune(self, study, trial):
-        return False
-
-
-class AtOnce(optuna.pruners.BasePruner):
-    def prune(self, study, trial):
-        return True
-
-
 def test_fit_of_a_pruned_trial_ends_cleanly():
     callback = PruningCallback("val/value")
     trial = optuna.create_study(pruner=AtOnce()).ask()
@@ -151,120 +103,6 @@ def test_a_trial_that_was_pruned_at_its_first_step_is_pruned_whatever_its_task_r
     outcome = outcome_of_return(JobReturn(_return_value=0.5, status=JobStatus.COMPLETED), 1, pruned_at=0)
 
     assert (outcome.state, outcome.reason) == (optuna.trial.TrialState.PRUNED, "pruned at step 0")
-
-
-def after(epoch, step=5, max_epochs=3, max_steps=-1, last_batch=False):
-    progress = SimpleNamespace(is_last_batch=last_batch)
-    return SimpleNamespace(is_global_zero=True, world_size=1, current_epoch=epoch, global_step=step,
-                           max_epochs=max_epochs, max_steps=max_steps, should_stop=False,
-                           fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress)))  # fmt: skip
-
-
-class AtStep(optuna.pruners.BasePruner):
-    def __init__(self, step):
-        self.step = step
-
-    def prune(self, study, trial):
-        return trial.last_step == self.step
-
-
-@pytest.mark.parametrize(
-    "limit",
-    [
-        ["trainer.max_steps=2"],  # within the first epoch
-        ["early_stopping.patience=1", "early_stopping.min_delta=9"],
-    ],
-)
-def test_a_run_that_ends_before_its_last_epoch_is_not_pruned_at_its_end(compose, tmp_path, limit):
-    step = 0 if "trainer.max_steps=2" in limit else 1
-    callback = PruningCallback("val/acc")
-    with running_trial(optuna.create_study(direction="maximize", pruner=AtStep(step)).ask()):
-        result = train(
-            compose("model=softmax_regression", "trainer.max_epochs=10", *limit), tmp_path, callbacks=[callback]
-        )
-        assert not callback.pruned
-    assert (result.status, result.epochs < 10) == ("completed", True)
-
-
-def test_early_stopping_that_min_epochs_holds_on_can_be_pruned():
-    class Stop(Callback):
-        def on_validation_end(self, trainer, pl_module):
-            trainer.should_stop = True
-
-    callback = PruningCallback("val/value")
-    with running_trial(optuna.create_study(pruner=AtStep(1)).ask()):
-        module = Curve([0.5] * 6)
-        trainer = Trainer(
-            max_epochs=6, min_epochs=4, accelerator="cpu", logger=False, enable_checkpointing=False,
-            enable_progress_bar=False, enable_model_summary=False, callbacks=[Stop(), callback],
-        )  # fmt: skip
-        with pytest.raises(optuna.TrialPruned, match="pruned at step 1"):
-            trainer.fit(module, loader(), loader())
-
-
-def rungs(trial):
-    attributes = trial.storage.get_trial(trial._trial_id).system_attrs
-    return {name: value for name, value in attributes.items() if name.startswith("completed_rung")}
-
-
-def halving_study():
-    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
-    return optuna.create_study(direction="maximize", pruner=pruner)
-
-
-def test_halving_judges_others_by_the_last_report_too():
-    trial = halving_study().ask()
-    with running_trial(trial):
-        fit([0.25, 0.5, 0.75], PruningCallback("val/value"))
-    assert rungs(trial) == {"completed_rung_0": 0.5, "completed_rung_1": 0.75}
-
-
-def test_halving_judges_a_trial_that_goes_on_by_what_it_had_at_each_rung():
-    trial = halving_study().ask()
-    before = KilledTrial(Path("/gone"), {0: 0.125, 1: 0.25, 2: 0.5, 3: 0.75})
-    with running_trial(trial, before):
-        PruningCallback("val/value").on_train_start(after(epoch=4, step=16), None)
-    assert rungs(trial) == {"completed_rung_0": 0.25, "completed_rung_1": 0.5}
-
-
-@pytest.mark.parametrize(("epochs", "pruned_at", "status"), [(2, 1, "pruned"), (1, 1, "completed")])
-def test_a_trial_that_was_killed_after_it_was_pruned_stays_pruned(compose, tmp_path, epochs, pruned_at, status):
-    cfg = compose("model=softmax_regression", "trainer.max_epochs=4")
-    with running_trial(optuna.create_study(pruner=AtStep(epochs - 1)).ask()):
-        train(cfg, tmp_path, callbacks=[PruningCallback("val/acc")])
-    before = KilledTrial(tmp_path, dict.fromkeys(range(pruned_at + 1), 0.5), pruned_at)
-
-    trial, callback = optuna.create_study(pruner=Never()).ask(), PruningCallback("val/acc")
-    with running_trial(trial, before):
-        result = train(cfg, tmp_path, resume=True, callbacks=[callback])
-        assert callback.pruned == (status == "pruned")
-
-    stored = trial.storage.get_trial(trial._trial_id)
-    assert (result.status, result.epochs) == (status, 2 if status == "pruned" else 4)
-    assert list(stored.intermediate_values) == list(range(result.epochs))
-    assert stored.user_attrs.get(marks.PRUNED_AT) == (pruned_at if status == "pruned" else None)
-
-
-@pytest.mark.parametrize(
-    ("trainer", "every", "pruned"),
-    [
-        (after(epoch=1), "epoch", True),
-        (after(epoch=2), "epoch", False),
-        (after(epoch=2), 1, True),
-        (after(epoch=2, last_batch=True), 1, False),
-        (after(epoch=1, last_batch=True), 1, True),
-        (after(epoch=9, max_epochs=-1), "epoch", True),
-        (after(epoch=0, max_steps=5), 1, False),
-        (after(epoch=0, max_steps=6), 1, True),
-    ],
-)
-def test_a_trial_that_is_trained_to_its_end_is_not_pruned(trainer, every, pruned):
-    trial, callback = optuna.create_study(pruner=AtOnce()).ask(), PruningCallback("val/value", every)
-    with running_trial(trial):
-        callback.report(trainer, 0.5, 5)
-
-    assert (callback.pruned, trainer.should_stop) == (pruned, pruned)
-    assert trial.storage.get_trial(trial._trial_id).intermediate_values == {5: 0.5}
 
 
 def test_a_step_is_reported_once():

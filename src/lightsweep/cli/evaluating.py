@@ -3,7 +3,7 @@
 from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
 from lightsweep.cli.trained_run import KEYS, chosen_checkpoint, run_folder, trusted
-from lightsweep.imports import lean_imports, quiet_imports
+from lightsweep.imports import lean_imports
 
 
 def evaluate() -> None:
@@ -15,7 +15,6 @@ def _evaluate() -> None:
     options = arguments(KEYS)
     folder = run_folder(options, "evaluate")
     checkpoint, trust = chosen_checkpoint(options, folder), trusted(options)
-    quiet_imports()
     lean_imports()
     from lightsweep.reporting.summary import print_metrics
     from lightsweep.training import evaluate as evaluate_run

@@ -9,7 +9,7 @@ from lightsweep import paths
 from lightsweep.calling import called
 from lightsweep.config.compose import compose
 from lightsweep.errors import ConfigError
-from lightsweep.imports import lean_imports, quiet_imports
+from lightsweep.imports import lean_imports
 
 if TYPE_CHECKING:
     from lightsweep.training.trained import Trained
@@ -49,7 +49,6 @@ def chosen_checkpoint(options: dict[str, Any], folder: Path) -> str:
 def load_run(options: dict[str, Any], folder: Path) -> "Trained":
     """The network of a run's folder, as the command line says."""
     checkpoint, trust = chosen_checkpoint(options, folder), trusted(options)
-    quiet_imports()
     lean_imports()
     from lightsweep.training.trained import load_trained
 

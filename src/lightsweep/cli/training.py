@@ -39,7 +39,7 @@ from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError, raised_in
 from lightsweep.holding import is_held
-from lightsweep.imports import LEAN, lean_imports, quiet_imports
+from lightsweep.imports import LEAN, lean_imports
 from lightsweep.output import is_closed
 from lightsweep.sweeping.trial import killed_trial, within_sweep, within_trial
 
@@ -183,7 +183,6 @@ def _goes_on(folder: Path) -> bool:
 
 def _train_in(cfg: DictConfig, folder: Path, resume: bool) -> Any:
     check(cfg, finished=resume)
-    quiet_imports()
     lean_imports()
     from lightsweep.reporting.summary import print_summary
     from lightsweep.training import train as train_run

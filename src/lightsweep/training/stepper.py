@@ -43,9 +43,9 @@ class Stepper:
         max_steps: steps after which the run ends; below 1 for no limit.
         clock: what the time is counted on.
         stop: asks the loop to end.
-        graph_size: examples of the batches whose gradients are recorded as a CUDA graph; 0 for none.
 
     Attributes:
+        graph_size: examples of the batches whose gradients are recorded as a CUDA graph; 0 for none.
         steps: optimizer steps made so far.
         epochs: whole epochs made so far.
         on_tick: called at most every `TICK_S` seconds from within a chunk.
@@ -63,11 +63,10 @@ class Stepper:
         max_steps: int,
         clock: Clock,
         stop: StopRequest,
-        graph_size: int = 0,
     ) -> None:
         self.model, self.optimizers, self.schedules = model, optimizers, schedules
         self.accumulate, self.grad_clip, self.max_steps = accumulate, grad_clip, max_steps
-        self.clock, self.stop, self.graph_size = clock, stop, graph_size
+        self.clock, self.stop, self.graph_size = clock, stop, 0
         self.steps = 0
         self.epochs = 0
         self.batches = 0
