@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,30 @@ def test_a_socket_that_nobody_reads_stays_an_error_of_its_own():
     code, err = end(["-c", PROGRAM.format(body=body)], 0)
     assert code == 1
     assert err.endswith("BrokenPipeError: [Errno 32] Broken pipe\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a file of Linux on a full disk")
+@pytest.mark.parametrize("flags", [(), ("-u",)])
+@pytest.mark.parametrize(
+    ("body", "code", "told"),
+    [
+        ("print('a line', flush=True); print('again', flush=True); print('goes on', file=sys.stderr)", 1, "goes on\n"),
+        ("print('at its end')", 1, ""),
+        ("print('by itself', flush=True); sys.exit(0)", 1, ""),
+        ("print('before'); sys.stdout.flush(); raise ConfigError('a mistake')", 2, "error: a mistake\n"),
+    ],
+)
+def test_a_command_whose_output_finds_a_full_disk_goes_on_and_says_so(flags, body, code, told):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, *flags, "-c", PROGRAM.format(body=body)],
+            env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    incomplete = "error: stdout cannot be written: No space left on device; going on without it\n"
+    assert (done.returncode, done.stderr) == (code, incomplete + told)
 
 
 def test_a_run_is_saved_and_can_go_on(mnist_root, tmp_path):

@@ -1,8 +1,11 @@
-"""What a process prints into: once nobody reads that any more, the process is asked to end, as `head` does to `yes`."""
+"""What a process prints into: once nobody reads that any more, the process is asked to end, as `head` does to `yes`.
 
+Where it cannot be written, because a disk is full, the process goes on without it and says so.
+"""
+
+import errno
 import os
 import signal
-import stat
 import sys
 from io import TextIOWrapper
 from typing import Any
@@ -15,6 +18,7 @@ class _Output:
     """What there is to know of this process's stdout."""
 
     closed = False
+    is_incomplete = False
 
 
 def is_closed() -> bool:
@@ -22,26 +26,31 @@ def is_closed() -> bool:
     return _Output.closed
 
 
-def end_when_closed() -> None:
+def is_incomplete() -> bool:
+    """Whether something that was printed could not be written."""
+    return _Output.is_incomplete
+
+
+def watch_output() -> None:
     """Let this process get a SIGTERM when it writes into a stdout that nobody reads, and what it still says go nowhere.
 
     SIGPIPE itself, which Python ignores, would come from sockets too, and leave no time to save a run. A stderr that
-    nobody reads ends nothing. What is no pipe stays as it was.
+    nobody reads ends nothing, and neither does a file on a full disk: that a stdout is incomplete is told once.
+    Terminals stay as they were.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper) and _is_pipe(stream):
-            _watch(stream, ends=stream is sys.stdout)
+        if isinstance(stream, TextIOWrapper) and _is_file(stream):
+            _watch(stream, is_stdout=stream is sys.stdout)
 
 
-def _is_pipe(stream: TextIOWrapper) -> bool:
+def _is_file(stream: TextIOWrapper) -> bool:
     try:
-        mode = os.fstat(stream.fileno()).st_mode
-    except (OSError, ValueError):  # closed, or no file
+        return not os.isatty(stream.fileno())
+    except (OSError, ValueError):  # closed, or of memory
         return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def _watch(stream: TextIOWrapper, ends: bool) -> None:
+def _watch(stream: TextIOWrapper, is_stdout: bool) -> None:
     raw: Any = getattr(stream.buffer, "raw", stream.buffer)  # `python -u` has no buffer between
     write = raw.write
 
@@ -52,9 +61,15 @@ def _watch(stream: TextIOWrapper, ends: bool) -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, raw.fileno())
             os.close(nowhere)
-            if ends and not _Output.closed:
+            if is_stdout and not _Output.closed:
                 _Output.closed = True
                 os.kill(os.getpid(), signal.SIGTERM)
-            return len(data)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+                raise
+            if is_stdout and not _Output.is_incomplete:
+                _Output.is_incomplete = True
+                print(f"error: stdout cannot be written: {error.strerror}; going on without it", file=sys.stderr)
+        return len(data)
 
     raw.write = written

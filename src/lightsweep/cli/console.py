@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn
 
-from lightsweep.cli.ending import leave
+from lightsweep.cli.ending import ended_by, leave
 from lightsweep.config.check import nearest
 from lightsweep.errors import ConfigError
 from lightsweep.exiting import run_program
@@ -45,11 +45,9 @@ def main() -> None:
     sys.path.append(os.getcwd())  # a project's own modules; last, so that none hides an installed one
     words = sys.argv[1:]
     if not words or words[0] in ("-h", "--help", "help"):
-        _print_commands()
-        return
+        return ended_by(_print_commands)
     if words[0] == "--version":
-        print(f"lightsweep {import_module('lightsweep').__version__}")
-        return
+        return ended_by(lambda: print(f"lightsweep {import_module('lightsweep').__version__}"))
     name = words[0] if words[0] in COMMANDS else "train"
     if name == words[0]:
         del sys.argv[1]
@@ -57,7 +55,7 @@ def main() -> None:
         known = nearest(words[0], COMMANDS) or f"; commands: {', '.join(COMMANDS)}"
         leave(f"`{words[0]}` is no command{known}", ConfigError.exit_code)
     command = COMMANDS[name]
-    getattr(import_module(f"lightsweep.cli.{command.module}"), command.function)()
+    return getattr(import_module(f"lightsweep.cli.{command.module}"), command.function)()
 
 
 def _print_commands() -> None:

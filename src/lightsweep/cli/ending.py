@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
@@ -13,7 +14,7 @@ from typing import Any, NoReturn
 from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
 from lightsweep.errors import INTERRUPTING, ConfigError, Interrupted, LightsweepError, RemoteTraceback
 from lightsweep.exiting import write_out
-from lightsweep.output import CLOSED, end_when_closed, is_closed
+from lightsweep.output import CLOSED, is_closed, is_incomplete, watch_output
 
 
 def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None) -> None:
@@ -26,19 +27,20 @@ def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None
         usage: the function whose docstring `--help` prints in the command's place; None where the command has a better.
     """
     if usage is not None and {"-h", "--help"} & set(sys.argv[1:]):
-        _print_usage(usage)
-        return
+        command = partial(_print_usage, usage)
     came: list[int] = []
     _heed_signals(came)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 may not hinder a run
             stream.reconfigure(errors="backslashreplace")
-    end_when_closed()
+    watch_output()
     try:
         try:
             command()
         finally:
             write_out()  # here, where it can be told that nobody reads it
+            if is_incomplete() and _succeeds(sys.exception()):
+                sys.exit(1)
     except BaseException as error:
         if came and not isinstance(error, SystemExit):
             ended_by_error(error if isinstance(error, Interrupted) else Interrupted(came[0]))
@@ -52,6 +54,10 @@ def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None
             print(error.__cause__.text, file=sys.stderr)
             leave(f"a run failed: {type(error).__name__}: {error}", 1)
         raise
+
+
+def _succeeds(error: BaseException | None) -> bool:
+    return error is None or (isinstance(error, SystemExit) and not error.code)
 
 
 def _print_usage(function: Callable[[], None]) -> None:

@@ -20,7 +20,7 @@ import cloudpickle
 
 from lightsweep.launching.outcome import pack_answer, pack_error
 from lightsweep.launching.work_order import MainModule, WorkOrder
-from lightsweep.output import end_when_closed
+from lightsweep.output import watch_output
 
 if TYPE_CHECKING:
     from lightsweep.launching.fork_loop import Fork
@@ -31,7 +31,7 @@ def work(fork: "Fork") -> None:
     for source, target in ((fork.stdout, 1), (fork.stderr, 2)):
         os.dup2(source, target)
         os.close(source)
-    end_when_closed()
+    watch_output()
     _volunteer_for_memory_shortage()
     connection = Connection(fork.connection)
     order: WorkOrder = pickle.loads(connection.recv_bytes())
