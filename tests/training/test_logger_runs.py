@@ -6,7 +6,7 @@ import pytest
 from lightning.pytorch.loggers import Logger
 
 from lightsweep.errors import RunFolderError
-from lightsweep.training import train
+from lightsweep.training import evaluate, train
 
 BEGUN: list["Begun"] = []
 
@@ -84,6 +84,16 @@ def test_a_damaged_file_is_told(compose, overrides, tmp_path):
 
     with pytest.raises(RunFolderError, match=r"loggers\.json is damaged; without it the loggers begin runs"):
         train(compose(*given, "trainer.max_epochs=2"), tmp_path / "run", resume=True)
+
+
+def test_a_damaged_file_is_nothing_to_who_has_no_such_logger(compose, overrides, tmp_path):
+    result = train(
+        compose(*overrides, f"+logger.mine._target_={__name__}.Begun", "trainer.max_epochs=1"), tmp_path / "run"
+    )
+    (tmp_path / "run" / "loggers.json").write_text('{"mine": 3}')
+
+    assert evaluate(tmp_path / "run")["test/loss"] == pytest.approx(result.metrics["test/loss"])
+    assert train(compose(*overrides, "trainer.max_epochs=2"), tmp_path / "run", resume=True).epochs == 2
 
 
 def test_a_run_without_such_loggers_has_no_file(run, overrides, tmp_path):

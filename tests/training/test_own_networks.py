@@ -1,8 +1,10 @@
 """Networks of the user's own: what they need, what they may do, and what is told to be something else."""
 
 import pytest
+import torch
 
 from lightsweep.errors import ConfigError
+from lightsweep.paths import RunPaths
 
 SMALL = """
     from torch import nn
@@ -43,6 +45,20 @@ PROBABILITIES = """
     class Own(Model):
         def __init__(self, spec):
             super().__init__(spec, Certain(), Likelihood())
+"""
+INDEXED = """
+    import torch
+    from torch import nn
+
+    class Reversed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.normed, self.linear = nn.BatchNorm1d(3), nn.Linear(3, 2)
+            self.register_buffer("order", torch.arange(2, -1, -1))
+            self.register_buffer("flags", torch.tensor([True, False]))
+
+        def forward(self, inputs):
+            return self.linear(self.normed(inputs[:, self.order]))
 """
 SEALED = """
     from lightsweep.data import Line
@@ -89,6 +105,21 @@ def test_a_network_that_writes_into_its_input_leaves_the_data_as_they_are(run, i
 
     assert found[1] == found[0]
     assert found[2] == found[0]
+
+
+def test_averaging_leaves_indices_and_counts_whole(run, importable, table, tmp_path):
+    importable("my_indices", INDEXED)
+    data = ("data=csv", f"data.path={table}", "data.target=kind", "data.batch_size=10", "test=false")
+
+    run(*data, "~model", "+model={_target_: my_indices.Reversed}", "trust=[my_indices]", "trainer.max_epochs=3",
+        "trainer.ema_decay=0.999", folder=tmp_path / "run")  # fmt: skip
+
+    state = torch.load(RunPaths(tmp_path / "run").last, weights_only=True)["state_dict"]
+    whole = [name for name, value in state.items() if name.startswith("net.") and not value.is_floating_point()]
+    assert whole == ["net.order", "net.flags", "net.normed.num_batches_tracked"]
+    for name in whole:
+        assert torch.equal(state[name.replace("net.", "ema.module.")], state[name]), name
+    assert state["net.order"].tolist() == [2, 1, 0]
 
 
 @pytest.mark.parametrize(

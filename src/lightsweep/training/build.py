@@ -309,11 +309,18 @@ def _factory(group: str, node: DictConfig, takes: str, trust: Sequence[str]) -> 
 
 
 def averaged(model: Model, decay: float) -> AveragedModel:
-    """A copy of the network that holds the moving average of its weights."""
+    """A copy of the network that holds the moving average of its weights; what are no real numbers is as it is."""
     average = get_ema_multi_avg_fn(decay)
 
     def average_apart(averages: Sequence[Tensor], values: Sequence[Tensor], count: Any) -> None:
-        """One kernel for the parameters and one for the buffers, which are no DTensors where those are cut up."""
+        """One kernel for the parameters and one for the buffers, which are no DTensors where those are cut up.
+
+        All are of one type. A mean of integers would be cut off, and fall away from a number that never changes.
+        """
+        if not (averages[0].is_floating_point() or averages[0].is_complex()):
+            for kept, value in zip(averages, values, strict=True):
+                kept.copy_(value)
+            return
         pairs = list(zip(averages, values, strict=True))
         for kind in {type(mean) for mean in averages}:
             means, currents = zip(*(pair for pair in pairs if type(pair[0]) is kind), strict=True)

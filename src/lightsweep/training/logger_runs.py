@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection
+from functools import cached_property
 from pathlib import Path
 
 from lightning.pytorch.loggers import Logger
@@ -19,15 +20,16 @@ class LoggerRuns:
     Args:
         path: the file, JSON.
         going_on: whether the runs that the file names are gone on in.
-
-    Raises:
-        RunFolderError: the file is damaged.
     """
 
     def __init__(self, path: Path, going_on: bool = False) -> None:
-        self.path = path
-        self._known: dict[str, str] = _read(path) if going_on and path.is_file() else {}
+        self.path, self.going_on = path, going_on
         self._loggers: dict[str, Logger] = {}
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        """What the file says; it is read for a logger that can go on alone, as who evaluates a run has none."""
+        return _read(self.path) if self.going_on and self.path.is_file() else {}
 
     def argument(self, name: str, takes: Collection[str]) -> dict[str, str]:
         """What a logger is made with beside its configuration, to go on in its run; nothing if it has none yet.
@@ -35,6 +37,9 @@ class LoggerRuns:
         Args:
             name: the logger's.
             takes: the arguments that it has.
+
+        Raises:
+            RunFolderError: the file is damaged.
         """
         return {argument: self._known[name] for argument in _ARGUMENTS if argument in takes and name in self._known}
 
@@ -45,7 +50,7 @@ class LoggerRuns:
 
     def goes_on(self, logger: Logger) -> bool:
         """Whether a logger's run was begun before, and has been told what is run: MLflow's take no other settings."""
-        return any(logger is self._loggers.get(name) for name in self._known)
+        return any(logger is known and name in self._known for name, known in self._loggers.items())
 
     def note(self) -> None:
         """Write down the runs, which have all begun, beside those of loggers that have no part this time."""
