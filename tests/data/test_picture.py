@@ -1,5 +1,7 @@
 """One image file: which there are, what white is in it, and how it is brought to the network's size."""
 
+import struct
+import zlib
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -88,6 +90,41 @@ def test_sixteen_bits_with_a_transparent_level_are_not_clipped(tmp_path):
     image.save(tmp_path / "deep.png", transparency=65535)
 
     assert levels(tmp_path / "deep.png") == [0, 1, 128]
+
+
+def png(path, bits, colour, row, transparent):
+    """A PNG file of one row, given as bytes, and its transparent colour; Pillow writes none of fewer bits than 8."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", 4, 1, bits, colour, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"tRNS", transparent), (b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks))
+
+
+@pytest.mark.parametrize(
+    ("bits", "row", "shown"),
+    [
+        (1, bytes([0b0110_0000]), [0, 0, 0, 0]),
+        (2, bytes([0b00_01_10_11]), [0, 0, 170, 255]),
+        (4, bytes([0x01, 0x8F]), [0, 0, 136, 255]),
+        (8, bytes([0, 1, 2, 255]), [0, 0, 2, 255]),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transparent_gray_is_that_level_of_the_files_own_bits(tmp_path, bits, row, shown, channels):
+    png(tmp_path / "gray.png", bits, 0, row, struct.pack(">H", 1))
+
+    assert Framing(1, 4, channels)(open_image(tmp_path / "gray.png")).tolist() == [[shown]] * channels
+
+
+def test_a_transparent_colour_of_sixteen_bits_is_refused(tmp_path):
+    path = tmp_path / "deep.png"
+    png(path, 16, 2, bytes(range(24)), bytes(range(6)))
+
+    with pytest.raises(DataError, match=rf"^{path} has 16 bits a colour, .* save it with an alpha channel$"):
+        open_image(path)
 
 
 @pytest.mark.parametrize(

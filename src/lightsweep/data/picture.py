@@ -16,6 +16,9 @@ from lightsweep.files import why_unread
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """Files with another suffix are no images."""
 
+_STEPS = {"L;2": 85, "L;4": 17}
+"""What Pillow multiplies a PNG's gray levels of 2 or 4 bits by, but for the one that stands for transparent."""
+
 
 @dataclass(frozen=True)
 class Framing:
@@ -57,15 +60,15 @@ def open_image(path: Path) -> Image.Image:
     """A decoded image file, turned as its EXIF data say; transparent parts are black.
 
     Raises:
-        DataError: no image, a damaged one, one so large that decoding it could fill the memory, or one whose colours or
-            levels cannot be told.
+        DataError: no image, a damaged one, one so large that decoding it could fill the memory, or one whose colours,
+            levels or transparent parts cannot be told.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)  # odd metadata does not keep an image from being read
             with Image.open(path) as file:
-                kind = file.format
+                kind, stored = file.format, next((tile.args for tile in file.tile), None)
                 image = ImageOps.exif_transpose(file)
                 image.load()
     except Exception as error:  # decoders raise all kinds on damaged files; each is said with the file's name
@@ -75,6 +78,13 @@ def open_image(path: Path) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _eight_bits(image, path, kind)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        if image.mode == "RGB" and stored == "RGB;16B":
+            raise DataError(
+                f"{path} has 16 bits a colour, of which Pillow reads 8, and so cannot tell its transparent one: save it "
+                "with an alpha channel"
+            )
+        if stored in _STEPS:
+            image.info["transparency"] *= _STEPS[stored]
         image = image.convert("RGBA")
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         return Image.alpha_composite(black, image).convert("RGB")
