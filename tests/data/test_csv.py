@@ -44,16 +44,31 @@ def test_regression_reads_the_target_as_a_column_of_numbers(tmp_path):
     assert sorted(data.load_train().targets.flatten().tolist()) == [i / 4 for i in range(20)]
 
 
-def test_inputs_are_standardised_by_the_training_rows_alone(tmp_path):
-    path = written(tmp_path, "a,same,y\n" + "\n".join(f"{i * i},7,{i}" for i in range(20)))
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {},
+        {"val_size": 4},
+        {"val_size": 4, "split_seed": 3, "stratified": True},
+        {"fold": 1, "num_folds": 3},
+        {"val_size": "own", "val_path": "table.csv"},
+        {"val_size": "own", "val_path": "table.csv", "fold": 1},
+    ],
+)
+def test_inputs_are_standardised_by_the_rows_that_are_trained_on_alone(tmp_path, monkeypatch, kept):
+    monkeypatch.chdir(tmp_path)
+    Path("table.csv").write_text("a,same,y\n" + "\n".join(f"{i * i},7,{i % 2}" for i in range(30)))
 
-    data = CSV(path, "y", "regression", batch_size=5, test_size=5)
-    train = data.load_train().inputs
+    data = CSV("table.csv", "y", "classification", batch_size=5, test_size=6, **kept)
+    data.dtype = torch.float64
+    data.setup("fit")
+    data.setup("test")
+    train, val, test = (data.splits[split].inputs for split in ("train", "val", "test"))
 
     torch.testing.assert_close(train.mean(0), torch.zeros(2, dtype=torch.float64), atol=1e-12, rtol=0)
     torch.testing.assert_close(train[:, 0].std(correction=0), torch.ones((), dtype=torch.float64))
     assert not train[:, 1].any(), "a constant column becomes 0"
-    assert data.load_test().inputs[:, 0].mean().abs() > 1e-3
+    assert min(part[:, 0].mean().abs() for part in (val, test) if len(part)) > 1e-3
 
 
 def test_a_description_tells_how_a_new_row_is_brought_to_the_inputs(tmp_path):

@@ -21,8 +21,8 @@ from lightsweep.screen import many
 class CSV(ArrayDataModule):
     """A table with a header line.
 
-    Inputs are standardised by the mean and standard deviation of this table's rows that are not test rows; a column
-    that is constant becomes 0. Classes are the target column's distinct texts, in sorted order: as numbers where all
+    Inputs are standardised by the mean and standard deviation of this table's rows that are trained on; a column that
+    is constant there becomes 0. Classes are the target column's distinct texts, in sorted order: as numbers where all
     are finite ones, else as texts. Tables beside it have its inputs and target, in any order; others are passed over.
 
     Args:
@@ -74,7 +74,7 @@ class CSV(ArrayDataModule):
         targets = self._targets(table)
         shuffled = torch.randperm(len(targets), generator=torch.Generator().manual_seed(self.split_seed + 1))
         train, test = (part.sort().values for part in shuffled.tensor_split([len(targets) - test_size]))
-        self._means, self._stds = _scale(inputs[train])
+        self._means, self._stds = _scale(inputs[train[self._trained(targets[train])]])
         inputs = (inputs - self._means) / self._stds
         fits = self._stds.isfinite() & (inputs.abs() <= LARGEST).all(0)  # which NaN is not
         if not fits.all():
@@ -108,6 +108,11 @@ class CSV(ArrayDataModule):
         if not self.tests:
             raise NoTestSet
         return self._test if self.test_path is None else self._beside(self.test_path)
+
+    def _trained(self, targets: Tensor) -> Tensor:
+        """Which of the rows that are not test rows are not drawn for validation either, as `setup` divides them."""
+        own = self.val_size == OWN and self.fold is None
+        return torch.arange(len(targets)) if own else self._split(targets)[0]
 
     def _beside(self, path: str | None) -> Arrays:
         assert path is not None

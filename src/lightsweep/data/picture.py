@@ -80,8 +80,8 @@ def open_image(path: Path) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         if image.mode == "RGB" and stored == "RGB;16B":
             raise DataError(
-                f"{path} has 16 bits a colour, of which Pillow reads 8, and so cannot tell its transparent one: save it "
-                "with an alpha channel"
+                f"{path} has 16 bits a colour, of which Pillow reads 8, and so cannot tell its transparent one: "
+                "save it with an alpha channel"
             )
         if stored in _STEPS:
             image.info["transparency"] *= _STEPS[stored]
