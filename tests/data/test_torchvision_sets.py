@@ -67,7 +67,10 @@ def test_a_name_that_is_none_is_refused(tmp_path, name, text):
         Torchvision(name, str(tmp_path), batch_size=1)
 
 
-@pytest.mark.parametrize(("name", "parts"), [("OxfordIIITPet", ("trainval", "test")), ("Imagenette", ("train", "val"))])
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [("OxfordIIITPet", ("trainval", "test")), ("FGVCAircraft", ("trainval", "test")), ("Imagenette", ("train", "val"))],
+)
 def test_parts_of_other_names_are_found_and_classes_of_several_words_are_named(tmp_path, monkeypatch, name, parts):
     class Kind:
         classes = ("pug", ("springer", "spaniel"))

@@ -22,15 +22,22 @@ from lightsweep.paths import data_dir
 _TARGET = np.dtype(np.int64)
 _SPLITS = {
     "CLEVRClassification": ("train", "val"),  # the test part has no classes
+    "FGVCAircraft": ("trainval", "test"),
     "Imagenette": ("train", "val"),
     "OxfordIIITPet": ("trainval", "test"),
     "Places365": ("train-standard", "val"),
 }
-"""The splits of data sets whose parts have other names than `train` and `test`, or whose test part cannot be used."""
+"""The splits of data sets whose parts have other names than `train` and `test`, or of which these are not usual.
+
+Of others, as Flowers102, that have a part for validation beside `train` and `test`, it is not read.
+"""
 
 
 class Torchvision(ArrayDataModule):
     """A data set of torchvision's that gives an image and a class, read whole into memory.
+
+    Validation examples are drawn from its training part; where it has a part for them, as Flowers102, that is not read,
+    save where torchvision joins it to the training part (`trainval`).
 
     Args:
         name: its class in `torchvision.datasets`, such as `CIFAR10`, `SVHN` or `Flowers102`.
