@@ -60,6 +60,29 @@ def test_a_run_that_max_steps_ended_within_an_epoch_goes_on_there(compose, run, 
     ), "but for the row of the end at step 5"
 
 
+@pytest.mark.parametrize("monitor", ["val/acc", "train/loss"])
+@pytest.mark.parametrize("limits", [(15,), (5, 15, 15, 16), (20,)])
+def test_a_run_that_max_steps_ended_within_epochs_counts_each_once_for_early_stopping(
+    compose, run, tmp_path, monitor, limits
+):
+    base = ("model=softmax_regression", "data.batch_size=55", "scheduler=plateau", "scheduler.patience=0")
+    lasting = ("optimizer.lr=1e-30", "trainer.max_epochs=9", f"monitor={monitor}")
+    overrides = (*base, *lasting, "early_stopping.patience=2", "early_stopping.min_delta=1")
+    whole = run(*overrides, folder=tmp_path / "whole")
+    assert whole.steps == 3 * 10
+
+    for limit in limits:
+        train(compose(*overrides, f"trainer.max_steps={limit}"), tmp_path / "run", resume=True)
+    result = train(compose(*overrides), tmp_path / "run", resume=True)
+
+    assert (result.steps, result.epochs) == (whole.steps, whole.epochs)
+    one, other = state_of(tmp_path / "whole"), state_of(tmp_path / "run")
+    assert equal(one["lr_schedulers"], other["lr_schedulers"])
+    counted = [state["callbacks"][key] for state in (one, other) for key in state["callbacks"] if "Early" in key]
+    assert counted[0] == counted[1]
+    assert counted[0]["wait_count"] == 2
+
+
 @pytest.mark.parametrize("case", ["everything", "often"])
 def test_tensorboard_shows_each_step_once(compose, run, tmp_path, stop_after, case):
     run(*CASES[case], folder=tmp_path / "whole")

@@ -1,6 +1,7 @@
 """The callback that ties Lightning's hooks to the stepper, the recorder and the clock."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict
 from typing import Any
 
@@ -48,6 +49,7 @@ class Conductor(Callback):
         self.earlier: Earlier | None = None
         self._logged_step = 0
         self._validated = self._closed = False
+        self._patience: dict[str, Any] = {}
         self._random: list[dict[str, Any]] = []
         self._buffers: list[dict[str, Tensor]] = []
 
@@ -78,7 +80,7 @@ class Conductor(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Choose the epoch's permutation, and skip what a resumed epoch had before."""
         self.stepper.start_epoch()
-        self._closed = False
+        self._closed, self._patience = False, {}
         loader: Any = trainer.train_dataloader
         batches, batches_of_epoch = self.stepper.batches, len(loader.order)
         if batches % loader.chunk == 0 or batches == batches_of_epoch or self.stepper.is_at_end:
@@ -105,6 +107,7 @@ class Conductor(Callback):
         """Count the time as validation's."""
         if trainer.state.fn == "fit":
             self.describe_once()  # of a run that has only this before it
+            self._note_patience(trainer)
         self.clock.enter("validation")
         self._settle(trainer)
 
@@ -126,6 +129,8 @@ class Conductor(Callback):
         """Publish the epoch's metrics, log them, and let plateau schedules see the monitored one."""
         if self.stepper.is_at_end:
             trainer.should_stop = True  # also where no step was left to say so
+        if not self._validated:
+            self._note_patience(trainer)
         self._settle(trainer)  # for the checkpoint, also where nothing was validated
         metrics = self._metrics(self.stepper.epoch)
         self.stepper.model.log_for_callbacks(metrics)
@@ -177,6 +182,7 @@ class Conductor(Callback):
             self.stepper.steps,
         )
         checkpoint["files"] = self.recorder.state_dict()
+        checkpoint["callbacks"].update(self._patience)
 
     def _let_callbacks_log_by_steps(self, trainer: Trainer, restarts: bool = False) -> None:
         """Give Lightning the number that `self.log` and its own callbacks log by: it would count chunks.
@@ -200,6 +206,15 @@ class Conductor(Callback):
         self.stepper.show_averages()
         if trainer.world_size > 1:
             share_buffers(self.stepper.model)
+
+    def _note_patience(self, trainer: Trainer) -> None:
+        """Where a limit cut the epoch short, what early stopping has counted so far, to be gone on with.
+
+        A run that is given more ends the epoch, and then it counts once.
+        """
+        if not self.stepper.epoch_is_whole:
+            counting = [each for each in trainer.callbacks if isinstance(each, EarlyStopping)]  # type: ignore[attr-defined]
+            self._patience = {each.state_key: deepcopy(each.state_dict()) for each in counting}
 
     def _advance_plateaus(self) -> None:
         for schedule in self.stepper.schedules:
