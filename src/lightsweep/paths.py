@@ -155,9 +155,12 @@ class RunPaths:
 
     @staticmethod
     def not_carried(folder: str, names: list[str]) -> set[str]:
-        """The files of a killed trial's folder that the trial that goes on has of its own; for `shutil.copytree`."""
+        """The files of a killed trial's folder that the trial that goes on has of its own; for `shutil.copytree`.
+
+        Its newest checkpoint is among them, which is copied by itself.
+        """
         run = RunPaths(Path(folder))
-        own = (run.hydra, run.config, run.environment, run.result, run.log, run.lock)
+        own = (run.hydra, run.config, run.environment, run.result, run.log, run.lock, run.last, run.next)
         return {path.name for path in own} & set(names)
 
     @property

@@ -9,6 +9,7 @@ from hydra.errors import HydraException
 from optuna.trial import TrialState
 
 from lightsweep.launching.run_job import NoMore
+from lightsweep.paths import RunPaths
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import claim, give_up, release_orphans
 from lightsweep.sweeping.job import TrialJob, _killed
@@ -111,6 +112,24 @@ def test_what_a_trial_reported_outlives_two_kills_of_which_the_second_came_befor
 
     assert killed == KilledTrial(plan.folder / "1", {0: 0.5, 1: 0.25})
     assert [marks.condition(trial) for trial in study.trials] == ["not_counted", "not_counted", "running"]
+
+
+def test_a_trial_goes_on_from_the_newest_checkpoint_of_those_that_were_killed_before_it(plan):
+    open_study(plan)
+    for number in range(3):
+        trial = claim(plan)
+        trial.suggest_float("x", 0, 1)
+        run = RunPaths(plan.folder / str(number))
+        trial.set_user_attr(marks.FOLDER, str(run.folder))
+        if number == 0:
+            trial.report(0.5, 3)
+            trial.set_user_attr(marks.PRUNED_AT, 3)
+        if number < 2:
+            run.checkpoints.mkdir(parents=True)
+            run.last.touch()
+        give_up(trial.study, trial.storage, trial._trial_id, "gone")
+
+    assert _killed(claim(plan), plan) == KilledTrial(plan.folder / "1", {3: 0.5}, pruned_at=3)
 
 
 def test_a_trial_knows_where_the_killed_one_had_been_pruned(plan):

@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from lightsweep.cli import training
 from lightsweep.paths import RunPaths, home
 from lightsweep.sweeping import marks
+from lightsweep.sweeping.trial import KilledTrial, running_trial
 
 SETTINGS = ["model=softmax_regression", "optimizer=adam", "logger=none", "trainer.accelerator=cpu",
             "trainer.precision=64-true", "trainer.max_epochs=40", "test=false"]  # fmt: skip
@@ -64,3 +67,22 @@ def test_a_killed_trial_goes_on_from_its_checkpoint(ranks, mnist_root, tmp_path,
     assert results[0]["steps"] == results[1]["steps"]
     log = RunPaths(resumed).log.read_text()
     assert "epoch 1/40" not in log, "it began anew"
+
+
+def test_a_checkpoint_is_carried_over_last_of_all_and_whole(tmp_path, monkeypatch):
+    before, run = RunPaths(tmp_path / "0"), RunPaths(tmp_path / "1")
+    before.checkpoints.mkdir(parents=True)
+    for file in (before.last, before.previous, before.metrics, before.log):
+        file.write_text(file.name)
+    seen = []
+
+    def replace(source, target):
+        seen.extend(sorted(str(path.relative_to(run.folder)) for path in run.folder.rglob("*") if path.is_file()))
+        os.rename(source, target)
+
+    monkeypatch.setattr(training.os, "replace", replace)
+    with running_trial(Mock(), KilledTrial(before.folder, {})):
+        assert training._goes_on(run.folder)
+
+    assert seen == ["checkpoints/next.ckpt", "checkpoints/previous.ckpt", "metrics.csv"], "if it is killed here"
+    assert run.last.read_text() == "last.ckpt"

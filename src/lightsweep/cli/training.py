@@ -168,13 +168,16 @@ def _goes_on(folder: Path) -> bool:
     """Whether the run goes on from a checkpoint: its own where its job or multirun is started again, or its trial's.
 
     A trial that was killed is run again under another number, and so in another folder; what is seen of the first one's
-    is copied.
+    is copied, the checkpoint whole and last of all: it says that there is all that it goes on from.
     """
     from lightsweep.launching.remote import ATTEMPT
 
     before = killed_trial()
     if before is not None and paths.RunPaths(before.folder).last.is_file():
-        shutil.copytree(before.folder, folder, dirs_exist_ok=True, ignore=paths.RunPaths.not_carried)
+        run = paths.RunPaths(folder)
+        shutil.copytree(before.folder, folder, dirs_exist_ok=True, ignore=run.not_carried)
+        shutil.copy2(paths.RunPaths(before.folder).last, run.next)
+        os.replace(run.next, run.last)
     started_again = not within_trial() and os.environ.get(ATTEMPT, "0") != "0"
     given_again = not within_sweep() and RESUMES in os.environ
     lost = before is not None or started_again or given_again

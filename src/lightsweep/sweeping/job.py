@@ -14,6 +14,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightsweep.launching.run_job import NoMore
+from lightsweep.paths import RunPaths
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import KILLED, claim, give_up, lose, run_again
 from lightsweep.sweeping.custom_space import draw_custom
@@ -152,22 +153,24 @@ def _sign_of_life(trial: Trial) -> None:
 
 
 def _killed(trial: Trial, plan: Plan) -> KilledTrial | None:
-    """The trial whose settings this one runs again, if that was killed; one that failed by itself begins anew.
+    """What trials left whose settings this one runs again, if they were killed; one that failed by itself begins anew.
 
-    That may have been killed itself before it had repeated what an earlier one reported.
+    The newest of them may have been killed before it had repeated what an earlier one reported, or had its checkpoint.
     """
     if marks.RUN_AGAIN_OF not in trial.user_attrs:
         return None  # as nearly all; the study's list is not asked for
-    trials = trial.study.get_trials(deepcopy=False)
+    trials, chain = trial.study.get_trials(deepcopy=False), []
     before = _killed_before(trial, trials)
-    if before is None:
+    while before is not None:
+        chain.append(before)
+        before = _killed_before(before, trials)
+    if not chain:
         return None
-    reported, earlier = dict(before.intermediate_values), _killed_before(before, trials)
-    while earlier is not None:
-        reported = {**earlier.intermediate_values, **reported}
-        earlier = _killed_before(earlier, trials)
-    folder = _found(Path(before.user_attrs[marks.FOLDER]), plan)
-    return KilledTrial(folder, reported, before.user_attrs.get(marks.PRUNED_AT))
+    reported = {step: value for each in reversed(chain) for step, value in each.intermediate_values.items()}
+    folders = [_found(Path(each.user_attrs[marks.FOLDER]), plan) for each in chain]
+    folder = next((folder for folder in folders if RunPaths(folder).last.is_file()), folders[0])
+    pruned_at = [each.user_attrs[marks.PRUNED_AT] for each in chain if marks.PRUNED_AT in each.user_attrs]
+    return KilledTrial(folder, reported, pruned_at[0] if pruned_at else None)
 
 
 def _killed_before(trial: Trial | FrozenTrial, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:

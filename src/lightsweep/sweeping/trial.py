@@ -29,7 +29,7 @@ class KilledTrial:
     """What is left of a trial whose process was killed, for the trial that runs its settings again.
 
     Args:
-        folder: the killed trial's; this host may not see it.
+        folder: the killed trial's, or of several the newest with a checkpoint; this host may not see it.
         reported: the values it had reported, by step.
         pruned_at: the step at which the pruner had ended it, before its process could say so; else None.
     """
