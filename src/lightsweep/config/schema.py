@@ -187,7 +187,9 @@ class Trainer(Strict):
         "and the network's parts are torch's and torchvision's own",
     )
     deterministic: bool = Field(description="refuse operations whose result can differ between runs")
-    threads: Count | None = Field(description="CPU threads for arithmetic; null: torch's choice")
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = Field(  # of some more no process can be made
+        description="CPU threads for arithmetic; null: torch's choice"
+    )
 
 
 class EarlyStopping(Strict):
