@@ -56,6 +56,7 @@ def cfg(compose):
         ("trainer.grad_clip", 0.0, r"`trainer\.grad_clip` must be .*\(0, inf\) but got 0\.0"),
         ("trainer.ema_decay", 1.0, r"`trainer\.ema_decay` must be in \[0, 1\) but got 1\.0"),
         ("trainer.threads", 10**8, r"`trainer\.threads` must be in \[1, 4096\] but got 100000000"),
+        ("data.num_workers", 10**8, r"`data\.num_workers` must be in \[0, 1024\] but got 100000000"),
         ("trainer.precision", "16", r"`trainer\.precision` must be one of auto, 32-true, .* but got '16'"),
         ("trainer.print_loss", 1, r"`trainer\.print_loss` must be true or false but got 1"),
         ("trainer.limit_train_batches", -5, rf"`trainer\.limit_train_batches` must be {LIMIT} but got -5"),

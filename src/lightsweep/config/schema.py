@@ -68,7 +68,9 @@ class Data(Built):
     loader: Literal["device", "workers", "auto"] = Field(
         "device", description="whole split on the device, or a DataLoader; auto: on the device where it fits"
     )
-    num_workers: Index = Field(0, description="processes of the DataLoader when loader=workers")
+    num_workers: Annotated[int, Field(ge=0, le=1024)] = Field(
+        0, description="processes of the DataLoader when loader=workers"
+    )
     mean: Finite = Field(0.0, description="subtracted from inputs in [0, 1]")
     std: Positive = Field(1.0, description="inputs are divided by it after the mean is subtracted")
     shift: Index = Field(0, description="training images are moved by up to this many pixels each way")
@@ -187,7 +189,7 @@ class Trainer(Strict):
         "and the network's parts are torch's and torchvision's own",
     )
     deterministic: bool = Field(description="refuse operations whose result can differ between runs")
-    threads: Annotated[int, Field(ge=1, le=4096)] | None = Field(  # of some more no process can be made
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = Field(
         description="CPU threads for arithmetic; null: torch's choice"
     )
 
