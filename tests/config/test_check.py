@@ -55,6 +55,7 @@ def cfg(compose):
         ("trainer.max_time", 3, r"`trainer\.max_time` must be a text like 00:01:30:00 \(.* DD:HH:MM:SS.* but got 3"),
         ("trainer.grad_clip", 0.0, r"`trainer\.grad_clip` must be .*\(0, inf\) but got 0\.0"),
         ("trainer.ema_decay", 1.0, r"`trainer\.ema_decay` must be in \[0, 1\) but got 1\.0"),
+        ("trainer.devices", 10**30, r"`trainer\.devices` must be in \[1, 4096\] but got 10{30}"),
         ("trainer.threads", 10**8, r"`trainer\.threads` must be in \[1, 4096\] but got 100000000"),
         ("data.num_workers", 10**8, r"`data\.num_workers` must be in \[0, 1024\] but got 100000000"),
         ("trainer.precision", "16", r"`trainer\.precision` must be one of auto, 32-true, .* but got '16'"),

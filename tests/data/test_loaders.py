@@ -212,6 +212,12 @@ def test_no_turn_and_no_zoom_leave_images_and_random_state_alone():
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("shift", [28, 99999])
+def test_images_that_could_be_moved_out_of_sight_are_refused(initial, shift):
+    with pytest.raises(ConfigError, match=rf"^`data\.shift` must be below the images' 28 pixels but got {shift}$"):
+        initial("data=mnist", f"data.shift={shift}")
+
+
 @pytest.mark.parametrize("name", ["shift", "rotate", "zoom"])
 def test_augmentation_needs_images(initial, name):
     value = "1" if name == "shift" else "0.5"

@@ -174,9 +174,11 @@ class Trainer(Strict):
         "tf32: float32 with matrix products in TF32, on GPUs that have it"
     )
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = Field(description="kind of device")
-    devices: Count | Literal[-1] | str | Annotated[list[int], Field(min_length=1)] = Field(
-        description="number of devices or processes, or their indices; -1: all; "
-        "on a CPU at most twice its cores, or 8 where those are few"
+    devices: Annotated[int, Field(ge=1, le=4096)] | Literal[-1] | str | Annotated[list[int], Field(min_length=1)] = (
+        Field(
+            description="number of devices or processes, or their indices; -1: all; "
+            "on a CPU at most twice its cores, or 8 where those are few"
+        )
     )
     num_nodes: Count = Field(description="machines; torchrun or srun starts the processes on each")
     strategy: Literal["auto", "ddp", "fsdp"] = Field(

@@ -16,6 +16,7 @@ from lightsweep.data.spec_check import fitting
 from lightsweep.data.split import Split, balancing_weights, fold_split, random_split
 from lightsweep.data.transform import Normalize, RandomAffine, RandomShift, Transforms
 from lightsweep.errors import ConfigError
+from lightsweep.screen import many
 
 OWN = "own"
 """`data.val_size` where the data bring their validation examples."""
@@ -242,6 +243,8 @@ class ArrayDataModule(LightningDataModule):
         asked = [name for name in ("shift", "rotate", "zoom") if getattr(self, name)]
         if asked and len(self.spec.input_shape) != 3:
             raise ConfigError(f"`data.{asked[0]}` moves images, but one example has shape {self.spec.input_shape}")
+        if self.shift and self.shift >= (side := min(self.spec.input_shape[1:])):
+            raise ConfigError(f"`data.shift` must be below the images' {many(side, 'pixel')} but got {self.shift}")
         if self.transforms.steps and not (isinstance(arrays, ImageFiles) or arrays.inputs.dtype == torch.uint8):
             raise ConfigError("`data.transforms` are for images, but the inputs are numbers")
         return arrays
