@@ -36,7 +36,7 @@ CONFIG_ALONE_SHOWS = {
     "lr nan": (["optimizer.lr=nan"], r"`optimizer\.lr` must be a finite number.* but got nan"),
     "momentum": (["optimizer.momentum=1.5"], r"`optimizer\.momentum` must be in \[0, 1\) but got 1\.5"),
     "batch size": (["data.batch_size=0"], r"`data\.batch_size` must be in \[1, inf\) but got 0"),
-    "no device": (["trainer.devices=0"], r"`trainer\.devices` must be in \[1, inf\) or -1 but got 0"),
+    "no device": (["trainer.devices=0"], r"`trainer\.devices` must be in \[1, 4096\] or -1 but got 0"),
     "seed too large": (["seed=4294967296"], r"`seed` must be in \[0, 4294967296\) but got 4294967296"),
     "step size zero": (["scheduler=step", "scheduler.step_size=0"], r"`scheduler\.step_size` must be in \[1, inf\) .*"),
     "one digit": (["data=mnist_binary", "data.digits=[3]"], r"`data\.digits` must be two distinct digits .* got \[3\]"),
