@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +103,19 @@ def test_a_search_gives_its_trials_and_the_best(quick):
     assert dict(found.best_parameters) == pytest.approx(dict(best.parameters))
     assert RunPaths(best.folder).best.is_file()
     assert found == Sweep.read(found.folder)
+
+
+def test_a_trial_is_found_where_it_ran_also_by_another_sweep_on_the_study_and_where_that_was_moved(quick, tmp_path):
+    shared = [*quick, "sweeps=lr_momentum", "hydra/launcher=basic", "hydra.sweep.subdir=of_${hydra.job.num}"]
+    shared += ["hydra.sweeper.storage=sqlite:///shared.db", "hydra.sweeper.study_name=shared"]
+    sweep([*shared, "hydra.sweep.dir=first", "hydra.sweeper.n_trials=1"])
+    found = sweep([*shared, "hydra.sweep.dir=second", "hydra.sweeper.n_trials=2"])
+
+    assert [trial.folder for trial in found.trials] == [tmp_path / "first" / "of_0", tmp_path / "second" / "of_1"]
+    found.folder.rename(tmp_path / "moved")
+    folders = [trial.folder for trial in Sweep.read("moved").trials]
+    assert folders == [tmp_path / "first" / "of_0", Path("moved/of_1")]
+    assert all(RunPaths(folder).result.is_file() for folder in folders)
 
 
 @pytest.mark.parametrize(

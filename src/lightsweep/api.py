@@ -108,7 +108,7 @@ class Trial:
         parameters: its settings by key; of a grid's run, those that differ within the grid.
         duration_s: wall time; None where it is not known.
         reason: why it did not complete, one line; empty where it did.
-        folder: its run folder.
+        folder: its run folder; of a trial that another sweep on the same study made, where that recorded it.
     """
 
     number: int
@@ -265,19 +265,37 @@ def _is_comparison(found: paths.SweepPaths) -> bool:
 
 def _trials(found: paths.SweepPaths) -> Iterator[Trial]:
     with found.trials.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            number, state, reason = int(row.pop("number")), row.pop("state"), row.pop("reason")
-            duration = row.pop("duration_s")
-            values = [row.pop(name) for name in list(row) if name == "value" or name.startswith("value_")]
-            yield Trial(
-                number,
-                "completed" if state == "complete" else state,  # as of runs
-                tuple(float(value) for value in values if value),
-                {key: _value(text) for key, text in row.items() if text},
-                float(duration) if duration else None,
-                reason,
-                found.folder / str(number),
-            )
+        rows = list(csv.DictReader(file))
+    folders = {int(row["number"]): found.folder / row["number"] for row in rows}
+    if not all(folder.is_dir() for folder in folders.values()):
+        folders |= _recorded_folders(found.folder)
+    for row in rows:
+        number, state, reason = int(row.pop("number")), row.pop("state"), row.pop("reason")
+        duration = row.pop("duration_s")
+        values = [row.pop(name) for name in list(row) if name == "value" or name.startswith("value_")]
+        yield Trial(
+            number,
+            "completed" if state == "complete" else state,  # as of runs
+            tuple(float(value) for value in values if value),
+            {key: _value(text) for key, text in row.items() if text},
+            float(duration) if duration else None,
+            reason,
+            folders[number],
+        )
+
+
+def _recorded_folders(sweep: Path) -> dict[int, Path]:
+    """Where the study says that its trials ran: by another `hydra.sweep.subdir`, or in another sweep's folder."""
+    from lightsweep.reporting.saved_study import open_saved_study
+    from lightsweep.sweeping import marks
+    from lightsweep.sweeping.folder import trial_folder_within
+
+    try:
+        trials = open_saved_study(sweep).get_trials(deepcopy=False)
+    except RunFolderError:  # trials.csv is all there is
+        return {}
+    recorded = {trial.number: Path(path) for trial in trials if (path := trial.user_attrs.get(marks.FOLDER))}
+    return {number: trial_folder_within(sweep, path) or path for number, path in recorded.items()}
 
 
 def _grid(folder: Path) -> Iterator[Trial]:

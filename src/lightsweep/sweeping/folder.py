@@ -1,4 +1,6 @@
-"""A sweep's folder: made before the study is opened; and what is told when its files can no longer be written."""
+"""A sweep's folder: made before the study is opened, its trials found in it, and what is told when its files can no
+longer be written.
+"""
 
 import tempfile
 from pathlib import Path
@@ -18,6 +20,14 @@ def make_folder(folder: Path) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise RunFolderError(f"`hydra.sweep.dir` {folder} cannot be written: {error.strerror}") from None
+
+
+def trial_folder_within(sweep: Path, recorded: Path) -> Path | None:
+    """A trial's folder in its sweep's, which may have been moved or copied since the study recorded it; None if it has
+    none there.
+    """
+    below = (sweep.joinpath(*recorded.parts[start:]) for start in range(1, len(recorded.parts)))
+    return next((path for path in below if path.is_dir()), None)
 
 
 def folder_failure(error: Exception, folder: Path) -> StorageFailed | None:

@@ -18,6 +18,7 @@ from lightsweep.paths import RunPaths
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import KILLED, claim, give_up, lose, run_again
 from lightsweep.sweeping.custom_space import draw_custom
+from lightsweep.sweeping.folder import trial_folder_within
 from lightsweep.sweeping.heartbeat import beating
 from lightsweep.sweeping.isolation import children, end_children
 from lightsweep.sweeping.patient_storage import patient_until_interrupted, unless_its_server_is_away
@@ -189,5 +190,4 @@ def _found(folder: Path, plan: Plan) -> Path:
     file = local_file(plan.storage)
     if folder.is_dir() or file is None or not file.is_relative_to(plan.folder):
         return folder
-    below = (plan.folder.joinpath(*folder.parts[start:]) for start in range(1, len(folder.parts)))
-    return next((path for path in below if path.is_dir()), folder)
+    return trial_folder_within(plan.folder, folder) or folder

@@ -22,7 +22,7 @@ class PruningCallback(Callback):
     Args:
         monitor: a metric that the module logs, as in `trainer.callback_metrics`.
         every: "epoch" reports with the epoch's index (from 0) as its step: a metric whose name begins with `train` at
-            the epoch's end, any other after each validation. A number k reports once in k optimizer steps with
+            the epoch's end, any other after its first validation. A number k reports once in k optimizer steps with
             `trainer.global_step` as its step: the former at the end of a batch, the latter after a validation.
 
     Raises:
