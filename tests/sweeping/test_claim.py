@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from lightsweep.launching.run_job import NoMore
 from lightsweep.paths import RunPaths
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.claim import claim, give_up, release_orphans
+from lightsweep.sweeping.claim import claim, give_up, is_hopeless, release_orphans
 from lightsweep.sweeping.job import TrialJob, _killed
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
@@ -43,6 +43,22 @@ def test_a_sweep_that_may_start_no_trial_hands_out_no_jobs_and_a_job_that_is_out
     assert _wanted(study, plan) == wanted
     if not wanted:
         assert TrialJob(plan, task=None)(None) == NoMore()
+
+
+@pytest.mark.parametrize(
+    ("rate", "failed", "finished", "hopeless"),
+    [
+        (0.29, 29, 100, False),
+        (0.29, 30, 100, True),
+        (0.5, 2, 2, False),
+        (0.5, 3, 3, True),
+        (0, 0, 0, False),
+        (1, 9, 9, False),
+    ],
+)
+def test_a_sweep_is_hopeless_when_more_than_its_share_of_trials_failed(plan, rate, failed, finished, hopeless):
+    counts = marks.TrialCounts(complete=finished - failed, failed=failed)
+    assert is_hopeless(replace(plan, max_failure_rate=rate), counts) is hopeless
 
 
 def test_a_trial_that_lost_a_rank_is_run_again_until_its_settings_have_lost_one_too_often(plan):

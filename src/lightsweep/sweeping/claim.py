@@ -88,7 +88,7 @@ def may_start(plan: Plan, counts: marks.TrialCounts, storage: BaseStorage, study
 def is_hopeless(plan: Plan, counts: marks.TrialCounts) -> bool:
     """Whether more than `max_failure_rate` of the trials failed; a rate of 0 allows none, 1 allows all."""
     finished = max(counts.counted, min(plan.n_trials, JUDGED_FROM))
-    return counts.failed > plan.max_failure_rate * finished
+    return counts.failed / finished > plan.max_failure_rate  # exact at the limit, where a product is not: 0.29 * 100
 
 
 def _is_surplus(plan: Plan, number: int, trials: Sequence[FrozenTrial]) -> bool:
