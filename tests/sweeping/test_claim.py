@@ -105,6 +105,21 @@ def test_a_seeded_sweep_that_lost_a_trial_draws_as_one_that_did_not(plan, has_dr
     assert values == [drawn(claim(undisturbed), plan) for _ in range(len(values))]
 
 
+@pytest.mark.parametrize("name", ["NSGAIISampler", "NSGAIIISampler"])
+def test_a_trial_that_is_run_again_counts_in_its_generation(plan, name):
+    plan = replace(plan, sampler={"_target_": f"optuna.samplers.{name}", "seed": 0, "population_size": 3})
+    study = open_study(plan)
+    for _ in range(10):
+        trial = claim(plan)
+        x = drawn(trial, plan)
+        if trial.number == 4:
+            give_up(study, trial.storage, trial._trial_id, "its process is gone")
+        else:
+            trial.study.tell(trial, x)
+    complete = study.get_trials(states=[TrialState.COMPLETE])
+    assert [trial.system_attrs.get(f"{name}:generation") for trial in complete] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
 def test_no_two_trials_of_a_seeded_sweep_draw_alike_though_one_is_lost_before_it_drew(plan):
     study = open_study(plan)
     lost, other = claim(plan), claim(plan)

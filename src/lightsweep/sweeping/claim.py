@@ -202,6 +202,8 @@ def run_again(study: Study, trial: FrozenTrial, attempt: int | None = None) -> N
     fixed = trial.params or trial.system_attrs.get("fixed_params", {})
     if fixed and "grid_id" not in system:
         system["fixed_params"] = fixed
+        # nothing is drawn, so that genetic samplers and CMA-ES would not count its result in the generation it is of
+        system |= {name: value for name, value in trial.system_attrs.items() if name.endswith(":generation")}
     if not system:
         return
     user = {
