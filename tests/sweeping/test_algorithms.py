@@ -11,7 +11,7 @@ from hydra.core.config_store import ConfigStore
 import hydra_plugins.lightsweep_optuna.config as plugin
 from lightsweep.errors import ConfigError
 from lightsweep.imports import how_to_install
-from lightsweep.sweeping.algorithms import check_draws, make_pruner, make_sampler
+from lightsweep.sweeping.algorithms import check_decides, check_draws, make_pruner, make_sampler
 from lightsweep.sweeping.space import Space, build_space
 
 SPACE = build_space({"x": "range(0,1,0.1)", "y": "choice(a,b)"}, None, [])
@@ -76,6 +76,26 @@ def test_threshold_without_a_bound_is_told():
         make_pruner(node("pruner", "threshold"))
 
 
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"min_resource": 0}, "HyperbandPruner with min_resource=0 cannot decide: division by zero"),
+        ({"reduction_factor": 1}, "HyperbandPruner with reduction_factor=1 cannot decide: float division by zero"),
+        ({"max_resource": -5}, "HyperbandPruner with max_resource=-5 cannot decide: "),
+        ({"min_resource": "abc"}, "HyperbandPruner with min_resource='abc' cannot decide: unsupported operand type"),
+    ],
+)
+def test_pruner_that_cannot_decide_is_told(given, text):
+    with pytest.raises(ConfigError, match=text):
+        check_decides({**node("pruner", "hyperband"), **given})
+
+
+@pytest.mark.parametrize("name", [names.split()[0] for names in plugin.PRUNERS])
+def test_each_pruner_group_passes_the_check(name):
+    need("pruner", name)
+    check_decides({**node("pruner", name), **({"upper": 5.0} if name == "threshold" else {})})
+
+
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in NEEDS.items() for name in names])
 def test_missing_package_is_named(kind, name, monkeypatch):
     package, find_spec = NEEDS[kind][name], importlib.util.find_spec
@@ -100,6 +120,13 @@ def test_patient_pruner_wraps_another():
     wrapped = {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 2}
     pruner = make_pruner({"_target_": "optuna.pruners.PatientPruner", "patience": 1, "wrapped_pruner": wrapped})
     assert isinstance(pruner._wrapped_pruner, optuna.pruners.MedianPruner)
+
+
+def test_patient_pruner_around_what_is_none_is_told():
+    with pytest.raises(
+        ConfigError, match=r"wrapped_pruner` must be a mapping with a _target_ but got 'median'; one is"
+    ):
+        make_pruner({**node("pruner", "patient"), "wrapped_pruner": "median"})
 
 
 def test_official_tpe_settings_are_accepted_without_warning():

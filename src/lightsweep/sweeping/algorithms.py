@@ -103,11 +103,17 @@ def check_draws(node: Mapping[str, Any], space: Space, directions: Sequence[Dire
                 space.suggest(trial, lookup)
                 study.add_trial(_completed(trial, len(directions)))  # not told: `constraints_func` has no part in this
     except Exception as error:
-        given = " with" * bool(arguments) + ",".join(f" {name}={value!r}" for name, value in arguments.items())
-        text = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigError(f"`hydra.sweeper.sampler` {target}{given} cannot draw: {text}") from error
+        raise ConfigError(f"`hydra.sweeper.sampler` {target}{_shown(arguments)} cannot draw: {_text(error)}") from error
     finally:
         optuna.logging.set_verbosity(level)
+
+
+def _shown(arguments: Mapping[str, Any]) -> str:
+    return " with" * bool(arguments) + ",".join(f" {name}={value!r}" for name, value in arguments.items())
+
+
+def _text(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _hurried(node: Mapping[str, Any], target: str) -> Mapping[str, Any]:
@@ -139,11 +145,44 @@ def make_pruner(node: Mapping[str, Any] | None) -> BasePruner:
     assert node is not None
     target, arguments = _target_and_arguments(node, "pruner")
     if target == "optuna.pruners.PatientPruner":
-        arguments.setdefault("wrapped_pruner", None)  # it has no default there
+        wrapped = arguments.setdefault("wrapped_pruner", None)  # it has no default there
+        if not isinstance(wrapped, BasePruner | None):
+            raise ConfigError(
+                f"`hydra.sweeper.pruner.wrapped_pruner` must be a mapping with a _target_ but got {wrapped!r}; "
+                "one is chosen by name as +hydra/sweeper/pruner@hydra.sweeper.pruner.wrapped_pruner=NAME"
+            )
     pruner = _call(target, arguments, "pruner")
     if not isinstance(pruner, BasePruner):
         raise ConfigError(f"`hydra.sweeper.pruner` {target} is no Optuna pruner")
     return pruner
+
+
+def check_decides(node: Mapping[str, Any] | None) -> None:
+    """Let a pruner decide on a trial of a study in memory, beside one that is complete.
+
+    A pruner that is not Optuna's is left to the trials; so is one that would first import scipy.
+
+    Args:
+        node: a pruner that `make_pruner` takes.
+
+    Raises:
+        ConfigError: the pruner raises by an argument that its constructor has taken, as Hyperband's do.
+    """
+    if node is None or not prunes(node):
+        return
+    target, arguments = _target_and_arguments(node, "pruner")
+    if not target.startswith("optuna.") or target in _PACKAGES:
+        return
+    study = optuna.create_study(pruner=make_pruner(node))
+    study.add_trial(create_trial(value=0.0, intermediate_values={0: 0.0, 1: 0.0}))
+    trial = study.ask()
+    try:
+        trial.report(0.0, 0)
+        trial.should_prune()
+    except Exception as error:
+        raise ConfigError(
+            f"`hydra.sweeper.pruner` {target}{_shown(arguments)} cannot decide: {_text(error)}"
+        ) from error
 
 
 def prunes(node: Mapping[str, Any] | None) -> bool:

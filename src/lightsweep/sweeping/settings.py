@@ -20,7 +20,15 @@ from lightsweep.config.check import nearest
 from lightsweep.config.own import is_own
 from lightsweep.config.targets import absence
 from lightsweep.errors import ConfigError
-from lightsweep.sweeping.algorithms import check_draws, is_exhaustive, is_grid, make_pruner, make_sampler, prunes
+from lightsweep.sweeping.algorithms import (
+    check_decides,
+    check_draws,
+    is_exhaustive,
+    is_grid,
+    make_pruner,
+    make_sampler,
+    prunes,
+)
 from lightsweep.sweeping.grammar import bare
 from lightsweep.sweeping.own_check import check_own, own_directions
 from lightsweep.sweeping.owner import Owner
@@ -149,6 +157,7 @@ def _check_algorithms(
 ) -> None:
     make_sampler(sampler, space)
     make_pruner(pruner)
+    check_decides(pruner)
     if len(directions) > 1 and prunes(pruner):
         raise ConfigError("`hydra.sweeper.pruner` works with one direction only; set hydra/sweeper/pruner=none")
     if is_exhaustive(sampler):
