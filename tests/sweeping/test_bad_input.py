@@ -83,6 +83,15 @@ CASES = {
         (*SPACE, f"{S}.rerun_best.seeds=2"),
         "`hydra.sweeper.rerun_best.seed_key` is seed, which the configuration does not have",
     ),
+    "reruns by what is no seed": (
+        (*SPACE, f"{S}.rerun_best.seeds=2", f"{S}.rerun_best.seed_key=optimizer.lr"),
+        "`hydra.sweeper.rerun_best.seed_key` must name a whole number but optimizer.lr has 0.1\n",
+    ),
+    "reruns by a group": (
+        (*SPACE, f"{S}.rerun_best.seeds=2", f"{S}.rerun_best.seed_key=optimizer"),
+        "must name a whole number but optimizer is a group of keys\n",
+    ),
+    "search space of no mapping": ((f"+{S}.search_space.x=3",), "`search_space.x` must be a mapping with a type"),
     "reruns": ((*SPACE, f"{S}.rerun_best.seeds=-1"), "`hydra.sweeper.rerun_best.seeds` must be a whole number of at"),
     "condition on no option": (
         (*SPACE, "--config-name=no_option"),

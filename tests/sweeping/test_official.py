@@ -62,6 +62,12 @@ def test_config_that_names_the_official_class_runs(app, study_of):
     assert len(study_of(app.sweep_dir).trials) == 5
 
 
+@pytest.mark.parametrize("line", ["params.x='interval(0,1)'", "search_space.x={type:float,low:0,high:1}"])
+def test_the_command_line_alone_can_name_the_space(app, line):
+    app.sweep(f"+hydra.sweeper.{line}", "hydra.sweeper.n_trials=1")
+    assert (app.sweep_dir / "trials.csv").read_text().startswith("number,state,value,duration_s,reason,x\n0,complete,")
+
+
 @pytest.mark.parametrize("with_command_line", [True, False])
 @pytest.mark.slow
 def test_params_of_the_file_and_of_the_command_line(app, with_command_line):

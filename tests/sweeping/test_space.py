@@ -107,6 +107,8 @@ def test_deprecated_notation_becomes_distribution(given, distribution):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        (3, "`search_space.k` must be a mapping with a type but is 3"),
+        ({"type": "categorical", "choices": "abc"}, "`search_space.k.choices` must be a list but is 'abc'"),
         ({"type": "real"}, "must be categorical, int or float"),
         ({"type": "int", "low": 1}, "needs low and high"),
         ({"type": "float", "low": "a", "high": 2}, "but has a"),

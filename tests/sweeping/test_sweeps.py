@@ -125,6 +125,10 @@ def test_the_direction_for_data_of_ones_own_is_learnt_from_their_spec(
         (["objectives=val/loss"], "`objectives` must be a list but got 'val/loss'"),
         (["objectives=[]"], "`objectives` must be"),
         (["mode=up"], "`mode` must be one of auto, min, max but got 'up'"),
+        (
+            ["hydra.sweep.subdir=all"],
+            "`hydra.sweep.subdir` must name a folder for each trial, as ${hydra.job.num} does",
+        ),
     ],
 )
 def test_what_no_trial_could_use_is_refused_before_any(plan_of, arguments, message):
@@ -147,6 +151,8 @@ def test_a_loss_does_not_rank_what_changes_it(plan_of):
     [
         ("optimizer.momentum=interval(0.5,1.5)", "`optimizer.momentum` must be in [0, 1) but got 1.5"),
         ("data.batch_size=64,128,0", "`data.batch_size` must be in [1, inf) but got 0"),
+        ("optimizer.lr=choice(0.1,abc)", "`optimizer.lr` must be a number in (0, inf) but got 'abc'"),
+        ("model.filters=choice([8],[0])", "`model.filters.0` must be"),
         ("trainer.max_epochs=range(-3,4)", "`trainer.max_epochs` must be"),
     ],
 )

@@ -45,9 +45,9 @@ class OptunaSweeperConf:
     # Share of failed trials, 0 to 1, above which the sweep ends; 0 allows none, 1 allows all.
     max_failure_rate: float = 0.5
     # Deprecated by Hydra: key to {type, choices, low, high, log, step}.
-    search_space: dict[str, Any] | None = None
+    search_space: dict[str, Any] | None = field(default_factory=dict)  # into null the command line can put no key
     # Key to override text: choice(…), range(…), interval(…), tag(log, …), glob(…), a fixed value; and `when`.
-    params: dict[str, Any] | None = None
+    params: dict[str, Any] | None = field(default_factory=dict)
     # Dotted path of a callable (config, trial) that draws more with trial.suggest_….
     custom_search_space: str | None = None
 

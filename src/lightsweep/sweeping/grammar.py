@@ -93,15 +93,19 @@ def _range(key: str, sweep: RangeSweep) -> Parameter:
     return number(key, float(low), float(high), integer=integer, log="log" in sweep.tags, step=float(abs(step)))
 
 
-def parameter_from_mapping(key: str, given: Mapping[str, Any]) -> Parameter:
+def parameter_from_mapping(key: str, given: Any) -> Parameter:
     """A parameter in the official sweeper's deprecated `search_space` notation: type, choices, low, high, log, step.
 
     Raises:
-        ConfigError: the type is unknown or a bound is missing.
+        ConfigError: it is no mapping, the type is unknown, or the choices or a bound are missing.
     """
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"`search_space.{key}` must be a mapping with a type but is {given!r}")
     kind = getattr(given.get("type"), "name", given.get("type"))
     if kind == "categorical":
-        values = list(given.get("choices") or [])
+        values = given.get("choices")
+        if not isinstance(values, list):
+            raise ConfigError(f"`search_space.{key}.choices` must be a list but is {values!r}")
         return categorical(key, values, [_text(value, Override._get_value_element_as_str(value)) for value in values])
     if kind not in ("int", "float"):
         raise ConfigError(f"`search_space.{key}.type` must be categorical, int or float but got {kind!r}")

@@ -54,6 +54,8 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
     """
     given = {key: _plain(value) for key, value in settings.items()}
     _refuse_unknown("hydra.sweeper", given, OptunaSweeperConf)
+    if is_own(loader):
+        _check_subdir(config)
     asks = is_own(loader) and given.get("direction") is None
     directions = _directions(given.get("direction"), own_directions(config) if asks else ["minimize"])
     space = build_space(given.get("params"), given.get("search_space"), arguments, loader)
@@ -85,6 +87,9 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
         raise ConfigError(
             f"`hydra.sweeper.rerun_best.seed_key` is {rerun.seed_key}, which the configuration does not have"
         )
+    if rerun.seeds and type(value := OmegaConf.select(composed, rerun.seed_key)) not in (int, type(None)):
+        shown = f"has {value!r}" if isinstance(value, int | float | str) else "is a group of keys"
+        raise ConfigError(f"`hydra.sweeper.rerun_best.seed_key` must name a whole number but {rerun.seed_key} {shown}")
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     return Plan(
         study_name=_study_name(given),
@@ -177,6 +182,15 @@ def _check_monitor(config: DictConfig) -> None:
     for name in monitor if isinstance(monitor, ListConfig) else [monitor]:
         if str(name).startswith("test/"):
             raise ConfigError(f"`monitor` is {name}: a sweep must not choose by the test set; monitor a val/ metric")
+
+
+def _check_subdir(config: DictConfig) -> None:
+    """Refuse one folder for all trials: a run replaces the one that it finds, and two at once get in each other's way."""
+    if not OmegaConf.is_interpolation(config.hydra.sweep, "subdir"):
+        raise ConfigError(
+            f"`hydra.sweep.subdir` must name a folder for each trial, as ${{hydra.job.num}} does, "
+            f"but is {config.hydra.sweep.subdir!r}"
+        )
 
 
 def _study_name(given: Mapping[str, Any]) -> str | None:

@@ -121,7 +121,8 @@ def check_composition(
     assert first is not None
     _try_values(space, first, config, loader)
     if judge is not None:
-        for key, value in _other_values(space):
+        valued = [parameter for parameter in space.parameters if not is_group(parameter.key, config, loader)]
+        for key, value in _other_values(valued):
             other = first.copy()
             OmegaConf.update(other, key, value)
             judge(other)
@@ -158,12 +159,15 @@ def _unfit(line: str, error: Exception, where: str = "") -> str:
     return f"`{line}`{where} does not fit the configuration: {reason}"
 
 
-def _other_values(space: Space) -> Iterator[tuple[str, Any]]:
-    """The greatest number of each interval, and every number of each choice; the composed trials have the first."""
-    for parameter in space.parameters:
+def _other_values(parameters: Iterable[Parameter]) -> Iterator[tuple[str, Any]]:
+    """The greatest number of each interval, and every value of each choice but mappings, which would be merged into the
+    first; the composed trials have the first.
+    """
+    for parameter in parameters:
         distribution = parameter.distribution
         if isinstance(distribution, CategoricalDistribution):
-            yield from ((bare(parameter.key), each) for each in distribution.choices if isinstance(each, int | float))
+            values = (value_of(parameter.text(each)) for each in distribution.choices)
+            yield from ((bare(parameter.key), value) for value in values if not isinstance(value, Mapping))
         else:
             assert isinstance(distribution, FloatDistribution | IntDistribution)
             yield bare(parameter.key), distribution.high
