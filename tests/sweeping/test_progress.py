@@ -13,11 +13,12 @@ class Finished:
 
     def __init__(self):
         self.lines, self.gone, self.asked = {}, False, 0
+        self.error: Exception = ConnectionError("the study cannot be read")
 
     def __call__(self):
         self.asked += 1
         if self.gone:
-            raise ConnectionError("the study cannot be read")
+            raise self.error
         return {key: lambda line=line: line for key, line in self.lines.items()}
 
 
@@ -46,10 +47,12 @@ def test_a_study_that_cannot_be_read_at_the_end_is_an_error():
         finished.gone = True
 
 
-def test_a_server_that_is_away_for_a_look_costs_no_line_and_no_traceback(capsys, monkeypatch):
+@pytest.mark.parametrize("error", [ConnectionError("no server"), FileNotFoundError(2, "the folder was deleted")])
+def test_a_study_that_is_away_for_a_look_costs_no_line_and_no_traceback(capsys, monkeypatch, error):
     untold = []
     monkeypatch.setattr(threading, "excepthook", untold.append)
     finished = Finished()
+    finished.error = error
     with Progress(finished):
         finished.gone = True
         asked, deadline = finished.asked, time.monotonic() + 30

@@ -45,7 +45,7 @@ class Progress:
 
     def _watch(self) -> None:
         while not self._done.wait(POLL_S):
-            with unless_its_server_is_away():  # the last look tells, where that is what ends the sweep
+            with unless_its_server_is_away(), suppress(OSError):  # the last look tells, where that ends the sweep
                 self._look()
 
     def _look(self) -> None:
