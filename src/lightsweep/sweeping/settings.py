@@ -185,7 +185,7 @@ def _check_monitor(config: DictConfig) -> None:
 
 
 def _check_subdir(config: DictConfig) -> None:
-    """Refuse one folder for all trials: a run replaces the one that it finds, and two at once get in each other's way."""
+    """Refuse one folder for all trials: a run replaces the one that it finds, or fails while another writes it."""
     if not OmegaConf.is_interpolation(config.hydra.sweep, "subdir"):
         raise ConfigError(
             f"`hydra.sweep.subdir` must name a folder for each trial, as ${{hydra.job.num}} does, "
