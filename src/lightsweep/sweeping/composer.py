@@ -1,8 +1,8 @@
-"""Composes the configurations of a sweep's tasks: by Hydra, or in a fifteenth of its time where only values differ.
+"""Composes the configurations of a sweep's tasks: by Hydra, or in a twentieth of its time where only values differ.
 
-Hydra reads and merges every file for each task, which takes 140 ms; trials of most spaces differ in values alone. So
-what they share is composed once, and a trial's values are set in a copy of it, by Hydra's own functions. A setting that
-chooses from a config group changes which files are read, and goes the long way.
+Hydra merges every file for each task, which takes 70 ms; trials of most spaces differ in values alone. So what they
+share is composed once, and a trial's values are set in a copy of it, by Hydra's own functions. A setting that chooses
+from a config group changes which files are read, and goes the long way.
 """
 
 import os
