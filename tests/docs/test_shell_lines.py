@@ -102,7 +102,8 @@ def trains(line: ShellLine) -> bool:
 
 
 def composed(words: list[str], folder: Path) -> list[DictConfig]:
-    """Every configuration that a `train.py` line makes, checked; of a sweep, the one that its trials begin from.
+    """Configurations that a `train.py` line makes, checked: of a grid, each setting in one at least; of a sweep, the
+    one that its trials begin from.
 
     Raises:
         LightsweepError, HydraException: what the command would say.
@@ -120,7 +121,7 @@ def composed(words: list[str], folder: Path) -> list[DictConfig]:
             combinations = [[word for word in arguments if not re.search(r"=(tag|interval|range|choice|glob)\(", word)]]
         elif several:
             parsed = OverridesParser.create().parse_overrides(arguments)
-            combinations = BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]
+            combinations = list(with_each_word(BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]))
         found = [loader.load_configuration("train", chosen, RunMode.RUN) for chosen in combinations]
     for cfg in found:
         task = cfg.copy()
@@ -128,6 +129,15 @@ def composed(words: list[str], folder: Path) -> list[DictConfig]:
             task.pop("hydra")
         check(task)
     return found
+
+
+def with_each_word(combinations: list[list[str]]) -> Iterator[list[str]]:
+    """Those of a grid's combinations that bring a setting which none before them had."""
+    seen: set[str] = set()
+    for combination in combinations:
+        if not seen.issuperset(combination):
+            seen.update(combination)
+            yield combination
 
 
 def put_files(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
