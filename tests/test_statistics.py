@@ -1,8 +1,10 @@
 """Means with their 95 % intervals, tests and their correction, against hand-computed cases and scipy."""
 
+import math
+
 import pytest
 
-from lightsweep.statistics import Estimate, holm, t_quantile, t_within
+from lightsweep.statistics import Estimate, holm, t_beyond, t_quantile, t_within
 
 
 def test_interval_of_known_values():
@@ -47,6 +49,13 @@ def test_no_p_is_below_0():
         assert all(0 <= Estimate.of([1.0 + 10.0**-digits, *[1.0] * count]).p < 0.1 for digits in range(1, 6))
 
 
+def test_a_small_p_keeps_its_digits_and_is_not_0():
+    assert t_beyond(1e9, 1) == pytest.approx(2e-9 / math.pi, rel=1e-12)  # Cauchy: 1 - 2/π atan(t)
+    assert t_beyond(1e6, 2) == pytest.approx(1e-12, rel=1e-11)  # 1 - t / sqrt(2 + t²)
+    assert 0 < Estimate.of([0.90, 0.91, 0.89, 0.90, 0.91, 0.89, 0.90, 0.91, 0.89, 0.90]).p < 1e-15
+    assert t_beyond(math.inf, 4) == 0.0
+
+
 def test_a_mean_below_0_is_as_probable_as_its_opposite():
     assert Estimate.of([-1.0, -2.0, -4.0]).p == Estimate.of([1.0, 2.0, 4.0]).p < 1
 
@@ -62,6 +71,7 @@ def test_quantiles_and_p_values_are_those_of_scipy():
         assert t_quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), abs=1e-8)
         for t in (0.0, 0.3, 2.0, 15.0):
             assert 1 - t_within(t, freedom) == pytest.approx(2 * stats.t.sf(t, freedom), abs=1e-12)
+            assert t_beyond(t, freedom) == pytest.approx(2 * stats.t.sf(t, freedom), rel=1e-9)
     assert t_quantile(10**9) == pytest.approx(stats.norm.ppf(0.975), abs=3e-4)
     values = [0.3, 0.1, -0.2, 0.8, 0.4]
     test = stats.ttest_1samp(values, 0)

@@ -14,6 +14,9 @@ _ROUNDING = 5e-7
 """How far off a value may be, as a share of its size: many are float32 or differences of such, and 0.8 − 0.7 is not
 0.6 − 0.5."""
 
+_SMALL = 1e-5
+"""Below it a probability is not what is left of 1, which has 16 digits only."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -52,8 +55,7 @@ class Estimate:
         if len(values) == 1 or low <= high:  # all may be one number, which lies between
             return cls(len(values), 0.0 if low <= 0 <= high else mean, None)
         freedom, error = len(values) - 1, statistics.stdev(values) * math.sqrt(1 / len(values) + overlap)
-        p = max(0.0, 1 - t_within(abs(mean) / error, freedom))
-        return cls(len(values), mean, t_quantile(freedom) * error, p)
+        return cls(len(values), mean, t_quantile(freedom) * error, t_beyond(abs(mean) / error, freedom))
 
     def __str__(self) -> str:
         if self.mean is None:
@@ -81,6 +83,28 @@ def t_within(t: float, freedom: int) -> float:
         term *= (k - 1) / k * cosine**2
         total += term
     return 2 / math.pi * (angle + sine * total) if odd else sine * total
+
+
+def t_beyond(t: float, freedom: int) -> float:
+    """The probability that Student's t lies beyond ±t; where it is small, 1 less that of lying within is rounded away.
+
+    Then it is the incomplete beta function's series, whose terms are all positive: Abramowitz and Stegun, 26.7.1, and
+    NIST Digital Library of Mathematical Functions, 8.17.7.
+
+    Args:
+        t: at least 0.
+        freedom: degrees of freedom, at least 1.
+    """
+    beyond, x, half = 1 - t_within(t, freedom), freedom / (freedom + t * t), freedom / 2
+    if beyond > _SMALL or not x:
+        return max(0.0, beyond)
+    factor, total, n = 1.0, 0.0, 0
+    while (term := factor / (half + n)) > 1e-17 * total:
+        total += term
+        factor *= x * (n + 0.5) / (n + 1)
+        n += 1
+    log_beta = math.lgamma(half) + math.lgamma(0.5) - math.lgamma(half + 0.5)
+    return math.exp(half * math.log(x) - log_beta) * total
 
 
 @lru_cache(maxsize=1024)
