@@ -221,6 +221,29 @@ def test_parameters_of_a_search_are_those_that_it_drew(tmp_path):
     assert (found.best_parameters, found.best_value) == ({"lr": 1e-05}, 1e-05)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("trials.csv", "number,state,value,duration_s,reason\nx,complete,0.5,2.0,\n"),
+        ("trials.csv", "a,b\n1,2\n"),
+        ("optimization_results.yaml", "best_params: {"),
+        ("optimization_results.yaml", "- 1"),
+    ],
+)
+def test_a_damaged_file_of_a_search_is_named(tmp_path, name, content):
+    SweepPaths(tmp_path).trials.write_text("number,state,value,duration_s,reason\n0,complete,0.5,2.0,\n")
+    (tmp_path / name).write_text(content)
+    with pytest.raises(RunFolderError, match=rf"{name} is damaged: "):
+        Sweep.read(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "- '", "- 2026-99-99"])
+def test_a_damaged_file_of_a_grid_is_named(unfinished_grid, content):
+    RunPaths(unfinished_grid / "1").overrides.write_text(content)
+    with pytest.raises(RunFolderError, match=r"1/.hydra/overrides.yaml is damaged: "):
+        Sweep.read(unfinished_grid)
+
+
 def test_a_comparison_gives_the_search_of_each_choice(tmp_path):
     SweepPaths(tmp_path).multirun.write_text("hydra: {sweeper: {compare: optimizer}}\n")
     for name, value in (("sgd", 0.5), ("adam", 0.25)):

@@ -27,6 +27,7 @@ from lightsweep.config.compose import HYDRA, compose
 from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.override_text import override_text, texts
+from lightsweep.config.saved import damage_told
 from lightsweep.errors import ConfigError, Interrupted, RunFolderError, signal_of
 from lightsweep.imports import quiet_imports
 from lightsweep.process_state import alone, environment_kept, logging_kept
@@ -144,7 +145,7 @@ class Sweep:
         """A sweep's folder, finished or not; a comparison's choices are those that have begun.
 
         Raises:
-            RunFolderError: it holds neither trials nor runs.
+            RunFolderError: it holds neither trials nor runs, or a file of them is damaged.
         """
         found = paths.SweepPaths(Path(folder))
         if not found.trials.is_file():
@@ -152,11 +153,12 @@ class Sweep:
                 begun = sorted(path.parent for path in found.folder.glob(f"*/{found.trials.name}"))
                 return cls(found.folder, (), choices={path.name: cls.read(path) for path in begun})
             return cls(found.folder, tuple(_grid(found.folder)))
-        best: dict[str, Any] = {}
+        trials, best, value = tuple(_trials(found)), {}, None
         if found.results.is_file():
-            best = OmegaConf.to_container(OmegaConf.load(found.results))  # type: ignore[assignment]
-        trials = tuple(_trials(found))
-        return cls(found.folder, trials, best.get("best_params", {}), best.get("best_value"))
+            with damage_told(found.results):
+                results: Any = OmegaConf.to_container(OmegaConf.load(found.results))
+                best, value = results.get("best_params", {}), results.get("best_value")
+        return cls(found.folder, trials, best, value)
 
 
 @dataclass(frozen=True)
@@ -264,24 +266,28 @@ def _is_comparison(found: paths.SweepPaths) -> bool:
 
 
 def _trials(found: paths.SweepPaths) -> Iterator[Trial]:
-    with found.trials.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    folders = {int(row["number"]): found.folder / row["number"] for row in rows}
+    with damage_told(found.trials), found.trials.open(newline="", encoding="utf-8") as file:
+        rows = [_facts(row) for row in csv.DictReader(file)]
+    folders = {row["number"]: found.folder / str(row["number"]) for row in rows}
     if not all(folder.is_dir() for folder in folders.values()):
         folders |= _recorded_folders(found.folder)
     for row in rows:
-        number, state, reason = int(row.pop("number")), row.pop("state"), row.pop("reason")
-        duration = row.pop("duration_s")
-        values = [row.pop(name) for name in list(row) if name == "value" or name.startswith("value_")]
-        yield Trial(
-            number,
-            "completed" if state == "complete" else state,  # as of runs
-            tuple(float(value) for value in values if value),
-            {key: _value(text) for key, text in row.items() if text},
-            float(duration) if duration else None,
-            reason,
-            folders[number],
-        )
+        yield Trial(**row, folder=folders[row["number"]])
+
+
+def _facts(row: dict[str, str]) -> dict[str, Any]:
+    """What a row of `trials.csv` tells of a trial."""
+    number, state, reason = int(row.pop("number")), row.pop("state"), row.pop("reason")
+    duration = row.pop("duration_s")
+    values = [row.pop(name) for name in list(row) if name == "value" or name.startswith("value_")]
+    return {
+        "number": number,
+        "status": "completed" if state == "complete" else state,  # as of runs
+        "values": tuple(float(value) for value in values if value),
+        "parameters": {key: _value(text) for key, text in row.items() if text},
+        "duration_s": float(duration) if duration else None,
+        "reason": reason,
+    }
 
 
 def _recorded_folders(sweep: Path) -> dict[int, Path]:
@@ -305,11 +311,11 @@ def _grid(folder: Path) -> Iterator[Trial]:
     if not runs:
         raise RunFolderError(f"{folder} is no sweep's folder: it holds neither trials nor runs")
     runs.sort(key=lambda path: int(path.name))
-    given = [set(yaml.safe_load(paths.RunPaths(path).overrides.read_text(encoding="utf-8"))) for path in runs]
+    given = [_overrides(paths.RunPaths(path).overrides) for path in runs]
     for path, lines in zip(runs, given, strict=True):
         run = read_run(path)
         begun = not (paths.RunPaths(path).result.is_file() or paths.SweepPaths.error(path).is_file())
-        pairs = (line.lstrip("+").partition("=") for line in sorted(lines - set.intersection(*given)))
+        pairs = (line.lstrip("+").partition("=") for line in sorted(lines - given[0].intersection(*given)))
         monitored = run.metrics.get("monitored")
         yield Trial(
             int(path.name),
@@ -320,6 +326,11 @@ def _grid(folder: Path) -> Iterator[Trial]:
             "" if begun else run.reason,
             path,
         )
+
+
+def _overrides(path: Path) -> set[str]:
+    with damage_told(path):
+        return set(map(str, yaml.safe_load(path.read_text(encoding="utf-8"))))
 
 
 def _value(text: str) -> Any:

@@ -101,6 +101,13 @@ def test_half_written_row_of_metrics_is_left_out(make_run):
     assert [value for _, value in read_run(folder).curve("val/acc", "step")] == [0.1, 0.2]
 
 
+def test_damaged_row_of_metrics_hides_none_of_the_others(make_run):
+    folder = make_run("a", curve=[0.1, *[0.2] * 20_000])
+    metrics = folder / "metrics.csv"
+    metrics.write_text(metrics.read_text().replace("\n100,1,", '\n"100,1,', 1))
+    assert [step for step, _ in read_run(folder).curve("val/acc", "step")] == list(range(200, 2_000_200, 100))
+
+
 def test_values_that_are_no_finite_numbers_are_left_out(make_run):
     folder = make_run("a", curve=[0.1, float("nan"), float("inf"), 0.2])
     assert [step for step, _ in read_run(folder).curve("val/acc", "step")] == [100, 400]
@@ -114,9 +121,10 @@ def test_run_without_a_result_failed_and_its_traceback_says_why(make_run):
     assert read_run(folder).reason == "MemoryError: no room"
 
 
-def test_damaged_configuration_leaves_the_settings_unknown(make_run):
+@pytest.mark.parametrize("content", ["a: [1", "a: 2026-99-99", f"a: {'9' * 5000}"])
+def test_damaged_configuration_leaves_the_settings_unknown(make_run, content):
     folder = make_run("a")
-    (folder / "config.yaml").write_text("a: [1")
+    (folder / "config.yaml").write_text(content)
     run = read_run(folder)
     assert (run.status, run.settings) == ("completed", None)
 

@@ -4,8 +4,11 @@ The folder may be a stranger's, so its configuration gets no say in what is trus
 from it, it takes nothing from this machine's environment, and it names no place outside for its loggers and callbacks.
 """
 
+import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -116,6 +119,16 @@ def leaves(values: Any, above: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(value, f"{above}.{key}" if above else str(key))
     else:
         yield above, values
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Turn what reading a file raises where it does not hold what it should into a RunFolderError that names it."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error, yaml.YAMLError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RunFolderError(f"{path} is damaged: {reason}") from None
 
 
 def read_result(paths: RunPaths) -> dict[str, Any]:

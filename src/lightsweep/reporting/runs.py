@@ -214,7 +214,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """A YAML or JSON file that may be missing or damaged, and is empty then: it only adds words to a report."""
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, ValueError, yaml.YAMLError):  # a ValueError also of a date that cannot be
         return {}
     return values if isinstance(values, dict) else {}
 
@@ -267,11 +267,20 @@ def _history(path: Path) -> Iterator[dict[str, float]]:
     except OSError:
         return
     whole = text[: text.rfind("\n") + 1]  # a row without its line's end is half written
-    for row in csv.DictReader(whole.replace("\0", "").splitlines()):
+    head, *rows = map(_cells, whole.replace("\0", "").splitlines() or [""])
+    for row in rows:
         numbers = {}
-        for name, value in row.items():
+        for name, value in zip(head, row, strict=False):
             try:
                 numbers[name] = float(value)
-            except (TypeError, ValueError):
+            except ValueError:
                 continue
         yield {name: value for name, value in numbers.items() if math.isfinite(value)}
+
+
+def _cells(line: str) -> list[str]:
+    """A row by itself: what a damaged one opens, as a quotation, does not reach into the next ones."""
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
