@@ -1,5 +1,7 @@
 """Differences between settings, and time to a target."""
 
+import json
+
 import pytest
 
 from lightsweep.reporting.comparing import default_target, differences, metrics_of, targets
@@ -50,6 +52,21 @@ def test_p_values_are_those_of_scipy_and_corrected_by_holm(groups_of):
 def test_settings_without_two_shared_seeds_are_no_pair(groups_of):
     found = differences(groups_of(sgd={0: 0.5, 1: 0.6}, adam={1: 0.4, 2: 0.5}, adagrad={2: 0.5, 1: 0.2}), "test/acc")
     assert [(pair.first, pair.second) for pair in found] == [("adam", "adagrad")]
+
+
+def test_settings_that_tell_other_classes_apart_are_compared_by_the_seconds_alone(groups_of, tmp_path):
+    values = {"sgd": [0.9, 0.91, 0.93], "adam": [0.8, 0.84, 0.85], "adagrad": [0.5, 0.52, 0.51]}
+    groups = groups_of(**{name: dict(enumerate(found)) for name, found in values.items()})
+    for run in tmp_path.glob("outputs/*"):
+        names = ["cat", "dog"] if "adagrad" in run.name else ["0", "1"]
+        (run / "data.json").write_text(json.dumps({"class_names": names}))
+    pairs = {(pair.first, pair.second): pair for pair in differences(groups, "test/acc")}
+    notes = [pair.note for pair in pairs.values()]
+    assert notes == ["other classes" if "adagrad" in pair else "" for pair in pairs]
+    assert pairs["sgd", "adam"].adjusted == pairs["sgd", "adam"].estimate.p  # the one test that there is
+    assert pairs["sgd", "adagrad"].adjusted is None
+    assert pairs["sgd", "adagrad"].estimate.half_width is not None
+    assert {pair.note for pair in differences(groups, "seconds")} == {""}
 
 
 def test_the_rounding_of_repeated_seeds_is_no_difference(make_run, tmp_path):

@@ -10,6 +10,7 @@ from lightsweep.reporting.losses import NOT_ALIKE, alike, is_loss
 from lightsweep.reporting.runs import Run
 from lightsweep.statistics import Estimate, holm
 
+OTHER_CLASSES = "other classes"
 _ORDER = ("test/acc", "test/loss", "val/acc", "val/loss", "train/acc", "train/loss")
 
 
@@ -30,7 +31,8 @@ class Difference:
         second: the name of the other.
         estimate: of the mean of first − second over the shared ones, with its own 95 % interval.
         adjusted: p value after Holm's correction over all pairs of this metric; None where all differ alike.
-        note: why neither can be better, as `losses of different kinds`, which have no p; empty where one can.
+        note: why neither can be better: `losses of different kinds` or, of data with others to tell apart, `other
+            classes`. Such pairs have no p. Empty where one can.
     """
 
     metric: str
@@ -52,15 +54,23 @@ def differences(groups: Sequence[Group], metric: str) -> list[Difference]:
         if len(shared) > 1:
             sizes = [max(abs(one[each]), abs(other[each])) for each in shared]
             found = estimate_of({each: one[each] - other[each] for each in shared}, sizes)
-            comparable = not is_loss(metric) or alike(named[first], named[second])
-            pairs.append((first, second, "" if comparable else NOT_ALIKE))
-            estimates.append(found if comparable else replace(found, p=None))
+            note = _not_comparable(named[first], named[second], metric)
+            pairs.append((first, second, note))
+            estimates.append(replace(found, p=None) if note else found)
     tested = [index for index, estimate in enumerate(estimates) if estimate.p is not None]
     adjusted = dict(zip(tested, holm([estimates[index].p or 0.0 for index in tested]), strict=True))
     return [
         Difference(metric, first, second, estimate, adjusted.get(index), note)
         for index, ((first, second, note), estimate) in enumerate(zip(pairs, estimates, strict=True))
     ]
+
+
+def _not_comparable(one: Group, other: Group, metric: str) -> str:
+    """Why neither of two settings can be better by a metric; empty where one can, as by the seconds always."""
+    if is_loss(metric) and not alike(one, other):
+        return NOT_ALIKE
+    measured = "/" in metric and one.classes and other.classes
+    return OTHER_CLASSES if measured and one.classes != other.classes else ""
 
 
 @dataclass(frozen=True)

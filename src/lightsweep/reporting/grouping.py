@@ -72,6 +72,11 @@ class Group:
         """What the completed runs' loss is; empty where none notes it."""
         return " or ".join(sorted({run.loss for run in self.completed if run.loss}))
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes that the completed runs tell apart; empty where none notes any."""
+        return next((run.classes for run in self.completed if run.classes), ())
+
     def rises(self, metric: str) -> bool | None:
         """Whether more of a metric is better; None where no run says it."""
         return _agreed(run.rises(metric) for run in self.runs)

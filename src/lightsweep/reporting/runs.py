@@ -83,6 +83,12 @@ class Run:
         """The rows of metrics.csv with the finite numbers in them; a half-written last row is left out."""
         return list(_history(RunPaths(self.folder).metrics))
 
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes that it tells apart; empty for a regression, and where it does not note them."""
+        names = read_mapping(RunPaths(self.folder).data).get("class_names")
+        return tuple(map(str, names)) if isinstance(names, list) else ()
+
     def curve(self, metric: str, axis: str) -> list[tuple[float, float]]:
         """A metric's values against `epoch`, `step` or `seconds`, in order."""
         return [(row[axis], row[metric]) for row in self.history if metric in row and axis in row]

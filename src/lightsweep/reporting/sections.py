@@ -7,7 +7,7 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 
 from lightsweep.reporting.budget_figure import budget_figure
-from lightsweep.reporting.comparing import Difference, default_target, metrics_of, targets
+from lightsweep.reporting.comparing import OTHER_CLASSES, Difference, default_target, metrics_of, targets
 from lightsweep.reporting.drawing import Drawing
 from lightsweep.reporting.figures import best_first, curve_figures, first_word, means_figure
 from lightsweep.reporting.grouping import GROUPS, Group, heading, repeated_by, rises, written
@@ -114,6 +114,8 @@ def _differences(groups: Sequence[Group], metric: str, found: Sequence[Differenc
     notes = [] if shown is found else [f"The {len(shown)} pairs with {best}; all {len(found)} are in differences.csv."]
     if any(pair.estimate.p is None and not pair.note for pair in shown):
         notes.append(f"Where all {one}s differ by the same, neither an interval nor p can be given.")
+    if any(pair.note == OTHER_CLASSES for pair in shown):
+        notes.append(f"Settings of which the data have {OTHER_CLASSES} to tell apart are not compared.")
     if rising is None:
         notes.append(f"The runs do not say whether more {metric} is better.")
     return Table(["pair", "difference ± 95 %", f"n {one}s", "p (Holm)", "better"], rows, " ".join(notes))
