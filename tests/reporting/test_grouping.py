@@ -191,10 +191,17 @@ def test_an_unreadable_configuration_makes_no_choice_differ(make_run, tmp_path):
     assert set(groups_of(tmp_path)) == {"lr=0.1", "lr=0.2", "c"}
 
 
-def test_settings_that_round_to_one_name_stay_apart(make_run, tmp_path):
+def test_values_have_as_many_digits_as_tell_them_apart(make_run, tmp_path):
     make_run("a", lr=0.123456)
     make_run("b", lr=0.123457)
-    assert set(groups_of(tmp_path)) == {"lr=0.1235", "lr=0.1235 (2)"}
+    make_run("c", lr=0.5)
+    assert set(groups_of(tmp_path)) == {"lr=0.123456", "lr=0.123457", "lr=0.5"}
+
+
+def test_settings_that_only_damage_tells_apart_have_different_names(make_run, tmp_path):
+    for name in ("a", "b"):
+        (make_run(f"{name}/same") / "config.yaml").write_text("")
+    assert set(groups_of(tmp_path)) == {"same", "same (2)"}
 
 
 def test_seed_that_was_run_twice_counts_once(make_run, tmp_path):

@@ -28,6 +28,7 @@ _COLLECTIONS = ("callbacks", "metrics")
 """Groups of which there can be several at once, and `none`: only Hydra's note has one word for them."""
 
 _ABSENT = "–"
+_DIGITS = (4, 6, 9, 15)
 
 
 @dataclass(frozen=True)
@@ -219,29 +220,32 @@ def heading(key: str) -> str | None:
 
 
 def written(key: str, values: Sequence[Any]) -> list[str]:
-    """Several settings' values of a key, briefly: of targets their classes' names, where these tell them apart."""
+    """Several settings' values of a key, briefly: numbers to four digits, or as many as tell them apart; of targets
+    their classes' names, where these do.
+    """
     if heading(key) is None:
-        return ["none" if value == {} else _short(value) for value in values]
+        ways = (["none" if value == {} else _short(value, digits) for value in values] for digits in _DIGITS)
+        return max(ways, key=lambda way: len(set(way)))  # the first of those
     texts = ["none" if value is None else str(value) for value in values]
     classes = [text.rpartition(".")[2] for text in texts]
     return classes if len(set(classes)) == len(set(texts)) else texts
 
 
-def _short(value: Any) -> str:
-    """A value as YAML has it, numbers to four digits, and `Crop(size=28)` for a mapping with a target."""
+def _short(value: Any, digits: int) -> str:
+    """A value as YAML has it, numbers to so many digits, and `Crop(size=28)` for a mapping with a target."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, list):
-        return f"[{', '.join(map(_short, value))}]"
+        return f"[{', '.join(_short(part, digits) for part in value)}]"
     if isinstance(value, dict):
-        words = ", ".join(f"{key}={_short(part)}" for key, part in value.items() if key != "_target_")
+        words = ", ".join(f"{key}={_short(part, digits)}" for key, part in value.items() if key != "_target_")
         target = str(value.get("_target_", "")).rpartition(".")[2]
         return f"{target}({words})" if target else f"{{{words}}}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """No two settings under one name: rounding, or damaged configurations, can make them look alike."""
+    """No two settings under one name: damaged configurations can make them look alike."""
     found: dict[str, None] = {}
     for name in names:
         tries = (name if count == 1 else f"{name} ({count})" for count in itertools.count(1))
