@@ -62,6 +62,12 @@ def test_the_table_has_a_dash_where_nothing_was_predicted(predictions):
     assert lines[-3:] == ["| a | 2 | 50.00 % | 50.00 % |", "| b | 2 | 50.00 % | 100.00 % |", "| c | 2 | – | 0.00 % |"]
 
 
+def test_a_class_of_any_name_is_one_cell_of_the_table(predictions):
+    lines = table(predictions, ["a|b", "c\nd", "e"], "test").splitlines()
+
+    assert [line.rpartition(" | 2 | ")[0] for line in lines[-3:]] == ["| a\\|b", "| c d", "| e"]
+
+
 def test_the_confusion_matrix_is_blue_where_right_and_red_where_wrong(predictions):
     picture = confusion_matrix(predictions, ["a", "b", "c"])
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lightsweep.models.tasks import class_probabilities
+from lightsweep.reporting.tables import Table
 from lightsweep.screen import many
 
 MOST = 25
@@ -85,16 +86,13 @@ class Predictions:
 def table(predictions: Predictions, names: Sequence[str], split: str) -> str:
     """Precision and recall of each class, as a Markdown table."""
     total = int(predictions.counts.sum())
-    lines = [
-        f"Accuracy on the {split} set: {100 * predictions.accuracy:.2f} % of {many(total, 'example')}",
-        "",
-        "| class | examples | precision | recall |",
-        "|---|---:|---:|---:|",
-    ]
     sizes = predictions.counts.sum(1).tolist()
-    rows = zip(names, sizes, predictions.precision, predictions.recall, strict=True)
-    lines += [f"| {name} | {size:,} | {percent(right)} | {percent(found)} |" for name, size, right, found in rows]
-    return "\n".join(lines)
+    rows = [
+        [name, f"{size:,}", percent(right), percent(found)]
+        for name, size, right, found in zip(names, sizes, predictions.precision, predictions.recall, strict=True)
+    ]
+    accuracy = f"Accuracy on the {split} set: {100 * predictions.accuracy:.2f} % of {many(total, 'example')}"
+    return f"{accuracy}\n\n{Table(['class', 'examples', 'precision', 'recall'], rows).markdown()}"
 
 
 def percent(share: float) -> str:
