@@ -134,6 +134,7 @@ def test_a_worker_has_the_surroundings_of_the_launching_process(
     assert first["environ"]["LIGHTSWEEP_TEST"] == "new"
     assert "HOME" not in first["environ"]
     assert first["environ"]["OMP_NUM_THREADS"] == "1"
+    assert (first["environ"]["LIGHTSWEEP_SLOT"], first["environ"]["LIGHTSWEEP_NUM_SLOTS"]) == ("0", "2")
     assert "PYTORCH_NVML_BASED_CUDA_CHECK" not in first["environ"]
     assert first["main"] == getattr(sys.modules["__main__"], "__file__", None)
     assert first["group"] == first["pid"] != second["pid"]

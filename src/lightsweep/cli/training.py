@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -135,7 +135,7 @@ def run(cfg: DictConfig, words: Sequence[str] = ()) -> Any:
             return _train_in(cfg, folder, _goes_on(folder))
     try:
         _refuse_search(words)
-        with started_for_itself(folder) if words else nullcontext():
+        with _told_apart(), started_for_itself(folder) if words else nullcontext():
             value = _train_in(cfg, folder, _goes_on(folder))
         from lightning.pytorch.utilities import rank_zero_only
 
@@ -145,6 +145,15 @@ def run(cfg: DictConfig, words: Sequence[str] = ()) -> Any:
     except UserError:
         _discard_untouched(folder)
         raise
+
+
+def _told_apart() -> AbstractContextManager[None]:
+    """What a run prints while others run beside it names it in each line."""
+    if HydraConfig.get().mode != RunMode.MULTIRUN:
+        return nullcontext()
+    from lightsweep.launching.labelled_output import is_beside_others, labelled
+
+    return labelled(f"job {HydraConfig.get().job.num}: ") if is_beside_others() else nullcontext()
 
 
 def _refuse_search(words: Sequence[str]) -> None:

@@ -62,6 +62,7 @@ class Shift:
     ) -> None:
         self.queue = deque(jobs)
         self.free = deque(slots)
+        self.num_slots = len(self.free)
         self.preload = preload
         self.stop = stop
         self.grace_s = grace_s
@@ -106,7 +107,7 @@ class Shift:
             theirs.close()
         self.running[job.number] = run
         with contextlib.suppress(OSError):  # the worker is dead already, and the server will say so
-            ours.send_bytes(dumps(WorkOrder.for_slot(slot, job.function, job.args)))
+            ours.send_bytes(dumps(WorkOrder.for_slot(slot, self.num_slots, job.function, job.args)))
 
     def _listen(self) -> None:
         """Wait for the next thing to happen, and see to it; answers come before the ends that follow them."""

@@ -16,6 +16,9 @@ SECRET = "LIGHTSWEEP_SECRET"
 SLOT = "LIGHTSWEEP_SLOT"
 """Environment variable that tells a job the number of its slot."""
 
+NUM_SLOTS = "LIGHTSWEEP_NUM_SLOTS"
+"""Environment variable that tells a job how many slots there are: with several, others run beside it."""
+
 
 @dataclass(frozen=True)
 class MainModule:
@@ -52,14 +55,15 @@ class WorkOrder:
     num_threads: int
 
     @classmethod
-    def for_slot(cls, slot: Slot, function: bytes, args: tuple[Any, ...]) -> "WorkOrder":
-        """An order to run `function(*args)` in `slot`, in surroundings like those of this process.
+    def for_slot(cls, slot: Slot, num_slots: int, function: bytes, args: tuple[Any, ...]) -> "WorkOrder":
+        """An order to run `function(*args)` in `slot`, one of `num_slots`, in surroundings like those of this process.
 
         An OMP_NUM_THREADS that the user has set counts for more than the slot's share of the cores.
         """
         chosen = os.environ.get("OMP_NUM_THREADS", "")
         num_threads = int(chosen) if chosen.isdigit() else slot.num_threads
-        environ = {**os.environ, "OMP_NUM_THREADS": str(num_threads), SLOT: str(slot.number)}
+        given = {"OMP_NUM_THREADS": str(num_threads), SLOT: str(slot.number), NUM_SLOTS: str(num_slots)}
+        environ = {**os.environ, **given}
         if slot.visible_devices is not None:
             environ["CUDA_VISIBLE_DEVICES"] = slot.visible_devices
         return cls(
