@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lightsweep import cli
 from lightsweep.errors import ConfigError
 from lightsweep.reporting.after_multirun import _ended_by_error
 
@@ -40,6 +41,39 @@ def test_optimizer_comparison_ends_with_the_report(mnist_root, tmp_path):
         assert [trial["test/acc"] for trial in trials] == [None, None]
     assert "| setting | n completed |" in done.stdout
     assert f"report in {report / 'report.html'}" in done.stdout
+
+
+GRID = ("-m", "model=softmax_regression", "trainer.max_epochs=1", "trainer.limit_train_batches=4", "logger=none",
+        "trainer.accelerator=cpu", "hydra.sweep.dir='my grid'")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rates", "told"),
+    [
+        ("0.1,0.2,1e38", "3 runs: 2 completed, 1 diverged; means and differences: python report.py 'my grid'"),
+        ("1e38", "1 run: 1 diverged"),
+    ],
+)
+def test_a_grid_ends_with_what_became_of_its_runs_and_how_they_are_compared(command, data, rates, told):
+    ended = command(cli.train, *GRID, *data, f"optimizer.lr={rates}")
+
+    assert ended.out.splitlines()[-1] == told
+    assert ended.err.startswith("error: the training loss became ") or "\nerror: the training loss" in ended.err
+
+
+def test_a_grid_that_is_refused_says_nothing_of_runs(command, data):
+    refused = command(cli.train, *GRID, *data, "optimizer.lr=0.1,-1")
+
+    assert (refused.code, refused.out) == (2, "")
+
+
+def test_where_the_report_follows_there_is_no_word_of_it(command, data):
+    report = "+hydra.callbacks.report._target_=lightsweep.reporting.after_multirun.ReportAfterMultirun"
+
+    ended = command(cli.train, *GRID, *data, "seed=0,1", report)
+
+    assert ended.out.endswith("report in my grid/report/report.html\n")
+    assert "means and differences" not in ended.out
 
 
 def test_an_error_of_the_report_is_one_line(capsys):

@@ -1,13 +1,40 @@
-"""A Hydra callback that ends a multirun with the report on it: `hydra.callbacks.report` in a configuration."""
+"""Hydra callbacks for the end of a multirun: a line on what became of a grid's runs, or the report on all."""
 
+import shlex
 import traceback
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from lightsweep.errors import LightsweepError
+from lightsweep.calling import called
+from lightsweep.errors import LightsweepError, RunFolderError
+from lightsweep.reporting.runs import Run, counted, find_runs
+from lightsweep.screen import many
+
+
+class GridEnd(Callback):
+    """Says how many runs of a grid are in which state, and how they are compared; silent where something else does."""
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Say it."""
+        targets = [str(node.get("_target_")) for node in config.hydra.callbacks.values()]
+        reports = any(target.endswith(f".{ReportAfterMultirun.__name__}") for target in targets)
+        if str(config.hydra.sweeper._target_).endswith(".BasicSweeper") and not reports:
+            folder = Path(str(config.hydra.sweep.dir))
+            with suppress(RunFolderError):  # no run in it
+                print(grid_end(folder, find_runs([folder])))
+
+
+def grid_end(folder: Path, runs: Sequence[Run]) -> str:
+    """Such as `4 runs: 3 completed, 1 diverged; means and differences: python report.py outputs/grid`."""
+    line = f"{many(len(runs), 'run')}: {counted(runs)}"
+    if not any(run.completed for run in runs):
+        return line
+    return f"{line}; means and differences: {shlex.join([*called('report'), str(folder)])}"
 
 
 class ReportAfterMultirun(Callback):

@@ -17,7 +17,7 @@ from lightsweep.reporting.figures import best_first, styled
 from lightsweep.reporting.grouping import Group, group_runs
 from lightsweep.reporting.losses import ranking
 from lightsweep.reporting.page import Section, html_page, markdown_page
-from lightsweep.reporting.runs import Run, find_runs
+from lightsweep.reporting.runs import Run, counted, find_runs
 from lightsweep.reporting.studies import find_sweeps
 from lightsweep.screen import many
 
@@ -91,10 +91,8 @@ def write_report(
 
 def _facts(runs: Sequence[Run], groups: Sequence[Group]) -> list[str]:
     """How many runs in which state, on what hardware, with which versions."""
-    states = Counter(run.status for run in runs)
     kinds = Counter(run.kind for run in runs)
-    words = [f"{count} {status}" for status, count in states.most_common()]
-    lines = [f"{many(len(runs), 'run')} read: {', '.join(words)}."]
+    lines = [f"{many(len(runs), 'run')} read: {counted(runs)}."]
     if kinds["trial"]:
         tried = "1 is a sweep's trial" if kinds["trial"] == 1 else f"{kinds['trial']} are trials of sweeps"
         again = f", {many(kinds['rerun'], 're-run')} of a sweep's best" if kinds["rerun"] else ""

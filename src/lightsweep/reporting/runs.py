@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -109,6 +110,11 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
             f"no run in {', '.join(str(folder) for folder in folders)}: a run's folder has a result.json"
         )
     return [read_run(path) for path in found.values()]
+
+
+def counted(runs: Sequence[Run]) -> str:
+    """How many runs are in which state, the most frequent first: `6 completed, 3 diverged`."""
+    return ", ".join(f"{count} {status}" for status, count in Counter(run.status for run in runs).most_common())
 
 
 def is_sweep(folder: Path) -> bool:
