@@ -148,6 +148,10 @@ def test_a_loss_that_diverges_ends_with_three(command):
         (["run=nowhere"], r"`run` must be the folder of a run but nowhere has no config\.yaml"),
         (["run=."], r"`run` must be the folder of a run but \. has no config\.yaml"),
         (["rum=."], r"`rum` is no known key; did you mean 'run'\?"),
+        (["."], r"`\.` is no known key; did you mean run=\.\?"),
+        (["run=0010"], r"`run` must be the folder of a run but 0010 has no config\.yaml"),
+        (["run=x #1"], r"`run` must be the folder of a run but x #1 has no config\.yaml"),
+        (["run=[a]", "trust=[b]"], r"`run` must be the folder of a run but \[a\] has no config\.yaml"),
     ],
 )
 def test_a_run_folder_that_is_none_is_one_line(command, arguments, text):

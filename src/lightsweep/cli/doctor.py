@@ -53,7 +53,7 @@ def print_findings(words: list[str]) -> None:
     Raises:
         LightsweepError: there is a problem.
     """
-    given = {key: str(value) for key, value in arguments({"outputs", "data", "storage"}, words).items()}
+    given = {key: value for key, value in arguments({"outputs", "data", "storage"}, words).items() if value}
     quiet_imports()
     console = Console(highlight=False, soft_wrap=True)
     problems = 0

@@ -17,7 +17,7 @@ def export() -> None:
 
 def _export() -> None:
     options = arguments(KEYS | {"format", "out"})
-    format, out = (None if options.get(key) is None else str(options[key]) for key in ("format", "out"))
+    format, out = (options.get(key) for key in ("format", "out"))
     run = RunPaths(run_folder(options, "export"))
     format, path = exported_file(format, out, run.exports)
     trained = load_run(options, run.folder)

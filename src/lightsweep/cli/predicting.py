@@ -36,7 +36,7 @@ def _predict() -> None:
     if not files:
         call = f"{' '.join(called('predict'))} run=<folder of a run>"
         raise ConfigError(f"no file is named: {call} images/*.png, or rows.csv where the run was trained on a CSV file")
-    out = Path(str(options["out"])) if options.get("out") is not None else run.predictions
+    out = Path(options["out"]) if options.get("out") is not None else run.predictions
     if out.is_file():
         raise ConfigError(f"`out` must be a folder but {out} is a file")
     _refuse_missing(files)

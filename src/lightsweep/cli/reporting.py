@@ -31,7 +31,7 @@ def _report() -> None:
     check_installed()
     from lightsweep.reporting.report import write_report
 
-    out, metric = (None if options.get(key) is None else str(options[key]) for key in ("out", "metric"))
+    out, metric = (options.get(key) for key in ("out", "metric"))
     done = write_report(folders, None if out is None else Path(out), metric, target)
     print(f"{done.summary}\n\nreport in {done.paths.page}")
 

@@ -25,7 +25,7 @@ def run_folder(options: dict[str, Any], command: str) -> Path:
     """
     if options.get("run") is None:
         raise ConfigError(f"`run` is missing: {' '.join(called(command))} run=<folder of a run>")
-    folder = Path(str(options["run"]))
+    folder = Path(options["run"])
     if not paths.RunPaths(folder).config.is_file():
         raise ConfigError(f"`run` must be the folder of a run but {folder} has no {paths.RunPaths(folder).config.name}")
     return folder
@@ -41,7 +41,7 @@ def trusted(options: dict[str, Any]) -> list[str]:
 
 def chosen_checkpoint(options: dict[str, Any], folder: Path) -> str:
     """What `checkpoint=` names, `best` where it is not given; another name is refused before torch is imported."""
-    name = str(options.get("checkpoint", "best"))
+    name = options.get("checkpoint") or "best"
     paths.RunPaths(folder).checkpoint(name)
     return name
 
