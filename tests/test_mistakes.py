@@ -21,6 +21,8 @@ CONFIG_ALONE_SHOWS = {
     "flags of two minds": (["-m", "--cfg=job"], r"Only one of --run, --multirun, --cfg.*"),
     "flag without its other": (["--resolve"], r".*--resolve.* --cfg.*"),
     "flag of no use": (["--shell-completion", "x"], r".*'install'.*"),
+    "setting as a flag": (["--seed=1"], r"unrecognized arguments: --seed=1; settings have no dashes, as seed=1; .*"),
+    "wrong word of a flag": (["--cfg", "jobs"], r"argument --cfg.*'jobs'.*\); all flags: --hydra-help"),
     "search without -m": (["sweeps=lr_momentum"], r"a search takes -m: python train\.py -m sweeps=lr_momentum …; .*"),
     "unknown experiment": (["experiment=artcle"], r"`experiment` must be one of .*article.*; did you mean 'article'\?"),
     "unknown group": (["optimiser=adam"], r".*`?optimiser.*"),

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override
 from hydra.errors import HydraException, MissingConfigException
@@ -113,7 +114,20 @@ def train() -> None:
 def _compose_for(task: Callable[[DictConfig], Any]) -> None:
     if any(argument.startswith("--experimental-rerun") for argument in sys.argv[1:]):
         raise ConfigError("`--experimental-rerun` would unpickle a file, which can run anything: use resume=<folder>")
+    _check_flags()
     hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
+
+
+def _check_flags() -> None:
+    """Raise ConfigError for what Hydra's parser would answer with its usage, of many lines."""
+
+    def refuse(why: str) -> NoReturn:
+        settings = "settings have no dashes, as seed=1; " * why.startswith("unrecognized")
+        raise ConfigError(f"{why}; {settings}all flags: --hydra-help")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    parser.parse_args()
 
 
 def _hint_of_multirun(words: Sequence[str]) -> str:
