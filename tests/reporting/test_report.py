@@ -234,6 +234,16 @@ def test_one_run_is_shown_without_an_interval(make_run, tmp_path):
     assert (folder / "report" / "report.html").is_file()
 
 
+def test_a_setting_of_which_no_run_completed_is_named_below_the_printed_table(make_run, tmp_path):
+    make_run("a")
+    for seed in (0, 1):
+        make_run(f"b{seed}", seed, optimizer="adam", status="diverged")
+
+    printed = write_report([tmp_path / "outputs"]).summary
+
+    assert printed.splitlines()[-1] == "Not in the table: adam (2 diverged)."
+
+
 def test_runs_of_which_none_completed_are_still_listed(make_run, tmp_path):
     make_run("a", status="running")
     folder = make_run("b")

@@ -86,7 +86,13 @@ def write_report(
         _write(paths, title, lines, shown)
         _write_tables(paths, runs, groups, metrics, found)
     table = parts[0].tables.get("") if parts[0] is not None else None
-    return Report(paths, "\n".join([*lines, *([table.markdown()] if table is not None else [])]))
+    return Report(paths, "\n".join([*lines, *([table.markdown()] if table is not None else []), *_missing(groups)]))
+
+
+def _missing(groups: Sequence[Group]) -> list[str]:
+    """A line on the settings that are in no table of means, since no run of theirs completed."""
+    left = [f"{group.name} ({counted(group.runs)})" for group in groups if not group.completed]
+    return [f"Not in the table: {', '.join(left)}."] if left else []
 
 
 def _facts(runs: Sequence[Run], groups: Sequence[Group]) -> list[str]:
