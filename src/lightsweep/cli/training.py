@@ -121,9 +121,9 @@ def _compose_for(task: Callable[[DictConfig], Any]) -> None:
 def _check_flags() -> None:
     """Raise ConfigError for what Hydra's parser would answer with its usage, of many lines."""
 
-    def refuse(why: str) -> NoReturn:
-        settings = "settings have no dashes, as seed=1; " * why.startswith("unrecognized")
-        raise ConfigError(f"{why}; {settings}all flags: --hydra-help")
+    def refuse(message: str) -> NoReturn:
+        settings = "settings have no dashes, as seed=1; " * message.startswith("unrecognized")
+        raise ConfigError(f"{message}; {settings}all flags: --hydra-help")
 
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
