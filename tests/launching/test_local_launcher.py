@@ -11,8 +11,14 @@ from typing import Any
 import pytest
 
 PROGRAM = """
-import atexit, json, os, pathlib, signal, sys, time
+import atexit, json, multiprocessing, os, pathlib, pickle, signal, sys, time
 import hydra
+
+class Point:
+    pass
+
+def end(point):
+    sys.exit(17)
 
 @hydra.main(version_base="1.3", config_path=None)
 def main(cfg):
@@ -30,6 +36,11 @@ def main(cfg):
         time.sleep(60)
     if cfg.number == 16:
         atexit.register(os.kill, os.getpid(), signal.SIGINT)
+    if cfg.number == 17:
+        spawned = multiprocessing.get_context("spawn").Process(target=end, args=(Point(),))
+        spawned.start()
+        spawned.join()
+        assert (spawned.exitcode, type(pickle.loads(pickle.dumps(Point())))) == (17, Point)
     return cfg.number
 
 if __name__ == "__main__":
@@ -86,7 +97,7 @@ def test_a_failed_job_ends_the_program_with_its_traceback_after_the_others_have_
     assert ended.returncode == 1
     assert "job 0 failed: ValueError: thirteen" in ended.stdout
     assert "ValueError: thirteen" in ended.stderr
-    assert f'File "{program.folder}/program.py", line 12, in main' in ended.stderr
+    assert f'File "{program.folder}/program.py", line 18, in main' in ended.stderr
     assert 'raise ValueError("thirteen")' in ended.stderr
     assert [job["number"] for job in program.seen()] == [1, 2, 13]
 
@@ -135,6 +146,11 @@ def test_bad_settings_are_one_line_before_any_job(program: Program, override: st
     assert text in ended.stderr.splitlines()[0]
     assert "Traceback" not in ended.stderr
     assert program.seen() == []
+
+
+def test_a_job_spawns_and_pickles_what_the_program_itself_defines(program: Program) -> None:
+    ended = program.run("+number=17,1")
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_no_heavy_module_is_imported_for_a_program_that_preloads_none(program: Program) -> None:

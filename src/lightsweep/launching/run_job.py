@@ -19,6 +19,8 @@ from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, en
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from lightsweep.launching.worker import fill_main
+
 BARE = "runs_bare"
 """Attribute of a task function that does not look at its configuration, and whose JobReturn nobody looks at for one."""
 AGAIN = "goes_on_by"
@@ -48,6 +50,7 @@ def run_job(task_function: TaskFunction, config: DictConfig, callbacks: Callback
         config: the job's own; it is changed where Hydra sets what is known at run time.
         callbacks: the application's.
     """
+    fill_main(task_function)
     hydra, instance = config.hydra, HydraConfig.instance()
     before, instance.cfg = instance.cfg, config  # type: ignore[assignment]
     try:

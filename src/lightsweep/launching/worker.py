@@ -5,6 +5,7 @@ While the job runs, a thread watches the line to the launching process; when tha
 
 import contextlib
 import faulthandler
+import inspect
 import os
 import pickle
 import signal
@@ -92,6 +93,16 @@ def main_module(main: MainModule) -> types.ModuleType:
         module.__file__ = main.file
     module.__spec__ = None if main.spec_name is None else ModuleSpec(main.spec_name, None, origin=main.file)
     return module
+
+
+def fill_main(function: Callable[..., Any]) -> None:
+    """Put what has come along with a function of the launching program's own into the module that stands in for it.
+
+    Pickle looks for functions and classes there: so do processes that are spawned, and `torch.save` of a whole network.
+    """
+    names, main = getattr(inspect.unwrap(function), "__globals__", {}), sys.modules["__main__"]
+    if (names.get("__name__"), names.get("__file__")) == ("__main__", getattr(main, "__file__", None)):
+        vars(main).update({name: value for name, value in names.items() if not name.startswith("__")})
 
 
 def _fresh_randomness() -> None:
