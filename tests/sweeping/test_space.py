@@ -161,6 +161,15 @@ def test_the_command_line_comes_after_the_file_so_that_it_wins():
     assert [key for key, _ in space.fixed] == ["optimizer", "x", "optimizer.lr"]
 
 
+@pytest.mark.parametrize("around", [None, "o=a"])
+def test_a_fixed_part_of_a_drawn_mapping_wins_over_it(around):
+    net = {"net": "{lr: 1},{lr: 2}"}
+    space = build_space({"o": "a,b", "when": {around: net}} if around else net, None, ["net.lr=0.7", "nets=3"])
+    lines = space.suggest(FixedTrial({"o": "a", "net": "{lr:1}"}), {}.get)
+    assert lines[0] == "nets=3"
+    assert lines[-2:] == ["net={lr:1}", "net.lr=0.7"]
+
+
 def test_condition_on_a_fixed_or_configured_key():
     space = build_space(CONDITIONAL, None, ["optimizer=sgd"])
     values = {"lr[optimizer=sgd]": 1.5, "momentum": 0.5}

@@ -55,10 +55,11 @@ class Space:
             lookup: the configuration's value of a key that is neither drawn nor fixed, for conditions.
 
         Returns:
-            Override lines: the fixed ones, then the drawn ones.
+            Override lines: the fixed ones, then the drawn ones, then the fixed parts of drawn mappings and lists.
         """
         seen = {} if seen is None else seen
-        lines = [line for _, line in self.fixed]
+        parts = [line for key, line in self.fixed if self._draws_around(key)]
+        lines = [line for _, line in self.fixed if line not in parts]
         seen.update({key: line.partition("=")[2] for key, line in self.fixed})
         for parameter in self.parameters:
             value = trial._suggest(parameter.name, parameter.distribution)
@@ -68,7 +69,12 @@ class Space:
         for branch in self.branches:
             if branch.holds(seen, lookup):
                 lines += branch.space.suggest(trial, lookup, seen)
-        return lines
+        return lines + parts
+
+    def _draws_around(self, key: str) -> bool:
+        """Whether a mapping or list is drawn that this bare key is a part of."""
+        around = (each for each in self.every_parameter() if key.startswith(f"{bare(each.key)}."))
+        return any(text.startswith(("{", "[")) for each in around for text in each.texts.values())
 
     def every_parameter(self) -> Iterator[Parameter]:
         """All parameters, those of the branches too."""
