@@ -65,6 +65,18 @@ def test_settings_that_kill_every_process_are_given_up(pool, study_of):
     assert "is gone, as 1 before it with these settings" in trials[1].user_attrs[marks.REASON]
 
 
+def test_settings_that_interrupt_every_job_are_given_up_too(pool, study_of):
+    task = (pool.folder / "app.py").read_text()
+    always = "    if cfg.fail == 'interrupt':\n        raise KeyboardInterrupt"
+    (pool.folder / "app.py").write_text(task.replace("        raise KeyboardInterrupt", always))
+    pool.sweep(*POOL, *SPACE, "hydra.sweeper.n_trials=1", "fail=interrupt", "hydra.sweeper.max_kills=2",
+               "hydra.sweeper.max_failure_rate=1")  # fmt: skip
+    trials = study_of(pool.sweep_dir).trials
+    assert [marks.condition(trial) for trial in trials] == ["not_counted", "not_counted", "failed"]
+    assert trials[2].params == trials[0].params
+    assert trials[2].user_attrs[marks.REASON] == "lost its process 2 times before with these settings"
+
+
 @pytest.mark.slow
 def test_n_jobs_limits_the_processes_and_trials_per_job_shares_them(pool, study_of):
     pool.sweep(*POOL, *SPACE, "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=1")

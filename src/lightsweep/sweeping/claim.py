@@ -123,6 +123,23 @@ def release_orphans(plan: Plan, jobs_ended: bool = False) -> int:
     return len(orphans)
 
 
+def count_interruptions(plan: Plan) -> None:
+    """Count a kill for settings that wait since a signal has ended their job, and not the sweep.
+
+    Else a task that a watcher of the memory ends each time, or that interrupts itself, would be run again for ever.
+    Call it with the claim lock held, between two rounds of jobs.
+    """
+    storage, study_id = study_storage(plan)
+    trials = storage.get_all_trials(study_id, deepcopy=False)
+    waiting = [trial for trial in trials if trial.state is TrialState.WAITING]
+    for copy in (trial for trial in waiting if marks.RUN_AGAIN_OF in trial.user_attrs):
+        before = trials[copy.user_attrs[marks.RUN_AGAIN_OF]].user_attrs
+        kills = before.get(marks.KILLS, 0)
+        is_ours = before.get(marks.OWNER, {}).get("sweep") == plan.sweep
+        if marks.INTERRUPTED in before and is_ours and copy.user_attrs.get(marks.KILLS, 0) == kills:
+            storage.set_trial_user_attr(copy._trial_id, marks.KILLS, kills + 1)
+
+
 def lose(study: Study, storage: BaseStorage, trial: FrozenTrial, reason: str, max_kills: int) -> None:
     """Run the settings of a trial again that has lost a process.
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -86,6 +87,9 @@ class TrialJob:
         """Draw, compose, run and judge; whatever goes wrong on the way is the trial's failure."""
         try:
             overrides = self._draw(trial)
+            kills = trial.user_attrs.get(marks.KILLS, 0)
+            if kills >= self.plan.max_kills:
+                return replace(failure(f"lost its process {kills} times before with these settings"), recurs=True)
             config, folder = self.task.compose(overrides, trial.number)
         except Exception as error:
             full = outcome_of_full_disk(error, self.plan.folder)
@@ -123,6 +127,8 @@ class TrialJob:
         """Write the outcome into the study; a trial that somebody else finished meanwhile stays as it is."""
         storage, study_id = study_storage(self.plan)
         if outcome.from_outside:
+            with suppress(UpdateFinishedTrialError):
+                trial.set_user_attr(marks.INTERRUPTED, True)
             give_up(trial.study, storage, trial._trial_id, outcome.reason)
             return
         if outcome.lost:

@@ -17,6 +17,7 @@ FOUND_GONE = "lightsweep:found_gone"  # its process had ended some time before t
 RUN_AGAIN_OF = "lightsweep:run_again_of"
 ATTEMPT = "lightsweep:attempt"  # 0 for the first, counted up by retry_failed
 KILLS = "lightsweep:kills"  # how often these settings have lost their process
+INTERRUPTED = "lightsweep:interrupted"  # by a signal, which may have ended the whole sweep
 DRAW = "lightsweep:draw"  # in a seeded sweep, which of its draws the trial has
 PRUNED_AT = "lightsweep:pruned_at"
 FOLDER = "lightsweep:folder"

@@ -28,7 +28,7 @@ from lightsweep.launching.run_job import NoMore
 from lightsweep.paths import SweepPaths
 from lightsweep.screen import draws, many
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.claim import is_hopeless, may_start, release_orphans
+from lightsweep.sweeping.claim import count_interruptions, is_hopeless, may_start, release_orphans
 from lightsweep.sweeping.composer import Composer
 from lightsweep.sweeping.config_keys import hydra_overrides
 from lightsweep.sweeping.custom_space import check_custom
@@ -282,6 +282,7 @@ def _wanted(study: optuna.Study, plan: Plan) -> int:
     """Trials to start now; orphans are queued again first, and the running trials of other sweeps are left to them."""
     with exclusive(lock_path(plan.storage, plan.folder)):
         release_orphans(plan, jobs_ended=True)
+        count_interruptions(plan)
     counts = _counts(study)
     if not may_start(plan, counts, *study_storage(plan)):
         return 0
