@@ -187,6 +187,11 @@ def test_enqueued_settings_come_first_and_only_once(app, study_of):
     assert len(params) == 4
 
 
+def test_a_setting_that_the_configuration_lacks_is_enqueued_by_its_key(app, study_of):
+    app.sweep("+extra=interval(0,1)", "hydra.sweeper.enqueue=[{extra:0.5}]", "hydra.sweeper.n_trials=1")
+    assert study_of(app.sweep_dir).trials[0].params == {"+extra": 0.5}
+
+
 def test_lists_can_be_enqueued_whatever_they_hold(app, study_of):
     lists = ["[true]", "['a b']", "[null]", "[{a:1}]"]
     queue = ",".join(f"{{widths:{text}}}" for text in lists)

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.algorithms import is_exhaustive, make_pruner, make_sampler
-from lightsweep.sweeping.grammar import value_of
+from lightsweep.sweeping.grammar import bare, value_of
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.plan import Plan
@@ -90,9 +90,9 @@ def _fixed_parameters(given: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
         raise ConfigError("`hydra.sweeper.enqueue` has an empty setting; name at least one parameter")
     fixed: dict[str, Any] = {}
     for key, value in given.items():
-        places = [parameter for parameter in plan.space.every_parameter() if parameter.key == key]
+        places = [parameter for parameter in plan.space.every_parameter() if bare(parameter.key) == bare(str(key))]
         if not places:
-            searched = ", ".join(sorted({parameter.key for parameter in plan.space.every_parameter()}))
+            searched = ", ".join(sorted({bare(parameter.key) for parameter in plan.space.every_parameter()}))
             raise ConfigError(f"`hydra.sweeper.enqueue` names {key}, which is not searched; searched: {searched}")
         fits = {place.name: _stored(place, value) for place in places if _contains(place, value)}
         if not fits:
