@@ -154,6 +154,14 @@ def test_failure_rate_zero_ends_at_the_first_failure(app, study_of):
     assert trial.user_attrs[marks.REASON] == "exited with code 3"
 
 
+def test_a_task_that_is_cancelled_fails_its_trial_alone(app, study_of):
+    task = (app.folder / "app.py").read_text()
+    (app.folder / "app.py").write_text(task.replace("sys.exit(3)", "import asyncio; raise asyncio.CancelledError"))
+    app.sweep(*SPACE, "fail=exit", "hydra.sweeper.n_trials=2", "hydra.sweeper.max_failure_rate=1")
+    reasons = [trial.user_attrs[marks.REASON] for trial in study_of(app.sweep_dir).trials]
+    assert reasons == ["CancelledError:"] * 2
+
+
 @pytest.mark.parametrize(
     ("returned", "reason"),
     [

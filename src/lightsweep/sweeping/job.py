@@ -71,7 +71,9 @@ class TrialJob:
             try:
                 with patient_until_interrupted():
                     outcome = self._outcome(trial)
-            except (KeyboardInterrupt, SystemExit) as error:
+            except Exception:
+                raise
+            except BaseException as error:  # an interruption, or one of the task's, as asyncio's CancelledError is
                 outcome = outcome_of_error(error)
                 with unless_its_server_is_away():  # the next sweep finds this one's process gone
                     self._tell(trial, outcome)
