@@ -1,4 +1,4 @@
-"""What one trial leaves in its process, taken back before the next: environment, command line, process group, children.
+"""What one trial leaves in its process, taken back before the next: environment, folder, command line, processes.
 
 Lightning's DDP starts its other ranks by running `sys.argv` again; inside a sweep that would be the whole sweep, with
 other settings for each rank. So for the time of a trial the command line is the one that runs this trial alone.
@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,15 +62,27 @@ def started_alone(command: Command, overrides: Sequence[str]) -> Iterator[None]:
     """Run the body as if this process had been started for one run only, whose other ranks are then started for it."""
     main = sys.modules["__main__"]
     spec, argv, environment = getattr(main, "__spec__", None), sys.argv, dict(os.environ)
+    folder = _here()
     sys.argv = command.argv(overrides)
     main.__spec__ = SimpleNamespace(name=command.module) if command.module else None  # type: ignore[assignment]
     try:
         yield
     finally:
         sys.argv, main.__spec__ = argv, spec
+        if folder is not None:
+            with suppress(OSError):  # deleted meanwhile, which is told by whoever needs it next
+                os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
         _leave_process_group()
+
+
+def _here() -> str | None:
+    """The working folder; None where it is deleted."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 def _leave_process_group() -> None:
