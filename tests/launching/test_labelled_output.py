@@ -75,7 +75,8 @@ def test_the_lines_of_a_multiruns_runs_say_whose_they_are(command, data, monkeyp
     several = command(cli.train, "-m", "seed=0,1", *settings, *data, "trainer.accelerator=cpu")
     alone = command(cli.train, *settings, *data, "trainer.accelerator=cpu")
 
-    printed = [line for line in several.out.splitlines() if "[HYDRA]" not in line]
+    *printed, end = [line for line in several.out.splitlines() if "[HYDRA]" not in line]
+    assert end.startswith("2 runs: 2 completed; ")
     assert {line[:7] for line in printed} == {"job 0: ", "job 1: "}
     assert [line.startswith("job 1: epoch 1/1 ") for line in printed].count(True) == 1
     assert "job" not in alone.out
