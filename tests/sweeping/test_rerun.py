@@ -237,6 +237,16 @@ def test_jobs_that_fail_before_they_claim_a_rerun_are_the_sweeps_error(tuned, pl
         _run_again(wanted_reruns(tuned, plan), tuned, plan, Crew(fail), None)
 
 
+def test_reruns_that_another_sweep_made_are_in_the_tables_too(tuned, plan):
+    reruns = wanted_reruns(tuned, plan)
+    for seed, rerun in enumerate(reruns):
+        tuned.set_user_attr(rerun.mark, asdict(RerunResult("complete", value=2.0 + seed)))
+    _run_again(reruns, tuned, plan, None, None)
+    assert [row["value"] for row in rows(plan.folder / "rerun_runs.csv")] == ["2.0", "3.0"]
+    _run_again(reruns[:1], tuned, plan, None, None)  # fewer seeds: as few as the summary has
+    assert [row["mean"] for row in rows(plan.folder / "rerun.csv")] == ["2.0"]
+
+
 def test_a_sweep_that_joins_with_another_seed_leaves_the_reruns_their_report(tuned, plan):
     reruns = wanted_reruns(tuned, plan)
 

@@ -232,28 +232,29 @@ def _shown(study: optuna.Study, plan: Plan, launcher: Launcher) -> Progress:
 
 
 def _run_again(reruns: Sequence[Rerun], study: optuna.Study, plan: Plan, crew: _Crew, task: TaskRun) -> None:
-    """Run the best settings on fresh seeds; those that were killed have one more round each as long as any finishes."""
-    missing, index = unfinished(reruns, plan), 0
-    if not missing:
-        return
-    print(f"running {many(len(reruns), 'time')} again on fresh seeds: {len(reruns) - len(missing)} done", flush=True)
-    launcher = crew.launcher(RerunJob(plan, task, reruns, crew.share))
-    with (
-        _closed_by(lambda _: write_rerun_tables(reruns, study, plan)),
-        Progress(finished_reruns(reruns, plan)),
-        _quiet(launcher),
-        patient_until_interrupted(),
-    ):
-        while missing:
-            before, kept = len(missing), results_of(reruns, plan)
-            returns = crew.launch(launcher, before, index)
-            index += len(returns)
-            _raise_if_disk_is_full(returns)
-            if results_of(reruns, plan) == kept:
-                _raise_first_error(returns)
-            missing = unfinished(reruns, plan)
-            if len(missing) == before:
-                return
+    """Run the best settings on fresh seeds and write their tables, whoever made the runs.
+
+    Those that were killed have one more round each as long as any finishes.
+    """
+    with _closed_by(lambda _: write_rerun_tables(reruns, study, plan)):
+        missing, index = unfinished(reruns, plan), 0
+        if not missing:
+            return
+        print(
+            f"running {many(len(reruns), 'time')} again on fresh seeds: {len(reruns) - len(missing)} done", flush=True
+        )
+        launcher = crew.launcher(RerunJob(plan, task, reruns, crew.share))
+        with Progress(finished_reruns(reruns, plan)), _quiet(launcher), patient_until_interrupted():
+            while missing:
+                before, kept = len(missing), results_of(reruns, plan)
+                returns = crew.launch(launcher, before, index)
+                index += len(returns)
+                _raise_if_disk_is_full(returns)
+                if results_of(reruns, plan) == kept:
+                    _raise_first_error(returns)
+                missing = unfinished(reruns, plan)
+                if len(missing) == before:
+                    return
 
 
 @contextmanager
