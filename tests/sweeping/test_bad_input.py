@@ -105,6 +105,15 @@ CASES = {
         (*SPACE, "--config-name=together", "optimizer=adam"),
         "`params.when` sets `n` under 'optimizer=adam' and under 'm=1,2', which can hold together",
     ),
+    "condition on a value of a searched group": (
+        (*SPACE, "--config-name=of_a_group"),
+        "`params.when` asks for `optimizer.lr`, which is 0.1 before a trial draws and 0.001 when optimizer=adam; "
+        "ask for what is searched\n",
+    ),
+    "condition on a part of a searched mapping": (
+        (*SPACE, "--config-name=of_a_mapping"),
+        "asks for `optimizer.lr`, which is 0.1 before a trial draws and 2 when +optimizer={lr:2}; ask",
+    ),
     "key in a branch of a value": (
         (*SPACE, "--config-name=of_a_value"),
         "the configuration has no `optimizer.momentun` when n=2; nearest: optimizer.momentum\n",
@@ -127,6 +136,8 @@ FILES = {
     "no_option": "{when: {optimizer=adamm: {n: 2}}}",
     "no_key": "{when: {optimizer.momentun=0.9: {n: 2}}}",
     "together": "{m: 'range(0,3)', when: {optimizer=adam: {n: 'choice(3,4)'}, 'm=1,2': {n: 5}}}",
+    "of_a_group": "{optimizer: 'choice(sgd,adam)', when: {optimizer.lr=0.001: {n: 2}}}",
+    "of_a_mapping": "{+optimizer: 'choice({lr:0.1},{lr:2})', when: {optimizer.lr=2: {n: 2}}}",
     "of_a_value": "{n: 'range(1,3)', when: {n=2: {optimizer.momentun: 'interval(0,1)'}}}",
     "nested": "{n: 'choice(1,2)', when: {n=2: {optimizer: 'choice(sgd,adam)', optimizer.momentum: 'interval(0,1)'}}}",
 }

@@ -39,12 +39,14 @@ def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) ->
         config, [line for _, line in space.fixed] + group_choices(space, config, loader)
     )
     _check_keys(space, composed)
-    values: dict[str, str | None] = {}
-    for key in keys:
-        choice = composed.hydra.runtime.choices.get(key)
-        values[key] = override_text(OmegaConf.select(composed, key)) if choice is None else str(choice)
+    values = {key: _configured(key, composed) for key in keys}
     refuse_overlaps(space, values)
     return values
+
+
+def _configured(key: str, composed: DictConfig) -> str:
+    choice = composed.hydra.runtime.choices.get(key)
+    return override_text(OmegaConf.select(composed, key)) if choice is None else str(choice)
 
 
 def _check_groups(space: Space, config: DictConfig, loader: ConfigLoader) -> None:
@@ -89,7 +91,8 @@ def check_composition(
     conditions: Mapping[str, str | None],
     judge: Callable[[DictConfig], None] | None = None,
 ) -> DictConfig:
-    """Compose one trial for each choice of each config group and for each branch.
+    """Compose one trial for each choice of each config group, and of each mapping that conditions ask within, and for
+    each branch.
 
     Every other parameter has its first value, but for those that must have another for the branch to hold. What the
     judge takes at the first value it must also take at the others, each tried by itself.
@@ -105,16 +108,20 @@ def check_composition(
         The configuration of a trial with the first value of each parameter.
 
     Raises:
-        ConfigError: a parameter that the configuration does not have there, or a value that it does not take.
+        ConfigError: a parameter that the configuration does not have there, a value that it does not take, or a
+            condition on a value of the configuration that changes with what is drawn.
     """
     first: DictConfig | None = None
-    for chosen in [{}, *_choices_to_try(space, config, loader)]:
+    for chosen in [{}, *_choices_to_try(space, config, loader, conditions)]:
         values = {parameter.name: parameter.first() for parameter in space.every_parameter()} | chosen
-        lines = space.suggest(FixedTrial(values), conditions.get)  # type: ignore[arg-type]
+        asked: dict[str, str | None] = {}
+        lookup = partial(_noting, asked, conditions)
+        lines = space.suggest(FixedTrial(values), lookup)  # type: ignore[arg-type]
         try:
             composed = loader.load_sweep_config(config, lines)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(_explained(error, space, config, loader, lines, chosen)) from error
+        _check_asked(asked, composed, chosen)
         if judge is not None:
             judge(composed)
         first = composed if first is None else first
@@ -127,6 +134,25 @@ def check_composition(
             OmegaConf.update(other, key, value)
             judge(other)
     return first
+
+
+def _noting(asked: dict[str, str | None], conditions: Mapping[str, str | None], key: str) -> str | None:
+    return asked.setdefault(key, conditions.get(key))
+
+
+def _check_asked(asked: Mapping[str, str | None], composed: DictConfig, chosen: Mapping[str, Any]) -> None:
+    """Refuse a condition that was judged by another value than its trial has."""
+    for key, text in asked.items():
+        if (now := _configured(key, composed)) != text:
+            where = _where(chosen) or " in one"
+            raise ConfigError(
+                f"`params.when` asks for `{key}`, which is {text} before a trial draws and {now}{where}; "
+                "ask for what is searched"
+            )
+
+
+def _where(chosen: Mapping[str, Any]) -> str:
+    return f" when {', '.join(f'{name}={value}' for name, value in chosen.items())}" if chosen else ""
 
 
 def _try_values(space: Space, composed: DictConfig, config: DictConfig, loader: ConfigLoader) -> None:
@@ -182,7 +208,9 @@ def group_choices(space: Space, config: DictConfig, loader: ConfigLoader) -> lis
     ]
 
 
-def _choices_to_try(space: Space, config: DictConfig, loader: ConfigLoader) -> list[dict[str, Any]]:
+def _choices_to_try(
+    space: Space, config: DictConfig, loader: ConfigLoader, conditions: Iterable[str]
+) -> list[dict[str, Any]]:
     """For each trial to compose what it has, by names, where that is not the first value; none of them twice."""
     first = {parameter.name: parameter.first() for parameter in space.every_parameter()}
     drawn: dict[str, list[tuple[Parameter, dict[str, Any]]]] = {}
@@ -197,13 +225,19 @@ def _choices_to_try(space: Space, config: DictConfig, loader: ConfigLoader) -> l
         note(above)
         for parameter in space.parameters:
             drawn.setdefault(bare(parameter.key), []).append((parameter, above))
-            for choice in parameter.grid() if is_group(parameter.key, config, loader) else ():
+            each = is_group(parameter.key, config, loader) or _has_part(parameter, conditions)
+            for choice in parameter.grid() if each else ():
                 note({**above, parameter.name: choice})
         for branch in space.branches:
             visit(branch.space, _holding(branch, above, drawn.get(branch.key, [])))
 
     visit(space, {})
     return tried[1:]
+
+
+def _has_part(parameter: Parameter, conditions: Iterable[str]) -> bool:
+    """Whether conditions ask for keys that a searched mapping has."""
+    return any(key.startswith(f"{bare(parameter.key)}.") for key in conditions)
 
 
 def _holding(branch: Branch, above: dict[str, Any], drawn: list[tuple[Parameter, dict[str, Any]]]) -> dict[str, Any]:
@@ -250,7 +284,7 @@ def _explained(
         except (HydraException, OmegaConfBaseException):
             continue
         key = bare(line.partition("=")[0])
-        where = f" when {', '.join(f'{name}={value}' for name, value in chosen.items())}" if chosen else ""
+        where = _where(chosen)
         if key.partition("@")[0] not in keys_of(composed) and not is_group(key, config, loader):
             is_outside = any(bare(parameter.key) == key for parameter in space.parameters)
             branch = " (search it under `params.when`)" if chosen and is_outside else ""
