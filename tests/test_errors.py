@@ -14,6 +14,8 @@ from lightsweep.errors import (
     RunFolderError,
     RunStopped,
     UserError,
+    lines_of,
+    one_line,
 )
 
 
@@ -72,3 +74,16 @@ def test_diverged_names_step_rate_and_last_finite_loss():
     assert first.endswith(
         "; there was none before it: what gives it is the network, its loss or its inputs, and not optimizer.lr"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "lines", "line"),
+    [
+        (ValueError("\n first  line\n\n\tsecond\n"), ["first  line", "second"], "first line second"),
+        (ValueError(), ["ValueError"], "ValueError"),
+        (ValueError(" \n"), ["ValueError"], "ValueError"),
+    ],
+)
+def test_what_an_exception_says_is_never_nothing(error, lines, line):
+    assert lines_of(error) == lines
+    assert one_line(error) == line

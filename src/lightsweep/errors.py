@@ -169,6 +169,16 @@ def end_of(code: int) -> str:
     return f"was killed by signal {-code} ({name})"
 
 
+def one_line(error: BaseException) -> str:
+    """All that an exception says, with single blanks; its class where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def lines_of(error: BaseException) -> list[str]:
+    """The lines of what an exception says, but empty ones; its class where it says nothing."""
+    return [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+
+
 def raised_in(error: BaseException) -> str:
     """The module that raised an exception, by which an error of a library's without a type of its own is told.
 

@@ -19,7 +19,7 @@ from rich.text import Text
 from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
 from lightsweep.config.passwords import masked
-from lightsweep.errors import DataError, LightsweepError
+from lightsweep.errors import DataError, LightsweepError, one_line
 from lightsweep.imports import how_to_install, quiet_imports
 from lightsweep.paths import RunPaths
 from lightsweep.screen import many
@@ -82,7 +82,7 @@ def _tried(what: str, good: str, examine: Callable[[], None], advice: str) -> Fi
     try:
         examine()
     except Exception as error:  # whatever it is, it is what the user came to learn
-        return Finding("problem", what, " ".join(str(error).split()) or type(error).__name__, advice)
+        return Finding("problem", what, one_line(error), advice)
     return Finding("ok", what, good)
 
 
@@ -211,9 +211,7 @@ def optuna_storage(storage: str) -> Finding:
     try:
         study(spec)
     except Exception as error:  # whatever it is, it is what the user came to learn
-        told = " ".join(
-            str(getattr(error.__cause__, "orig", error)).split()
-        )  # Optuna's own of a commit gives no reason
+        told = one_line(getattr(error.__cause__, "orig", error))  # Optuna's own of a commit gives no reason
         return Finding("problem", "optuna", masked(told, storage), advice(told, file))
     return Finding("ok", "optuna", "the storage took a trial and gave it back")
 

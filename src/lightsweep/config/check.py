@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from lightsweep import paths
 from lightsweep.config.own_arguments import check_arguments
 from lightsweep.config.schema import GROUPS, Config, Logger, Metric
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, lines_of
 
 _TYPES = {
     "float_type": "a number",
@@ -53,7 +53,7 @@ def check(cfg: DictConfig, finished: bool = False) -> None:
             f"`{error.full_key}` is missing: it has no default, so give {error.full_key}=<value>"
         ) from None
     except OmegaConfBaseException as error:
-        raise ConfigError(f"the configuration does not resolve: {str(error).splitlines()[0]}") from None
+        raise ConfigError(f"the configuration does not resolve: {lines_of(error)[0]}") from None
     keyed = {str(key): value for key, value in values.items()}  # type: ignore[union-attr]
     try:
         Config.model_validate(keyed)

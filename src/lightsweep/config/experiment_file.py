@@ -17,7 +17,7 @@ from lightsweep.config.dotted import dotted
 from lightsweep.config.override_text import override_text
 from lightsweep.config.places import leads_outside
 from lightsweep.config.saved import leaves
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, lines_of
 
 _KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
 _GROUP = re.compile(r"[A-Za-z_]\w*(/\w+)*(@[\w.]+)?")
@@ -56,8 +56,7 @@ def overrides_of(path: Path, given: set[str]) -> list[str]:
     except OSError as error:
         raise ConfigError(f"`experiment={path}` cannot be read: {error.strerror or error}") from None
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"`experiment={path}` is no YAML file: {reason}") from None
+        raise ConfigError(f"`experiment={path}` is no YAML file: {lines_of(error)[0]}") from None
     if not isinstance(content, dict) or not content:
         raise ConfigError(f"`experiment={path}` is no experiment: it holds no keys")
     defaults = content.pop("defaults", None) or []

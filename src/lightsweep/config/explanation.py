@@ -12,6 +12,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from lightsweep.config.check import nearest
 from lightsweep.config.passwords import masked
+from lightsweep.errors import lines_of, one_line
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 """What composing raises where the user's words or files are wrong."""
@@ -31,7 +32,7 @@ def explain(error: Exception) -> str:
 
 def _explained(error: Exception) -> str:
     if isinstance(error, yaml.YAMLError):
-        return f"a configuration file is no YAML: {' '.join(str(error).split())}"
+        return f"a configuration file is no YAML: {one_line(error)}"
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         options = list(error.options)
@@ -51,9 +52,8 @@ def _explained(error: Exception) -> str:
         if keys := _keys_of(cause):
             example = f"{cause.full_key}.{next(iter(keys))}={'…' if cause.value is None else cause.value}"
             return f"`{cause.full_key}` is given by its keys {', '.join(keys)}, such as {example}"
-        return f"`{cause.full_key}`: {str(cause).splitlines()[0]}"
-    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
-    return text or type(error).__name__
+        return f"`{cause.full_key}`: {lines_of(cause)[0]}"
+    return " ".join(lines_of(error))
 
 
 def _torchvision(group: str, choice: str, options: list[str]) -> str:

@@ -19,7 +19,7 @@ from lightsweep.config.explanation import explain
 from lightsweep.config.override_text import override_text
 from lightsweep.config.places import leads_outside
 from lightsweep.config.renamed import renew_config, renew_words
-from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.errors import ConfigError, RunFolderError, lines_of
 from lightsweep.paths import RunPaths
 
 
@@ -52,7 +52,7 @@ def read_config(paths: RunPaths, changes: Sequence[str] = ()) -> DictConfig:
         _refuse_choices(cfg, changes)
         cfg.merge_with_dotlist(list(changes))
     except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
-        line = explain(error) if isinstance(error, OmegaConfBaseException) else str(error).splitlines()[0]
+        line = explain(error) if isinstance(error, OmegaConfBaseException) else lines_of(error)[0]
         raise ConfigError(line) from None
     return cfg
 
@@ -103,8 +103,7 @@ def _saved(paths: RunPaths) -> DictConfig:
     try:
         cfg = OmegaConf.load(paths.config)
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RunFolderError(f"{paths.config} is damaged: {reason}") from None
+        raise RunFolderError(f"{paths.config} is damaged: {lines_of(error)[0]}") from None
     if not isinstance(cfg, DictConfig):
         raise RunFolderError(f"{paths.config} is damaged: it holds no keys")
     renew_config(cfg)
@@ -127,8 +126,7 @@ def damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error, yaml.YAMLError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RunFolderError(f"{path} is damaged: {reason}") from None
+        raise RunFolderError(f"{path} is damaged: {lines_of(error)[0]}") from None
 
 
 def read_result(paths: RunPaths) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from lightsweep.errors import DataError
+from lightsweep.errors import DataError, one_line
 from lightsweep.files import why_unread
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -98,7 +98,7 @@ def _told(error: Exception, path: Path) -> str:
     if isinstance(error, UnidentifiedImageError):  # which says the path again, and no reason
         reason = "it is of no format that Pillow knows; save it as PNG or JPEG"
         return f"is no image that can be read: {reason if path.stat().st_size else 'it is empty'}"
-    return f"is no image that can be read: {' '.join(str(error).split()) or type(error).__name__}"
+    return f"is no image that can be read: {one_line(error)}"
 
 
 def _eight_bits(image: Image.Image, path: Path, kind: str | None) -> Image.Image:

@@ -16,7 +16,7 @@ from lightsweep.data.datamodule import ArrayDataModule
 from lightsweep.data.picture import Framing
 from lightsweep.data.shared import read_once
 from lightsweep.data.spec import Arrays, DataSpec
-from lightsweep.errors import ConfigError, DataError
+from lightsweep.errors import ConfigError, DataError, one_line
 from lightsweep.paths import data_dir
 
 _TARGET = np.dtype(np.int64)
@@ -88,18 +88,16 @@ class Torchvision(ArrayDataModule):
         try:
             return getattr(datasets, self.dataset_name)(str(self.root), **options)
         except (OSError, RuntimeError, ValueError, EOFError, ImportError) as error:
-            reason = " ".join(str(error).split())
-            raise DataError(
-                f"{self.dataset_name} could not be read from {self.root} or downloaded: {reason}"
-            ) from error
+            told = f"{self.dataset_name} could not be read from {self.root} or downloaded: {one_line(error)}"
+            raise DataError(told) from error
 
     def _item(self, found: Any, index: int) -> tuple[Any, int]:
         try:
             image, target = found[index]
             return image, int(target)
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's, the second on a broken PNG
-            reason = " ".join(str(error).split())
-            raise DataError(f"image {index} of {self.dataset_name} in {self.root} cannot be read: {reason}") from error
+            told = f"image {index} of {self.dataset_name} in {self.root} cannot be read: {one_line(error)}"
+            raise DataError(told) from error
         except (TypeError, ValueError) as error:
             raise ConfigError(f"`data.name={self.dataset_name}` does not give an image and a class") from error
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, lines_of
 from lightsweep.launching.outcome import JobDied, Outcome, read_answer
 from lightsweep.launching.remote import Errand
 from lightsweep.launching.work_order import SECRET
@@ -110,7 +110,7 @@ class RayCarrier:
         except self._ray.exceptions.RayTaskError as error:  # its own code failed, such as an import on that node
             return Outcome(error=error)
         except self._ray.exceptions.RayError as error:
-            return Outcome(error=JobDied(f"was lost: {_first_line(error)}"))
+            return Outcome(error=JobDied(f"was lost: {lines_of(error)[0]}"))
 
 
 def _run(errand: Errand, function: bytes, secret: str | None) -> bytes:
@@ -135,7 +135,7 @@ def _join(settings: RaySettings) -> None:
         ray.init(address=settings.address or "local", **options)
     except (ConnectionError, RuntimeError, ValueError, TypeError, OSError) as error:
         where = "start Ray on this machine" if settings.address is None else f"join {settings.address}"
-        raise ConfigError(f"`hydra/launcher=ray` cannot {where}: {_first_line(error)}") from None
+        raise ConfigError(f"`hydra/launcher=ray` cannot {where}: {lines_of(error)[0]}") from None
     finally:
         if signal.getsignal(signal.SIGTERM) is not terminated:  # Ray's own exits with 15, and says nothing
             signal.signal(signal.SIGTERM, terminated)
@@ -152,8 +152,3 @@ def _knock(address: str) -> None:
         ) from None
     except OSError as error:
         raise ConfigError(f"`hydra/launcher=ray` cannot join {address}: {error.strerror or error}") from None
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

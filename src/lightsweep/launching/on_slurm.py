@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, lines_of
 from lightsweep.files import write_bytes
 from lightsweep.launching.outcome import JobDied, JobFailed, Outcome, read_answer
 from lightsweep.launching.remote import Errand
@@ -138,8 +138,7 @@ class SlurmCarrier:
         try:
             return read_answer(job.result())
         except Exception as error:  # submitit could not even load the errand
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            return Outcome(error=JobFailed(f"SLURM job {job.job_id} failed: {lines[-1]}"))
+            return Outcome(error=JobFailed(f"SLURM job {job.job_id} failed: {lines_of(error)[-1]}"))
 
 
 def _perform(errand: Errand) -> bytes:

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from lightsweep.data.spec import DataSpec
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, lines_of
 from lightsweep.models.tasks import Binary, Multiclass, Regression, Task, precise
 
 
@@ -176,10 +176,8 @@ class Model(LightningModule):
                 inputs = torch.zeros(2, *self.spec.input_shape, dtype=dtype)
                 found = self.net.eval()(inputs)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError(
-                f"`model` {name} does not take inputs of shape {self.spec.input_shape} and type {dtype}: {reason}"
-            ) from error
+            asked = f"inputs of shape {self.spec.input_shape} and type {dtype}"
+            raise ConfigError(f"`model` {name} does not take {asked}: {lines_of(error)[0]}") from error
         finally:
             self.net.train(training)
         if not isinstance(found, Tensor) or not found.is_floating_point():

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from lightsweep.config.passwords import masked
-from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.errors import ConfigError, RunFolderError, one_line
 from lightsweep.paths import SweepPaths
 from lightsweep.reporting.runs import branch, read_mapping
 from lightsweep.sweeping.storage import local_file, storage_spec
@@ -50,8 +50,7 @@ def open_saved_study(folder: Path) -> Study:
             optuna.copy_study(from_study_name=name, from_storage=storage, to_storage=memory)
         return optuna.load_study(study_name=name, storage=memory)
     except (OSError, ValueError, KeyError, AssertionError, OptunaError, sqlite3.Error, SQLAlchemyError) as error:
-        reason = masked(" ".join(str(error).split())) or type(error).__name__
-        raise RunFolderError(f"its study cannot be read: {reason}") from None
+        raise RunFolderError(f"its study cannot be read: {masked(one_line(error))}") from None
 
 
 def _file(folder: Path, given: Any, start: Path) -> Path:

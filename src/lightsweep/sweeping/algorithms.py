@@ -18,7 +18,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, create_trial
 
 from lightsweep.config.renamed import GONE
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, one_line
 from lightsweep.imports import how_to_install
 from lightsweep.sweeping.space import Direction, Lookup, Space, grid_of
 
@@ -103,17 +103,15 @@ def check_draws(node: Mapping[str, Any], space: Space, directions: Sequence[Dire
                 space.suggest(trial, lookup)
                 study.add_trial(_completed(trial, len(directions)))  # not told: `constraints_func` has no part in this
     except Exception as error:
-        raise ConfigError(f"`hydra.sweeper.sampler` {target}{_shown(arguments)} cannot draw: {_text(error)}") from error
+        raise ConfigError(
+            f"`hydra.sweeper.sampler` {target}{_shown(arguments)} cannot draw: {one_line(error)}"
+        ) from error
     finally:
         optuna.logging.set_verbosity(level)
 
 
 def _shown(arguments: Mapping[str, Any]) -> str:
     return " with" * bool(arguments) + ",".join(f" {name}={value!r}" for name, value in arguments.items())
-
-
-def _text(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _hurried(node: Mapping[str, Any], target: str) -> Mapping[str, Any]:
@@ -181,7 +179,7 @@ def check_decides(node: Mapping[str, Any] | None) -> None:
         trial.should_prune()
     except Exception as error:
         raise ConfigError(
-            f"`hydra.sweeper.pruner` {target}{_shown(arguments)} cannot decide: {_text(error)}"
+            f"`hydra.sweeper.pruner` {target}{_shown(arguments)} cannot decide: {one_line(error)}"
         ) from error
 
 
@@ -239,7 +237,7 @@ def _call(target: str, arguments: dict[str, Any], kind: str) -> Any:
             warnings.simplefilter("ignore", FutureWarning)
             return maker(**arguments)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"`hydra.sweeper.{kind}` {target}: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"`hydra.sweeper.{kind}` {target}: {one_line(error)}") from error
 
 
 def _spread(seed: int, index: int) -> int:

@@ -23,7 +23,7 @@ from hydra.core.override_parser.types import (
 from hydra.errors import HydraException
 
 from lightsweep.config.override_text import override_text
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, one_line
 from lightsweep.sweeping.parameter import Parameter, categorical, check_finite, number
 
 _KNOWN_TAGS = {"log"}
@@ -41,7 +41,7 @@ def parse(lines: list[str], config_loader: ConfigLoader | None) -> list[Override
         try:
             override = parser.parse_overrides([line])[0]
         except HydraException as error:
-            raise ConfigError(f"cannot read the override {line!r}: {' '.join(str(error).split())}") from error
+            raise ConfigError(f"cannot read the override {line!r}: {one_line(error)}") from error
         if override.is_hydra_override() and override.is_sweep_override():
             raise ConfigError(f"{line!r} searches Hydra's own configuration, which has no meaning inside a trial")
         overrides.append(override)

@@ -19,7 +19,7 @@ from hydra_plugins.lightsweep_optuna.config import OptunaSweeperConf, RerunBestC
 from lightsweep.config.check import nearest
 from lightsweep.config.own import is_own
 from lightsweep.config.targets import absence
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, one_line
 from lightsweep.sweeping.algorithms import (
     check_decides,
     check_draws,
@@ -251,7 +251,7 @@ def _callable(given: Mapping[str, Any], key: str) -> str | None:
     try:
         get_method(str(path))
     except Exception as error:
-        reason = absence(str(path), error.__cause__ or error) or " ".join(str(error).split())
+        reason = absence(str(path), error.__cause__ or error) or one_line(error)
         raise ConfigError(
             f"`hydra.sweeper.{key}` must be the dotted path of a function but {path} cannot be loaded: {reason}"
         ) from error

@@ -16,7 +16,7 @@ from optuna.trial import FixedTrial
 
 from lightsweep.config.explanation import explain
 from lightsweep.config.override_text import override_text
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, lines_of, one_line
 from lightsweep.sweeping.conditions import refuse_overlaps
 from lightsweep.sweeping.config_keys import is_group, keys_of, options_of
 from lightsweep.sweeping.grammar import bare, same_value, value_of
@@ -179,9 +179,9 @@ def _unfit(line: str, error: Exception, where: str = "") -> str:
     if isinstance(error, MissingConfigException) and error.options:
         return explain(error)  # one that a group lacks is named, with the nearest that it has
     if isinstance(error, HydraException) and isinstance(error.__cause__, OmegaConfBaseException):
-        reason = str(error.__cause__).partition("\n")[0]
+        reason = lines_of(error.__cause__)[0]
     else:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
     return f"`{line}`{where} does not fit the configuration: {reason}"
 
 
@@ -291,7 +291,7 @@ def _explained(
             near = _nearest(key, keys_of(composed)) or f"; +{key}=… adds it"
             return f"the configuration has no `{key}`{where}{near}{branch}"
         return _unfit(line, error, where)
-    return f"the configuration does not compose: {' '.join(str(error).split())}"
+    return f"the configuration does not compose: {one_line(error)}"
 
 
 def _branches(space: Space) -> list[Branch]:

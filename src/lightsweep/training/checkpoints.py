@@ -14,7 +14,7 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from lightsweep.errors import Interrupted, RunFolderError
+from lightsweep.errors import Interrupted, RunFolderError, lines_of
 from lightsweep.files import link, write_whole
 from lightsweep.paths import RunPaths
 from lightsweep.training.clock import Clock
@@ -147,7 +147,7 @@ def read(path: Path) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0][:160]
+    return lines_of(error)[0].partition(". ")[0][:160]
 
 
 class Checkpoints(Checkpoint):

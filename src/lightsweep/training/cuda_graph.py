@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, lines_of
 from lightsweep.models.base import Model, copied_inputs
 
 Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -56,8 +56,7 @@ class GradientGraph:
             raise
         except RuntimeError as error:
             raise ConfigError(
-                f"`trainer.cuda_graph`: the network's step cannot be recorded ({str(error).splitlines()[0]}); "
-                "set it to false"
+                f"`trainer.cuda_graph`: the network's step cannot be recorded ({lines_of(error)[0]}); set it to false"
             ) from error
         self._gradients = [parameter.grad for parameter in parameters]
         self._recorded = recorded(net, parameters)

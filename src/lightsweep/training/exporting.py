@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lightsweep.data.datamodule import NoTestSet
-from lightsweep.errors import ConfigError, LightsweepError, RunFolderError
+from lightsweep.errors import ConfigError, LightsweepError, RunFolderError, lines_of
 from lightsweep.exported_file import refuse_file
 from lightsweep.files import written_into
 from lightsweep.imports import how_to_install
@@ -142,11 +142,8 @@ def _told(net: nn.Module, format: str) -> Iterator[None]:
         with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
             yield
     except Exception as error:  # tracing runs the network's own code, which may raise anything on what it is given
-        cause = error.__cause__ or error
-        reason = (str(cause).splitlines() or [type(cause).__name__])[0]
-        raise ConfigError(
-            f"`format={format}`: torch cannot export {type(net).__name__}: {' '.join(reason.split())}"
-        ) from error
+        reason = " ".join(lines_of(error.__cause__ or error)[0].split())
+        raise ConfigError(f"`format={format}`: torch cannot export {type(net).__name__}: {reason}") from error
     finally:
         logging.disable(before)
 

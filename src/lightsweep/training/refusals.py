@@ -6,7 +6,7 @@ They have no types of their own for most of it, so where an error was raised and
 import torch
 from omegaconf import DictConfig
 
-from lightsweep.errors import ConfigError, raised_in
+from lightsweep.errors import ConfigError, lines_of, one_line, raised_in
 from lightsweep.training.result import Result
 
 
@@ -23,14 +23,14 @@ def raise_if_memory_ended(error: BaseException, result: Result) -> None:
 def raise_if_lightning_refused(error: BaseException) -> None:
     """Tell of a callback or a logger whose settings Lightning finds wrong; somebody else's error stays what it is."""
     if raised_in(error).startswith("lightning."):
-        raise ConfigError(f"Lightning refuses the run's settings: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"Lightning refuses the run's settings: {one_line(error)}") from error
 
 
 def raise_if_logger_cannot_begin(error: BaseException) -> None:
     """Tell of a logger that has no login or no server."""
     package = raised_in(error).partition(".")[0]
     if package in ("wandb", "mlflow"):
-        raise ConfigError(f"`logger`: {package} cannot begin: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"`logger`: {package} cannot begin: {one_line(error)}") from error
 
 
 def raise_if_refused(error: BaseException, model: DictConfig, first_step: bool) -> None:
@@ -45,12 +45,11 @@ def raise_if_refused(error: BaseException, model: DictConfig, first_step: bool) 
             f"data.batch_size{filters}{switch}"
         ) from error
     if type(error).__module__.startswith(("torch._dynamo.", "torch._inductor.")):
-        reason = str(error).splitlines()[0].strip()
-        raise ConfigError(f"`model.compile`: torch cannot compile the network here: {reason}") from error
+        told = f"`model.compile`: torch cannot compile the network here: {lines_of(error)[0]}"
+        raise ConfigError(told) from error
     refused = _refused_in(error, first_step)
     if refused is not None:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigError(f"`{refused}` cannot go on with its settings: {reason}") from error
+        raise ConfigError(f"`{refused}` cannot go on with its settings: {one_line(error)}") from error
 
 
 def _refused_in(error: BaseException, first_step: bool) -> str | None:

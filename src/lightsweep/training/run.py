@@ -25,6 +25,7 @@ from lightsweep.errors import (
     RunFolderError,
     RunStopped,
     StorageFailed,
+    lines_of,
 )
 from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.models.tasks import kind_of_loss
@@ -220,8 +221,7 @@ def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None)
         raise_if_refused(error, cfg.model, first_step=not parts.conductor.described or not stepper.steps)
         if checkpoint is None or parts.conductor.started:
             raise
-        reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
-        raise RunFolderError(f"{checkpoint} does not fit this run: {reason}") from error
+        raise RunFolderError(f"{checkpoint} does not fit this run: {lines_of(error)[-1]}") from error
     except Exception as error:
         if not parts.conductor.started:
             raise_if_logger_cannot_begin(error)

@@ -20,7 +20,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import LBFGS, Optimizer
 
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, lines_of
 from lightsweep.models import Model
 
 
@@ -121,7 +121,7 @@ def shard(net: nn.Module, mesh: DeviceMesh, optimizers: list[Optimizer]) -> None
         try:
             cut: FSDPModule = fully_shard(part, mesh=mesh)
         except (ValueError, NotImplementedError) as error:
-            reason = str(error).splitlines()[0]
+            reason = lines_of(error)[0]
             raise ConfigError(f"`trainer.strategy=fsdp` cannot cut up {type(part).__name__}: {reason}") from error
         cut.set_gradient_divide_factor(1.0)
         cut.set_force_sum_reduction_for_comms(True)  # gloo has no multiplication before the sum

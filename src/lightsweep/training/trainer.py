@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from lightsweep.config import instantiate
 from lightsweep.config.targets import parameters_of
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, one_line
 from lightsweep.paths import RunPaths
 from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
 from lightsweep.training.logger_runs import LoggerRuns
@@ -77,10 +77,8 @@ def _refusals_told(options: DictConfig) -> Iterator[None]:
     try:
         yield
     except (MisconfigurationException, TypeError, ValueError) as error:  # the latter two: devices of a CPU
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"`trainer.accelerator={options.accelerator}` with `trainer.devices={options.devices}`: {reason}"
-        ) from error
+        asked = f"`trainer.accelerator={options.accelerator}` with `trainer.devices={options.devices}`"
+        raise ConfigError(f"{asked}: {one_line(error)}") from error
 
 
 def processes_of_slurm(environ: Mapping[str, str]) -> list[ClusterEnvironment]:
