@@ -6,7 +6,8 @@ import pytest
 from omegaconf import OmegaConf, open_dict
 
 from lightsweep import compose as compose_configuration
-from lightsweep.config.check import check, interval, nearest
+from lightsweep.config.check import check, interval
+from lightsweep.config.nearest import nearest
 from lightsweep.config.schema import GROUPS, Config, Logger, Optimizer, Trainer
 from lightsweep.errors import ConfigError
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from lightsweep.config.check import nearest
+from lightsweep.config.nearest import nearest
 from lightsweep.errors import ConfigError
 
 _NO_TEXT = ("trust", "target")

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from lightsweep.cli.ending import ended_by, leave
-from lightsweep.config.check import nearest
+from lightsweep.config.nearest import nearest
 from lightsweep.errors import ConfigError
 from lightsweep.exiting import run_program
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from lightsweep.cli.ending import ended_by
 from lightsweep.config.catalogue import TOPICS, Key, Member, members, run_keys
-from lightsweep.config.check import nearest
+from lightsweep.config.nearest import nearest
 from lightsweep.errors import ConfigError
 
 

@@ -11,11 +11,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from lightsweep.config import signature
-from lightsweep.config.check import nearest
 from lightsweep.config.commented import Setting, commented
 from lightsweep.config.compose import composing
 from lightsweep.config.docstring import plain
 from lightsweep.config.dotted import dotted
+from lightsweep.config.nearest import nearest
 from lightsweep.config.renamed import GONE
 from lightsweep.config.schema import GROUPS, Config, Logger
 from lightsweep.config.settings_file import settings

@@ -1,7 +1,6 @@
 """Holds a composed configuration against the schema and says in one line what is wrong with it."""
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from lightsweep import paths
+from lightsweep.config.nearest import nearest, nearest_metric
 from lightsweep.config.own_arguments import check_arguments
 from lightsweep.config.schema import GROUPS, Config, Logger, Metric
 from lightsweep.errors import ConfigError, lines_of
@@ -63,21 +63,6 @@ def check(cfg: DictConfig, finished: bool = False) -> None:
     if not finished:
         _check_weights(keyed)
         check_arguments(keyed)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known word nearest to `word`, whatever their case, or an empty text."""
-    spellings: dict[str, str] = {}
-    for each in known:
-        spellings.setdefault(each.casefold(), each)
-    close = difflib.get_close_matches(word.casefold(), list(spellings), n=1, cutoff=0.5)
-    return f"; did you mean {spellings[close[0]]!r}?" if close else ""
-
-
-def nearest_metric(name: str, known: Iterable[str]) -> str:
-    """As `nearest`, among those that are near in what comes after the slash: that both begin with `val/` is nothing."""
-    word = name.rpartition("/")[2]
-    return nearest(name, [each for each in known if nearest(word, [each.rpartition("/")[2]])])
 
 
 def _check_together(values: dict[str, Any]) -> None:

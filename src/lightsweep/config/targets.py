@@ -19,7 +19,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from lightsweep.config.check import nearest
+from lightsweep.config.nearest import nearest
 from lightsweep.errors import ConfigError, one_line
 
 ALLOWED = (  # prefixes of what may be built without `trust`, if it is a part of a run as well

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lightsweep.config.check import nearest
+from lightsweep.config.nearest import nearest
 from lightsweep.data.datamodule import OWN, ArrayDataModule, NoTestSet
 from lightsweep.data.description import Description
 from lightsweep.data.spec import Arrays, DataSpec

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lightsweep.config.check import nearest
+from lightsweep.config.nearest import nearest
 from lightsweep.errors import DataError
 from lightsweep.files import why_unread
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torchvision import datasets
 
-from lightsweep.config.check import nearest
+from lightsweep.config.nearest import nearest
 from lightsweep.data.datamodule import ArrayDataModule
 from lightsweep.data.picture import Framing
 from lightsweep.data.shared import read_once

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightsweep.config.check import nearest
+from lightsweep.config.nearest import nearest
 from lightsweep.errors import ConfigError
 from lightsweep.files import write_bytes, write_csv, write_text, written_into
 from lightsweep.paths import ReportPaths

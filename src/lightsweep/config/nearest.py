@@ -1,0 +1,19 @@
+"""The name that somebody may have meant, for messages about one that is not known."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the known word nearest to `word`, whatever their case, or an empty text."""
+    spellings: dict[str, str] = {}
+    for each in known:
+        spellings.setdefault(each.casefold(), each)
+    close = difflib.get_close_matches(word.casefold(), list(spellings), n=1, cutoff=0.5)
+    return f"; did you mean {spellings[close[0]]!r}?" if close else ""
+
+
+def nearest_metric(name: str, known: Iterable[str]) -> str:
+    """As `nearest`, among those that are near in what comes after the slash: that both begin with `val/` is nothing."""
+    word = name.rpartition("/")[2]
+    return nearest(name, [each for each in known if nearest(word, [each.rpartition("/")[2]])])
