@@ -1,6 +1,6 @@
-"""Nested mappings by dotted keys, as overrides name them."""
+"""Trees of plain data by dotted keys, as overrides name them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 
@@ -11,3 +11,18 @@ def dotted(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from dotted(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def is_within(key: str, names: Iterable[object]) -> bool:
+    """Whether a dotted key is one of some names, or lies below one."""
+    return f"{key}.".startswith(tuple(f"{name}." for name in names))
+
+
+def leaves(values: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a tree with its dotted key; the elements of lists, too, by their places."""
+    if isinstance(values, (dict, list)):
+        pairs = values.items() if isinstance(values, dict) else enumerate(values)
+        for key, value in pairs:
+            yield from leaves(value, f"{above}.{key}" if above else str(key))
+    else:
+        yield above, values

@@ -13,10 +13,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep.config.aliases import LAUNCHERS
-from lightsweep.config.dotted import dotted
+from lightsweep.config.dotted import dotted, leaves
 from lightsweep.config.override_text import override_text
 from lightsweep.config.places import leads_outside
-from lightsweep.config.saved import leaves
 from lightsweep.errors import ConfigError, lines_of
 
 _KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)*")

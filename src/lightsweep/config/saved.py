@@ -15,6 +15,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lightsweep.config.dotted import is_within, leaves
 from lightsweep.config.explanation import explain
 from lightsweep.config.override_text import override_text
 from lightsweep.config.places import leads_outside
@@ -36,11 +37,11 @@ def read_config(paths: RunPaths, changes: Sequence[str] = ()) -> DictConfig:
     """
     cfg = _saved(paths)
     changes = renew_words(changes)
-    given = tuple(change.partition("=")[0] + "." for change in changes)
+    given = [change.partition("=")[0] for change in changes]
     for key, value in leaves(OmegaConf.to_container(cfg)):
         if isinstance(value, str) and "${" in value:
             raise RunFolderError(f"{paths.config} is damaged: `{key}` is {value!r}, but a run's values are resolved")
-        if not f"{key}.".startswith(given) and leads_outside(key, value, paths.folder):
+        if not is_within(key, given) and leads_outside(key, value, paths.folder):
             again = override_text(value)
             raise RunFolderError(
                 f"`{key}` of {paths.config} leads out of this folder: if that is right, say it again: {key}={again}"
@@ -108,16 +109,6 @@ def _saved(paths: RunPaths) -> DictConfig:
         raise RunFolderError(f"{paths.config} is damaged: it holds no keys")
     renew_config(cfg)
     return cfg
-
-
-def leaves(values: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value in a tree of plain data with its dotted key."""
-    if isinstance(values, (dict, list)):
-        pairs = values.items() if isinstance(values, dict) else enumerate(values)
-        for key, value in pairs:
-            yield from leaves(value, f"{above}.{key}" if above else str(key))
-    else:
-        yield above, values
 
 
 @contextmanager

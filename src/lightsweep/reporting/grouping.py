@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lightsweep.config.dotted import is_within
 from lightsweep.reporting.repetitions import Repetition, by_repetition, overlap, word
 from lightsweep.reporting.runs import Run
 from lightsweep.statistics import Estimate
@@ -130,7 +131,7 @@ def setting_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     package, _, kind = str(settings.get("data._target_", "")).rpartition(".")
     anywhere = package.startswith("lightsweep.data") and kind in _NAMED_DATA
     ignored = (*_NOT_A_SETTING, *(["data.root"] if anywhere else []))
-    kept = {k: v for k, v in settings.items() if not any(k == name or k.startswith(f"{name}.") for name in ignored)}
+    kept = {key: value for key, value in settings.items() if not is_within(key, ignored)}
     named = [str(value) for key, value in kept.items() if key.rpartition(".")[2] == "monitor"]
     watched = {name.partition("/")[2] for name in named if "/" in name}  # `auto` is none that was added
     found = {key: value for key, value in kept.items() if _metric(key) is None or _metric(key) in watched}

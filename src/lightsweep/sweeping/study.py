@@ -10,6 +10,7 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsweep.config.dotted import is_within
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.algorithms import is_exhaustive, make_pruner, make_sampler
@@ -176,7 +177,8 @@ def _other_space(study: Study, found: Mapping[str, str], wanted: Mapping[str, st
 
 def _check_settings(study: Study, plan: Plan) -> None:
     """Compare the fixed settings with those of the study; one that was made elsewhere has none."""
-    wanted = {key: value for key, value in plan.space.settings().items() if not _says_how(key, plan)}
+    how = (*_HOW, plan.rerun.seed_key)
+    wanted = {key: value for key, value in plan.space.settings().items() if not is_within(key, how)}
     found: dict[str, str] | None = study.user_attrs.get(marks.STUDY_SETTINGS)
     if found is None:
         study.set_user_attr(marks.STUDY_SETTINGS, wanted)
@@ -186,7 +188,3 @@ def _check_settings(study: Study, plan: Plan) -> None:
             f"the study {study.study_name!r} was made with another setting: {key} was {found.get(key, 'not given')}, "
             f"is now {wanted.get(key, 'not given')}; give another `hydra.sweeper.study_name`"
         )
-
-
-def _says_how(key: str, plan: Plan) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in (*_HOW, plan.rerun.seed_key))

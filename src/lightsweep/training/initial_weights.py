@@ -1,11 +1,12 @@
 """Weights that a network is given to start with: another run's, or those of a file."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+from lightsweep.config.dotted import is_within
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.paths import RunPaths
 from lightsweep.training.checkpoints import read
@@ -30,9 +31,9 @@ def start_with(net: nn.Module, source: Path, skip: Sequence[str | int] = ()) -> 
     """
     path = RunPaths(source).best if source.is_dir() else source
     given, own = _weights_of(path), net.state_dict()
-    skipped = {name for name in given.keys() | own.keys() if _begins(name, skip)}
+    skipped = {name for name in given.keys() | own.keys() if is_within(name, skip)}
     for begin in map(str, skip):
-        if not any(_begins(name, [begin]) for name in skipped):
+        if not any(is_within(name, [begin]) for name in skipped):
             raise ConfigError(f"`skip_weights` names {begin!r}, but neither {path} nor the network has such a tensor")
     taken = {name: value for name, value in given.items() if name not in skipped}
     _refuse_misfits({name: value for name, value in own.items() if name not in skipped}, taken, path)
@@ -51,10 +52,6 @@ def _weights_of(path: Path) -> dict[str, Any]:
     if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
         raise RunFolderError(f"{path} holds no weights by name, as `torch.save(net.state_dict(), file)` writes them")
     return dict(found)
-
-
-def _begins(name: str, skip: Iterable[str | int]) -> bool:
-    return any(name == str(begin) or name.startswith(f"{begin}.") for begin in skip)
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:

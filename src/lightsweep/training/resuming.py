@@ -11,7 +11,8 @@ from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from lightsweep.config.saved import leaves, saved_values
+from lightsweep.config.dotted import is_within, leaves
+from lightsweep.config.saved import saved_values
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.files import discard_parts
 from lightsweep.paths import RunPaths
@@ -46,7 +47,7 @@ def refuse_changes(cfg: DictConfig, paths: RunPaths) -> None:
     by_length = made_for_length(cfg)
     for key in sorted(changed):
         told = f"`{key}` cannot change from {before.get(key)} to {now.get(key)} where a run goes on"
-        if not f"{key}.".startswith(tuple(f"{free}." for free in FREE)):
+        if not is_within(key, FREE):
             raise ConfigError(f"{told}: what it was trained with is in its checkpoint; start a run of its own")
         if key in _LENGTH and by_length:
             schedule = f"`scheduler.{by_length}=auto` made the schedule for the old length"
