@@ -1,8 +1,8 @@
 """How much memory a split may take on a device."""
 
-from pathlib import Path
-
 import torch
+
+from lightsweep.linux import memory_bytes, told
 
 SHARE = 0.5
 """Of what is free now; activations, the optimizer and other processes have the rest."""
@@ -15,15 +15,8 @@ def room(device: torch.device) -> int:
     """
     if device.type == "cuda":
         return int(SHARE * torch.cuda.mem_get_info(device)[0])
-    free = [
-        int(line.split()[1]) * 1024 for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")
-    ]  # in KiB
-    limit, used = _lines("/sys/fs/cgroup/memory.max"), _lines("/sys/fs/cgroup/memory.current")
-    if limit and used and limit[0].isdigit():
-        free.append(int(limit[0]) - int(used[0]))
+    free = memory_bytes("MemAvailable")
+    limit, used = (told(f"/sys/fs/cgroup/memory.{name}").strip() for name in ("max", "current"))
+    if limit.isdigit() and used:
+        free.append(int(limit) - int(used))
     return int(SHARE * min(free)) if free else 2**63
-
-
-def _lines(path: str) -> list[str]:
-    file = Path(path)
-    return file.read_text().split("\n") if file.is_file() else []

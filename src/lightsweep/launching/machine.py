@@ -7,9 +7,9 @@ import ctypes
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from lightsweep.errors import ConfigError
+from lightsweep.linux import memory_bytes, told
 
 FAKE_GPUS = "LIGHTSWEEP_FAKE_GPUS"
 """Environment variable for tests: a number of pretended GPUs, used instead of asking NVML."""
@@ -113,7 +113,7 @@ def _check_nvml(nvml: ctypes.CDLL, code: int) -> None:
 def count_cores() -> int:
     """The cores that this process may use: its affinity, and the quota of its container (cgroup v2)."""
     cores = len(os.sched_getaffinity(0))
-    quota = _read("/sys/fs/cgroup/cpu.max").split()
+    quota = told("/sys/fs/cgroup/cpu.max").split()
     if len(quota) == 2 and quota[0] != "max":
         cores = min(cores, max(1, int(quota[0]) // int(quota[1])))
     return cores
@@ -121,16 +121,7 @@ def count_cores() -> int:
 
 def find_memory_gib() -> float | None:
     """The machine's memory in GiB, or its container's limit (cgroup v2) where that is less; None if unknown."""
-    known = [
-        int(line.split()[1]) * 1024 for line in _read("/proc/meminfo").splitlines() if line.startswith("MemTotal:")
-    ]
-    limit = _read("/sys/fs/cgroup/memory.max").strip()
+    known, limit = memory_bytes("MemTotal"), told("/sys/fs/cgroup/memory.max").strip()
     if limit.isdigit():
         known.append(int(limit))
     return min(known) / _GIB if known else None
-
-
-def _read(path: str) -> str:
-    """A kernel file's text; empty where this kernel or container has no such file."""
-    file = Path(path)
-    return file.read_text() if file.is_file() else ""

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lightsweep.linux import process_fields
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -57,10 +59,7 @@ def _host() -> str:
 def _start_time(pid: int) -> str | None:
     """When the process began, in the system's own units; None when there is no such process or it is a zombie."""
     if Path("/proc/self/stat").exists():
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return None
-        return None if fields[0] in "ZX" else fields[19]
+        fields = process_fields(pid)
+        return None if not fields or fields[0] in "ZX" else fields[19]
     shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return shown.stdout.strip() or None

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lightsweep.linux import process_fields, told
+
 PARTS = ("startup", "arithmetic", "data", "framework", "validation", "checkpoint", "logging")
 
 
@@ -65,15 +67,11 @@ def seconds_since_process_start() -> float:
     """Seconds since the operating system started this process; 0.0 where it does not tell.
 
     A process has one start-up: for the second run of a process, and those after it, the answer is 0.0.
-
-    Source: proc(5), field `starttime` of /proc/self/stat.
     """
     if os.getpid() in _asked_by:
         return 0.0
     _asked_by.add(os.getpid())
-    try:
-        with open("/proc/self/stat", encoding="ascii", errors="replace") as stat, open("/proc/uptime") as uptime:
-            started = int(stat.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
-            return max(0.0, float(uptime.read().split()[0]) - started)
-    except (OSError, ValueError, IndexError):
+    fields, uptime = process_fields("self"), told("/proc/uptime").split()
+    if not fields or not uptime:
         return 0.0
+    return max(0.0, float(uptime[0]) - int(fields[19]) / os.sysconf("SC_CLK_TCK"))

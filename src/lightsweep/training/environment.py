@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from lightsweep.linux import told
+
 _PACKAGES = ("lightsweep", "torch", "torchvision", "lightning", "hydra-core", "optuna", "tensorboard", "numpy")
 
 
@@ -31,7 +33,8 @@ def environment(device: torch.device) -> dict[str, Any]:
 def git_state() -> dict[str, Any] | None:
     """Commit of the folder that the command runs in, and whether files were changed since; None outside of git."""
     try:
-        lines = _git("status", "--porcelain=v2", "--branch", "--untracked-files=no").splitlines()
+        words = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+        lines = subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):
         return None
     commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid ")), "(initial)")
@@ -40,10 +43,7 @@ def git_state() -> dict[str, Any] | None:
 
 def cpu_name() -> str:
     """The processor's name as Linux tells it, else the platform's word."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
+    lines = told("/proc/cpuinfo").splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
 
@@ -51,10 +51,6 @@ def cpu_name() -> str:
 def device_name(device: torch.device) -> str:
     """Name of a device, such as `NVIDIA H200` or the processor's."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({cpu_name()})"
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
 
 def _version(package: str) -> str | None:
