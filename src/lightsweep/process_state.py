@@ -2,9 +2,9 @@
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import RLock
 
 from lightsweep.errors import ConfigError
 
@@ -16,11 +16,11 @@ class ProcessLock:
     """
 
     def __init__(self) -> None:
-        self._by_process: dict[int, RLock] = {}
+        self._by_process: dict[int, threading.RLock] = {}
 
-    def of_this_process(self) -> RLock:
+    def of_this_process(self) -> threading.RLock:
         """The lock itself."""
-        return self._by_process.setdefault(os.getpid(), RLock())
+        return self._by_process.setdefault(os.getpid(), threading.RLock())
 
 
 _random_numbers = ProcessLock()
@@ -80,6 +80,16 @@ def torch_kept(precision: str) -> Iterator[None]:
         torch.backends.cudnn.benchmark = benchmark
         if products is not None:
             torch.set_float32_matmul_precision(products)
+
+
+def stop_lightnings_watch() -> None:
+    """Let Lightning's watcher of the ranks that this process started forget them.
+
+    It would kill this process, with all that it has still to say and to do, up to five seconds after one ended badly.
+    """
+    for thread in threading.enumerate():
+        if thread.name == "child-process-observer":
+            thread._child_processes = []  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -7,7 +7,6 @@ other settings for each rank. So for the time of a trial the command line is the
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from lightsweep.launching.hydra_jobs import config_flags
+from lightsweep.launching.work_order import MainModule
+from lightsweep.process_state import stop_lightnings_watch
 from lightsweep.sweeping.trial import SWEEP_VARIABLE, TRIAL_VARIABLE
 
 
@@ -37,9 +38,8 @@ class Command:
     @classmethod
     def here(cls, hydra_overrides: Sequence[str]) -> "Command":
         """The command of this process."""
-        spec = getattr(sys.modules["__main__"], "__spec__", None)
         kept = tuple(line for line in hydra_overrides if not line.lstrip("+").startswith("hydra.mode="))
-        return cls(sys.argv[0], None if spec is None else spec.name, tuple(config_flags(sys.argv)), kept)
+        return cls(sys.argv[0], MainModule.current().spec_name, tuple(config_flags(sys.argv)), kept)
 
     def argv(self, overrides: Sequence[str]) -> list[str]:
         """The command line that runs one trial, and no sweep."""
@@ -86,14 +86,8 @@ def _here() -> str | None:
 
 
 def _leave_process_group() -> None:
-    """End torch's process group, which the next trial must not find: its other members are gone.
-
-    Lightning's watcher of the other ranks is told to forget them. It would kill this process, sweep and all, up to five
-    seconds after one of them ended badly; the trial's outcome is known by then.
-    """
-    for thread in threading.enumerate():
-        if thread.name == "child-process-observer":
-            thread._child_processes = []  # type: ignore[attr-defined]
+    """End torch's process group, which the next trial must not find: its other members are gone."""
+    stop_lightnings_watch()  # this trial's outcome is known, and the sweep goes on
     distributed = sys.modules.get("torch.distributed")
     if distributed is not None and distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()

@@ -20,6 +20,7 @@ from lightning.pytorch import Trainer
 from lightsweep.errors import LightsweepError, RankDied
 from lightsweep.files import write_text
 from lightsweep.paths import RunPaths
+from lightsweep.process_state import stop_lightnings_watch
 
 POLL_S = 0.5
 GRACE_S = 10.0
@@ -94,7 +95,7 @@ class Siblings:
         while not self._ended.wait(POLL_S):
             if os.getppid() != self._parent:
                 self._end_with(f"rank {self._trainer.global_rank} ends: the process that started it died")
-            self._stop_lightnings_watch()
+            stop_lightnings_watch()
             death = self._death()
             if death is not None and not self._ended.wait(GRACE_S):
                 for process in self._children():
@@ -112,13 +113,6 @@ class Siblings:
     def _reason_of(self, rank: int) -> str | None:
         path = self._paths.rank_error(rank)
         return path.read_text(encoding="utf-8") if path.is_file() else None
-
-    @staticmethod
-    def _stop_lightnings_watch() -> None:
-        """Lightning's own watcher would kill this process at once, before it can say or write anything."""
-        for thread in threading.enumerate():
-            if thread.name == "child-process-observer":
-                thread._child_processes = []  # type: ignore[attr-defined]
 
 
 def _lost_connection(error: Exception) -> bool:
