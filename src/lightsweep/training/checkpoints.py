@@ -13,12 +13,14 @@ import torch
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from torch import nn
 
 from lightsweep.errors import Interrupted, RunFolderError, lines_of
 from lightsweep.files import link, write_whole
 from lightsweep.paths import RunPaths
 from lightsweep.training.clock import Clock
 from lightsweep.training.plain_data import refuse_unloadable
+from lightsweep.training.sharding import load_weights
 
 
 class PlainCheckpointIO(CheckpointIO):
@@ -121,6 +123,18 @@ def load(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or "state_dict" not in found:
         raise RunFolderError(f"{path} is no checkpoint of a run: it holds no state_dict")
     return found
+
+
+def take_up(model: nn.Module, checkpoint: dict[str, Any]) -> None:
+    """Give a model the weights of a checkpoint.
+
+    Raises:
+        RunFolderError: they do not fit.
+    """
+    try:
+        load_weights(model, checkpoint["state_dict"])
+    except RuntimeError as error:
+        raise RunFolderError(f"the checkpoint does not fit the model: {lines_of(error)[-1]}") from error
 
 
 def read(path: Path) -> Any:

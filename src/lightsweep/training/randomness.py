@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from lightning.pytorch import seed_everything
 
+from lightsweep.training.synchronizing import gathered
+
 
 def random_state(device: torch.device) -> dict[str, Any]:
     """The states of torch's (CPU and, if it is a GPU, the device's), Python's and numpy's default generators."""
@@ -22,12 +24,7 @@ def random_state(device: torch.device) -> dict[str, Any]:
 
 def random_states(device: torch.device, world_size: int) -> list[dict[str, Any]]:
     """The states of all processes by rank, which draw unequally often. They call this together."""
-    own = random_state(device)
-    if world_size == 1:
-        return [own]
-    found: list[Any] = [None] * world_size
-    torch.distributed.all_gather_object(found, own)
-    return found
+    return gathered(random_state(device), world_size)
 
 
 def restore_random_state(state: dict[str, Any], device: torch.device) -> None:

@@ -35,7 +35,7 @@ from lightsweep.screen import many
 from lightsweep.sweeping.trial import is_part_of_sweep
 from lightsweep.training.build import Parts, build
 from lightsweep.training.callbacks import refuse_unserved
-from lightsweep.training.checkpoints import load
+from lightsweep.training.checkpoints import load, take_up
 from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
 from lightsweep.training.refusals import (
@@ -47,7 +47,6 @@ from lightsweep.training.refusals import (
 from lightsweep.training.result import Result
 from lightsweep.training.resuming import has_checkpoint, held, made_for_length, refuse_changes, replace_run, resume_from
 from lightsweep.training.sessions import Earlier
-from lightsweep.training.sharding import load_weights
 from lightsweep.training.siblings import Siblings
 from lightsweep.training.signals import StopRequest
 from lightsweep.training.trainer import silence_lightning
@@ -267,15 +266,12 @@ def _examine(parts: Parts, paths: RunPaths, result: Result, test: bool) -> None:
         if test:
             result.metrics.update(_metrics_of(parts, best))
             return
-        load_weights(parts.model, best["state_dict"])
+        take_up(parts.model, best)
         parts.trainer.validate(parts.model, datamodule=parts.datamodule, verbose=False)
 
 
 def _metrics_of(parts: Parts, checkpoint: dict[str, Any]) -> dict[str, float]:
-    try:
-        load_weights(parts.model, checkpoint["state_dict"])
-    except RuntimeError as error:
-        raise RunFolderError(f"the checkpoint does not fit the model: {str(error).splitlines()[-1].strip()}") from error
+    take_up(parts.model, checkpoint)
     parts.trainer.test(parts.model, datamodule=parts.datamodule, verbose=False)
     return {name: value for name, value in parts.model.evaluated.items() if name.startswith("test/")}
 

@@ -1,11 +1,21 @@
 """What several processes bring together: after each backward pass, and before somebody looks at the network."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+
+_Value = TypeVar("_Value")
+
+
+def gathered(own: _Value, world_size: int) -> list[_Value]:
+    """What each of some processes has, by rank. They call this together."""
+    found = [own] * world_size
+    if world_size > 1:
+        torch.distributed.all_gather_object(found, own)
+    return found
 
 
 def running_statistics(net: nn.Module) -> list[Tensor]:
@@ -59,11 +69,7 @@ def buffers_by_rank(module: nn.Module) -> list[dict[str, Tensor]]:
     equal = set(map(id, _kept_by_norms(module)))
     saved = module.state_dict().keys()
     own = {name: b.cpu() for name, b in module.named_buffers() if name in saved and id(b) not in equal}
-    if not own:
-        return []
-    found: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(found, own)
-    return found
+    return gathered(own, torch.distributed.get_world_size()) if own else []
 
 
 def share_buffers(module: nn.Module) -> None:

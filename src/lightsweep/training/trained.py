@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from lightsweep.config import check
 from lightsweep.config.saved import read_finished
 from lightsweep.data.description import Description
-from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.errors import ConfigError
 from lightsweep.models import Model
 from lightsweep.models.tasks import class_probabilities
 from lightsweep.paths import RunPaths
 from lightsweep.training.build import averaged, build_model
-from lightsweep.training.checkpoints import load
+from lightsweep.training.checkpoints import load, take_up
 from lightsweep.training.precision import weight_dtype
 
 
@@ -85,9 +85,6 @@ def load_trained(folder: Path, checkpoint: str = "best", trust: Sequence[str] = 
     model = build_model(cfg, data.spec)
     if cfg.trainer.ema_decay is not None:
         model.ema = averaged(model, cfg.trainer.ema_decay)
-    try:
-        model.load_state_dict(state["state_dict"])
-    except RuntimeError as error:
-        raise RunFolderError(f"the checkpoint does not fit the model: {str(error).splitlines()[-1].strip()}") from error
+    take_up(model, state)
     model.eval().to(memory_format=torch.contiguous_format)
     return Trained(model, data, cfg, f"{folder.name}/{checkpoint}")

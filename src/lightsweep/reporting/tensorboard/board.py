@@ -18,6 +18,7 @@ from lightsweep.reporting.tensorboard.layout import run_layout
 from lightsweep.reporting.tensorboard.norms import histograms, norms
 from lightsweep.training.result import Result
 from lightsweep.training.sharding import Sharded, whole
+from lightsweep.training.synchronizing import gathered
 from lightsweep.training.watching import Watched, Watcher
 
 if TYPE_CHECKING:
@@ -131,12 +132,10 @@ class Board(Watcher):
         arrays, names = self.run.datamodule.splits[split], self.run.datamodule.spec.class_names
         indices = torch.cat([torch.arange(part.start, part.stop) for part in loader.parts])
         own = Predictions.of(torch.cat(outputs).cpu(), arrays.targets[indices], indices)
-        parts = [own]
-        if trainer.world_size > 1:
-            parts = [own] * trainer.world_size
-            torch.distributed.all_gather_object(parts, own)
+        parts = gathered(own, trainer.world_size)
         shape = self.run.datamodule.spec.input_shape
-        found = first_filters(self._evaluated_net(), shape)
+        model = self.run.model
+        found = first_filters(model.net if model.ema is None else model.ema, shape)
         if not trainer.is_global_zero:
             return []
         merged = Predictions.merged(parts)
@@ -170,9 +169,6 @@ class Board(Watcher):
             except Exception as error:  # a network may do anything, and not all of it can be traced
                 reason = f"The network's graph could not be traced: {type(error).__name__}: {error}"
                 self.logger.write([markdown("network/graph", reason)], trainer.global_step)
-
-    def _evaluated_net(self) -> nn.Module:
-        return self.run.model.net if self.run.model.ema is None else self.run.model.ema
 
 
 def first_filters(net: nn.Module, input_shape: tuple[int, ...]) -> tuple[Tensor, str] | None:
