@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 from hydra.utils import get_method
@@ -26,7 +25,7 @@ from lightsweep.sweeping.patient_storage import patient_until_interrupted, unles
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.storage import local_file
 from lightsweep.sweeping.study import study_storage
-from lightsweep.sweeping.task_run import TaskRun, logging_restored, write_error
+from lightsweep.sweeping.task_run import TaskRun, logging_restored, work_off, write_error
 from lightsweep.sweeping.trial import KilledTrial, running_trial
 from lightsweep.sweeping.trial_outcome import (
     TrialOutcome,
@@ -55,15 +54,8 @@ class TrialJob:
         self.plan, self.task, self.max_trials = plan, task, max_trials
 
     def __call__(self, _config: DictConfig) -> NoMore | None:
-        """Run trials until the job has had its share or the sweep needs no more, and say which it was."""
-        for _ in count() if self.max_trials is None else range(self.max_trials):
-            trial = claim(self.plan)
-            if trial is None:
-                return NoMore()
-            full = self._run(trial)
-            if full is not None:
-                return NoMore(full)
-        return None
+        """Run trials; see `work_off`."""
+        return work_off(partial(claim, self.plan), self._run, self.max_trials)
 
     def _run(self, trial: Trial) -> OSError | None:
         before = children()

@@ -75,7 +75,7 @@ class Parameter:
         return [float(low + index * step) for index in range(count)]
 
 
-def categorical(key: str, values: list[Any], texts: list[str], condition: str = "") -> Parameter:
+def categorical(key: str, values: list[Any], texts: list[str]) -> Parameter:
     """A choice among values; lists and mappings go by their text.
 
     Raises:
@@ -89,7 +89,7 @@ def categorical(key: str, values: list[Any], texts: list[str], condition: str = 
     ]
     if twice := [choice for choice in choices if choices.count(choice) > 1]:  # true and 1 are one value to Optuna
         raise ConfigError(f"`{key}` has the choice {twice[0]!r} twice")
-    return Parameter(key, CategoricalDistribution(choices), condition, dict(zip(choices, texts, strict=True)))
+    return Parameter(key, CategoricalDistribution(choices), texts=dict(zip(choices, texts, strict=True)))
 
 
 def number(

@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.results import ranked_trials, trial_overrides
 from lightsweep.sweeping.storage import lock_path
 from lightsweep.sweeping.study import study_storage
-from lightsweep.sweeping.task_run import TaskRun, logging_restored, write_error
+from lightsweep.sweeping.task_run import TaskRun, logging_restored, work_off, write_error
 from lightsweep.sweeping.trial import running_again
 from lightsweep.sweeping.trial_outcome import TrialOutcome, outcome_of_error, outcome_of_full_disk, outcome_of_return
 
@@ -157,15 +156,8 @@ class RerunJob:
         self.plan, self.task, self.reruns, self.max_runs = plan, task, tuple(reruns), max_runs
 
     def __call__(self, _config: DictConfig) -> NoMore | None:
-        """Make re-runs until the job has had its share or none is left, and say which it was."""
-        for _ in count() if self.max_runs is None else range(self.max_runs):
-            claimed = self._claim()
-            if claimed is None:
-                return NoMore()
-            failure = self._run(*claimed)
-            if failure is not None:
-                return NoMore(failure)
-        return None
+        """Make re-runs; see `work_off`."""
+        return work_off(self._claim, self._run, self.max_runs)
 
     def _claim(self) -> tuple[Rerun, RerunResult] | None:
         """The first re-run that nobody has finished or is at, marked as this process's."""
@@ -193,8 +185,8 @@ class RerunJob:
     def _is_abandoned(self, result: RerunResult) -> bool:
         return is_gone(Owner.from_attribute(result.owner), result.alive, self.plan)
 
-    def _run(self, rerun: Rerun, running: RerunResult) -> OSError | None:
-        before = children()
+    def _run(self, claimed: tuple[Rerun, RerunResult]) -> OSError | None:
+        (rerun, running), before = claimed, children()
         with logging_restored():
             try:
                 with beating(self.plan, lambda: self._keep(rerun, replace(running, alive=time.time()))):

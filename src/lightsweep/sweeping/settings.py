@@ -16,7 +16,7 @@ from hydra.utils import get_method
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from hydra_plugins.lightsweep_optuna.config import OptunaSweeperConf, RerunBestConf
-from lightsweep.config.check import nearest
+from lightsweep.config.nearest import nearest
 from lightsweep.config.own import is_own
 from lightsweep.config.targets import absence
 from lightsweep.errors import ConfigError, one_line
@@ -63,17 +63,9 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
     if not any(True for _ in space.every_parameter()) and custom is None:
         advice = _advice_for_packages(config) or "name parameters in `hydra.sweeper.params` or on the command line"
         raise ConfigError(f"nothing is searched; {advice}")
-    sampler = given.get("sampler") or {"_target_": "optuna.samplers.TPESampler"}
-    pruner = given.get("pruner") or None
-    for kind, node in (("sampler", sampler), ("pruner", pruner)):
-        if node is not None and not isinstance(node, Mapping):
-            raise ConfigError(
-                f"`hydra.sweeper.{kind}` must be a mapping with a _target_ but got {node!r}; "
-                f"one is chosen by name as hydra/sweeper/{kind}=NAME"
-            )
-    _check_algorithms(sampler, pruner, space, directions)
+    sampler, pruner = _algorithms(given, space, directions)
     n_trials = _integer(given, "n_trials", 1, 20)
-    timeout_s = _number(given, "timeout_s", 0.0)
+    timeout_s = _positive(given, "timeout_s")
     conditions = configured_values(space, config, loader)
     check_draws(sampler, space, directions, conditions.get)
     _check_monitor(config)
@@ -82,14 +74,7 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
     judge = own if is_own(loader) and custom is None else None
     composed = check_composition(space, config, loader, conditions, judge)
     rerun = _rerun(given, directions)
-    has_seed, seed = configured_seed(space, composed, rerun.seed_key)
-    if rerun.seeds and not has_seed:
-        raise ConfigError(
-            f"`hydra.sweeper.rerun_best.seed_key` is {rerun.seed_key}, which the configuration does not have"
-        )
-    if rerun.seeds and type(value := OmegaConf.select(composed, rerun.seed_key)) not in (int, type(None)):
-        shown = f"has {value!r}" if isinstance(value, int | float | str) else "is a group of keys"
-        raise ConfigError(f"`hydra.sweeper.rerun_best.seed_key` must name a whole number but {rerun.seed_key} {shown}")
+    seed = _seed(space, composed, rerun)
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     return Plan(
         study_name=_study_name(given),
@@ -104,7 +89,7 @@ def make_plan(settings: Mapping[str, Any], config: DictConfig, loader: ConfigLoa
         max_failure_rate=_rate(given),
         retry_failed=_integer(given, "retry_failed", 0, 0),
         max_kills=_integer(given, "max_kills", 1, 5),
-        remote_timeout_s=_number(given, "remote_timeout_s", 0.0),
+        remote_timeout_s=_positive(given, "remote_timeout_s"),
         sweep=uuid.uuid4().hex[:12],
         host=Owner.here().host,
         deadline=None if timeout_s is None else time.time() + timeout_s,
@@ -157,9 +142,18 @@ def _directions(given: Any, default: list[str]) -> tuple[Direction, ...]:
     return words
 
 
-def _check_algorithms(
-    sampler: Mapping[str, Any], pruner: Mapping[str, Any] | None, space: Space, directions: tuple[Direction, ...]
-) -> None:
+def _algorithms(
+    given: Mapping[str, Any], space: Space, directions: tuple[Direction, ...]
+) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+    """The nodes of sampler and pruner, both of which can be made, and are of use for this space."""
+    sampler = given.get("sampler") or {"_target_": "optuna.samplers.TPESampler"}
+    pruner = given.get("pruner") or None
+    for kind, node in (("sampler", sampler), ("pruner", pruner)):
+        if node is not None and not isinstance(node, Mapping):
+            raise ConfigError(
+                f"`hydra.sweeper.{kind}` must be a mapping with a _target_ but got {node!r}; "
+                f"one is chosen by name as hydra/sweeper/{kind}=NAME"
+            )
     make_sampler(sampler, space)
     make_pruner(pruner)
     check_decides(pruner)
@@ -168,6 +162,7 @@ def _check_algorithms(
     if is_exhaustive(sampler):
         for parameter in space.every_parameter():
             parameter.grid()
+    return sampler, pruner
 
 
 def _advice_for_packages(config: DictConfig) -> str:
@@ -207,14 +202,12 @@ def _integer(given: Mapping[str, Any], key: str, least: int, default: int) -> in
     return value
 
 
-def _number(given: Mapping[str, Any], key: str, above: float) -> float | None:
+def _positive(given: Mapping[str, Any], key: str) -> float | None:
     value = given.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not above < value < math.inf:
-        raise ConfigError(
-            f"`hydra.sweeper.{key}` must be a finite number above {above:g} but got {value!r}; null is no limit"
-        )
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ConfigError(f"`hydra.sweeper.{key}` must be a finite number above 0 but got {value!r}; null is no limit")
     return float(value)
 
 
@@ -240,6 +233,19 @@ def _rerun(given: Mapping[str, Any], directions: tuple[Direction, ...]) -> Rerun
     if settings.seeds and len(directions) > 1:
         raise ConfigError("`hydra.sweeper.rerun_best` works with one direction only; set its seeds to 0")
     return settings
+
+
+def _seed(space: Space, composed: DictConfig, rerun: RerunSettings) -> int | None:
+    """The configuration's own seed, see `Plan`; refused where it is none that the re-runs could set."""
+    has_seed, seed = configured_seed(space, composed, rerun.seed_key)
+    if rerun.seeds and not has_seed:
+        raise ConfigError(
+            f"`hydra.sweeper.rerun_best.seed_key` is {rerun.seed_key}, which the configuration does not have"
+        )
+    if rerun.seeds and type(value := OmegaConf.select(composed, rerun.seed_key)) not in (int, type(None)):
+        shown = f"has {value!r}" if isinstance(value, int | float | str) else "is a group of keys"
+        raise ConfigError(f"`hydra.sweeper.rerun_best.seed_key` must name a whole number but {rerun.seed_key} {shown}")
+    return seed
 
 
 def _callable(given: Mapping[str, Any], key: str) -> str | None:

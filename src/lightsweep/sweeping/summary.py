@@ -58,7 +58,8 @@ def _counts(study: Study, plan: Plan) -> list[str]:
     lines = ["; ".join([f"study {plan.study_name}: {finished} {how}", *_why_not_more(study, plan, counts)])]
     if plan.constraints is not None and counts.complete and not ranked_trials(study):
         lines[0] += "; no trial keeps the constraints, so there is no best.yaml"
-    if untried := sum(marks.condition(trial) == "waiting" and not _is_copy(trial) for trial in trials):
+    waiting = [trial for trial in trials if marks.condition(trial) == "waiting"]
+    if untried := sum(marks.RUN_AGAIN_OF not in trial.user_attrs for trial in waiting):
         lines[0] += f"; settings enqueued but not tried: {untried}"
     if counts.running:
         lines.append(
@@ -76,10 +77,6 @@ def _why_not_more(study: Study, plan: Plan, counts: marks.TrialCounts) -> list[s
         return ["the space has no more points"]
     is_late = plan.deadline is not None and time.time() >= plan.deadline
     return ["the time (`timeout_s`) is up"] if is_late else []
-
-
-def _is_copy(trial: FrozenTrial) -> bool:
-    return marks.RUN_AGAIN_OF in trial.user_attrs
 
 
 def _after(timeout_s: float | None) -> str:

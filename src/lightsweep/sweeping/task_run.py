@@ -3,11 +3,12 @@
 import logging
 import os
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, configure_log
@@ -17,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from lightsweep.config.passwords import masked
 from lightsweep.errors import Interrupted, LightsweepError
 from lightsweep.files import write_text
-from lightsweep.launching.run_job import run_job
+from lightsweep.launching.run_job import NoMore, run_job
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.composer import Composer
 from lightsweep.sweeping.config_keys import hydra_overrides
@@ -25,6 +26,8 @@ from lightsweep.sweeping.isolation import Command, isolated_task
 from lightsweep.sweeping.trial_outcome import text_of
 
 log = logging.getLogger(__name__)
+
+_Work = TypeVar("_Work")
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,26 @@ class TaskRun:
         if isinstance(returned._return_value, Interrupted):
             raise SystemExit(returned._return_value.exit_code)
         return returned
+
+
+def work_off(
+    claim: Callable[[], _Work | None], run: Callable[[_Work], OSError | None], most: int | None
+) -> NoMore | None:
+    """What a launcher's job does: run what it claims until it has had its share or nothing is left, and say which.
+
+    Args:
+        claim: the next trial or re-run; None where no more is wanted.
+        run: gives the failure of a disk that is full, which ends the sweep; None in all other cases.
+        most: the job's share; None for all that there is.
+    """
+    for _ in count() if most is None else range(most):
+        work = claim()
+        if work is None:
+            return NoMore()
+        failure = run(work)
+        if failure is not None:
+            return NoMore(failure)
+    return None
 
 
 @contextmanager
