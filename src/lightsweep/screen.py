@@ -1,4 +1,4 @@
-"""What a screen shows: numbers in a line, and where something that moves can be drawn."""
+"""What a screen shows: numbers and texts in a line, and where something that moves can be drawn."""
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -10,6 +10,11 @@ if TYPE_CHECKING:
 def many(count: int, word: str) -> str:
     """`1 run`, `2 runs`, `1,100 runs`."""
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def cut(text: str, length: int) -> str:
+    """A text of no more letters; where some are left out, an ellipsis is the last."""
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def draws(console: "Console") -> bool:

@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torchvision.transforms.v2 import functional as F
 
 from lightsweep.files import write_whole
+from lightsweep.screen import cut
 from lightsweep.training.predicting import Prediction
 
 CELL, TEXT, GAP = 128, 66, 12
@@ -28,12 +29,8 @@ def write_sheet(path: Path, predictions: Sequence[Prediction]) -> None:
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         image = image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR)
         sheet.paste(image, (x + (CELL - size[0]) // 2, y + (CELL - size[1]) // 2))
-        draw.text((x, y + CELL + 4), _cut(prediction.label, 14), _INK, large)
+        draw.text((x, y + CELL + 4), cut(prediction.label, 14), _INK, large)
         if prediction.probability is not None:
             draw.text((x, y + CELL + 28), f"{100 * prediction.probability:.1f} %", _INK, small)
-        draw.text((x, y + CELL + 46), _cut(prediction.path.name, 22), _FAINT, small)
+        draw.text((x, y + CELL + 46), cut(prediction.path.name, 22), _FAINT, small)
     write_whole(path, lambda file: sheet.save(file, "PNG"))
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

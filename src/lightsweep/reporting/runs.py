@@ -82,7 +82,7 @@ class Run:
     @cached_property
     def history(self) -> list[dict[str, float]]:
         """The rows of metrics.csv with the finite numbers in them; a half-written last row is left out."""
-        return list(_history(RunPaths(self.folder).metrics))
+        return list(history(RunPaths(self.folder).metrics))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -273,7 +273,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _history(path: Path) -> Iterator[dict[str, float]]:
+def history(path: Path) -> Iterator[dict[str, float]]:
+    """See `Run.history`; empty where there is no such file."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:

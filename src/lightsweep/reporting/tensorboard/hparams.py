@@ -5,7 +5,6 @@ the run's, with the values of `result.json`. The seed is no hyperparameter: runs
 session group, whose metrics the tab averages; settings are told apart as in a report.
 """
 
-import csv
 import hashlib
 import json
 import math
@@ -21,7 +20,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 
 from lightsweep.paths import RunPaths
 from lightsweep.reporting.grouping import setting_of
-from lightsweep.reporting.runs import flat, kind_of
+from lightsweep.reporting.runs import flat, history, kind_of
 from lightsweep.reporting.tensorboard.events import Value, scalars, write_events
 
 Setting = bool | float | str
@@ -74,13 +73,8 @@ def group_name(settings: Mapping[str, Setting], told_apart: Mapping[str, Any]) -
 
 def seconds_to(target_acc: float, metrics: Path) -> float | None:
     """Seconds from the start to the first row of `metrics.csv` whose `val/acc` reaches the target; None for never."""
-    if not metrics.is_file():
-        return None
-    with metrics.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row.get("val/acc") and float(row["val/acc"]) >= target_acc:
-                return float(row["seconds"])
-    return None
+    rows = (row for row in history(metrics) if "val/acc" in row and "seconds" in row)
+    return next((row["seconds"] for row in rows if row["val/acc"] >= target_acc), None)
 
 
 def write_session(paths: RunPaths, cfg: DictConfig, result: Mapping[str, Any], target_acc: float | None) -> None:
