@@ -22,7 +22,7 @@ Limit = Annotated[int, Field(ge=1)] | Annotated[Finite, Field(gt=0, le=1)]
 class Strict(BaseModel):
     """A group whose keys are all known."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Open(BaseModel):

@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from lightsweep.data.spec import DataSpec
 from lightsweep.errors import ConfigError, lines_of
-from lightsweep.models.tasks import Binary, Multiclass, Regression, Task, precise
+from lightsweep.models.tasks import Multiclass, Regression, Task, precise
 
 
 class Stepper(Protocol):
@@ -228,6 +228,3 @@ def need(condition: bool, model: str, needs: str, spec: DataSpec) -> None:
     """Raise ConfigError if a model does not fit the data."""
     if not condition:
         raise ConfigError(f"`model={model}` needs {needs}, but `data` has {spec}")
-
-
-__all__ = ["Binary", "Model", "Multiclass", "Regression", "Stepper", "Task", "need", "task_for"]

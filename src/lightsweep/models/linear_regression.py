@@ -5,7 +5,8 @@ from typing import Any
 from torch import nn
 
 from lightsweep.data.spec import DataSpec
-from lightsweep.models.base import Model, Regression, need
+from lightsweep.models.base import Model, need
+from lightsweep.models.tasks import Regression
 
 
 class LinearRegression(Model):

@@ -5,7 +5,8 @@ from typing import Any
 from torch import nn
 
 from lightsweep.data.spec import DataSpec
-from lightsweep.models.base import Binary, Model, need
+from lightsweep.models.base import Model, need
+from lightsweep.models.tasks import Binary
 
 
 class LogisticRegression(Model):

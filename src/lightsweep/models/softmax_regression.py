@@ -5,7 +5,8 @@ from typing import Any
 from torch import nn
 
 from lightsweep.data.spec import DataSpec
-from lightsweep.models.base import Model, Multiclass, need
+from lightsweep.models.base import Model, need
+from lightsweep.models.tasks import Multiclass
 
 
 class SoftmaxRegression(Model):
