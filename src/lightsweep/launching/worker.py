@@ -65,14 +65,10 @@ def _ignore_interruptions() -> None:
 
 def _last_words(error: BaseException) -> bytes:
     _ignore_interruptions()
-    return _packed_error(error)
-
-
-def _packed_error(error: BaseException) -> bytes:
     return pack_answer(pack_error(error))
 
 
-def run_packed(function: bytes, args: tuple[Any, ...], told: Callable[[BaseException], bytes] = _packed_error) -> bytes:
+def run_packed(function: bytes, args: tuple[Any, ...], told: Callable[[BaseException], bytes]) -> bytes:
     """Run a job's pickled function and pack what became of it; `told` packs what it raises."""
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
