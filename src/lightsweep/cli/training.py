@@ -93,29 +93,30 @@ def train() -> None:
             print_findings(sys.argv[2:])
         else:
             sys.argv[1:] = command_words(resuming_words(words))
-            try:
-                _compose_for(task)
-            except MissingConfigException:  # an OSError too, but `explain` has a better word for it
-                raise
-            except OSError as error:
-                if begun:
-                    raise
-                raise RunFolderError(f"the folder for the outputs cannot be written: {error}") from None
-            except ValueError as error:
-                if begun or raised_in(error) not in _HYDRAS_FLAGS:
-                    raise
-                raise ConfigError(str(error)) from None
+            _compose_for(task, begun)
 
     ended_by(command)
     for error in failures:
         ended_by_error(error)
 
 
-def _compose_for(task: Callable[[DictConfig], Any]) -> None:
+def _compose_for(task: Callable[[DictConfig], Any], begun: Sequence[bool]) -> None:
+    """Let Hydra read the command line and run the task; `begun` tells whether it came to that."""
     if any(argument.startswith("--experimental-rerun") for argument in sys.argv[1:]):
         raise ConfigError("`--experimental-rerun` would unpickle a file, which can run anything: use resume=<folder>")
     _check_flags()
-    hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
+    try:
+        hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
+    except MissingConfigException:  # an OSError too, but `explain` has a better word for it
+        raise
+    except OSError as error:
+        if begun:
+            raise
+        raise RunFolderError(f"the folder for the outputs cannot be written: {error}") from None
+    except ValueError as error:
+        if begun or raised_in(error) not in _HYDRAS_FLAGS:
+            raise
+        raise ConfigError(str(error)) from None
 
 
 def _check_flags() -> None:

@@ -180,19 +180,13 @@ def build(
     checkpoints = Checkpoints(paths, monitor, mode, clock, *limits)
     runs = LoggerRuns(paths.logger_runs, going_on)
     trainer = build_trainer(cfg, paths, checkpoints, runs)
-    refuse_unstartable(trainer)
-    refuse_single_examples(model, datamodule, "batch_norm" in cfg.model, trainer.world_size)
+    _refuse_processes(trainer, cfg, model, datamodule)
     if cfg.trainer.num_nodes > 1:
         let_signals_end_the_wait(trainer, stop)
-    if trainer.world_size > 1 and any(p.is_complex() for p in model.net.parameters()):
-        raise ConfigError(f"`model`: complex parameters are trained by one process but there are {trainer.world_size}")
     if not datamodule.validates:
         trainer.limit_val_batches = 0  # Lightning warns about an empty loader
     device = trainer.strategy.root_device
-    resolved = precision.resolve(cfg.trainer.precision, model, device)
-    model.autocast_dtype = precision.autocast_dtype(resolved)
-    if resolved == "tf32":
-        torch.set_float32_matmul_precision("high")
+    resolved = _set_precision(cfg, model, device)
     stepper = build_stepper(cfg, datamodule, model, mode, clock, stop, device)
     if cuda_graph.resolve(cfg.trainer.cuda_graph, model, device, _without_graph(stepper, trainer)):
         stepper.graph_size = datamodule.order.sizes[0]
@@ -215,6 +209,23 @@ def build(
     return Parts(
         datamodule, model, trainer, stepper, checkpoints, conductor, recorder, watchers, bar, directions, resolved
     )
+
+
+def _refuse_processes(trainer: Trainer, cfg: DictConfig, model: Model, datamodule: ArrayDataModule) -> None:
+    """Raise ConfigError where a run's processes cannot be started here, or cannot train this model on these data."""
+    refuse_unstartable(trainer)
+    refuse_single_examples(model, datamodule, "batch_norm" in cfg.model, trainer.world_size)
+    if trainer.world_size > 1 and any(p.is_complex() for p in model.net.parameters()):
+        raise ConfigError(f"`model`: complex parameters are trained by one process but there are {trainer.world_size}")
+
+
+def _set_precision(cfg: DictConfig, model: Model, device: torch.device) -> str:
+    """Let the model compute in the precision that the configuration comes to on a device; gives that."""
+    resolved = precision.resolve(cfg.trainer.precision, model, device)
+    model.autocast_dtype = precision.autocast_dtype(resolved)
+    if resolved == "tf32":
+        torch.set_float32_matmul_precision("high")
+    return resolved
 
 
 def _without_graph(stepper: Stepper, trainer: Trainer) -> str | None:

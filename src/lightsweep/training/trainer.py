@@ -1,5 +1,6 @@
 """Lightning's Trainer as a run uses it: its processes, its loggers, and what it says."""
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -110,8 +111,6 @@ def build_loggers(cfg: DictConfig, paths: RunPaths, runs: LoggerRuns) -> list[Lo
 
 def silence_lightning() -> None:
     """Lightning's own notes about devices and limits say nothing that the summary does not."""
-    import logging
-
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message="The `srun` command is available")
