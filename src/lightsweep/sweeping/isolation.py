@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 from lightsweep.launching.hydra_jobs import config_flags
 from lightsweep.launching.work_order import MainModule
+from lightsweep.linux import told
 from lightsweep.process_state import stop_lightnings_watch
 from lightsweep.sweeping.trial import SWEEP_VARIABLE, TRIAL_VARIABLE
 
@@ -95,23 +96,12 @@ def _leave_process_group() -> None:
 
 def children() -> set[int]:
     """The pids of this process's living children, where the system tells (Linux)."""
-    try:
-        tasks = list(Path("/proc/self/task").iterdir())
-    except OSError:
-        return set()
-    found: set[int] = set()
-    for task in tasks:
-        try:
-            found.update(int(pid) for pid in (task / "children").read_text().split())
-        except OSError:  # a thread that has just ended
-            continue
-    return found
+    tasks = Path("/proc/self/task").glob("*")  # one that has just ended tells of none
+    return {int(pid) for task in tasks for pid in told(f"{task}/children").split()}
 
 
 def end_children(before: set[int]) -> None:
     """Kill the children that a badly ended trial started: ranks that wait for a partner who will not come."""
     for pid in children() - before:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
