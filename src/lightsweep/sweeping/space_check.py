@@ -39,7 +39,7 @@ def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) ->
         config, [line for _, line in space.fixed] + group_choices(space, config, loader)
     )
     _check_keys(space, composed)
-    values = {key: _configured(key, composed) for key in keys}
+    values: dict[str, str | None] = {key: _configured(key, composed) for key in keys}
     refuse_overlaps(space, values)
     return values
 
