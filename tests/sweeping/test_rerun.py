@@ -103,6 +103,14 @@ def test_failing_rerun_is_listed_with_its_reason(seeded):
     assert "Traceback" in (seeded.sweep_dir / "rerun" / "0-6" / "error.txt").read_text()
 
 
+def test_a_rerun_that_is_cancelled_fails_alone(seeded):
+    itself = "import asyncio; raise asyncio.CancelledError"
+    (seeded.folder / "app.py").write_text(TASK.replace('raise RuntimeError("this seed is bad")', itself))
+    run = seeded.sweep(*SPACE, AGAIN, "bad_seed=6")
+    assert "  seed 6 failed: CancelledError\n" in run.stdout
+    assert "(n 2)" in run.stdout
+
+
 def test_killed_rerun_is_made_again_by_the_next_round(seeded):
     run = seeded.sweep(*SPACE, AGAIN, "kill_seed=6", "hydra/launcher=local", "hydra.launcher.preload=[]")
     assert [row["state"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["complete"] * 3

@@ -191,7 +191,9 @@ class RerunJob:
             try:
                 with beating(self.plan, lambda: self._keep(rerun, replace(running, alive=time.time()))):
                     outcome, test = self._outcome(rerun)
-            except (KeyboardInterrupt, SystemExit) as error:
+            except Exception:
+                raise
+            except BaseException as error:  # see `TrialJob`
                 outcome, test = outcome_of_error(error), {}
                 if outcome.from_outside:  # somebody's wish, and not what its settings do to a process
                     self._keep(rerun, replace(running, state="lost", reason=outcome.reason))

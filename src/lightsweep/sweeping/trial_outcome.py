@@ -79,7 +79,7 @@ def outcome_of_error(error: BaseException) -> TrialOutcome:
         return TrialOutcome(TrialState.FAIL, reason=text_of(error), lost=True)
     if isinstance(error, SystemExit):
         return failure(f"exited with code {text_of(error.code)}")
-    return failure(f"{type(error).__name__}: {text_of(error)}")
+    return failure(f"{type(error).__name__}: {text_of(error)}".removesuffix(": "))
 
 
 def text_of(thing: Any) -> str:
