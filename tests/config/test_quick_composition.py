@@ -60,6 +60,19 @@ def test_a_file_that_changed_is_read_anew_though_its_size_and_time_are_the_same(
         assert composed() == {"x": value}
 
 
+def test_a_file_that_did_not_change_is_parsed_once(tmp_path, composed, monkeypatch):
+    parsed, original = [], OmegaConf.load
+
+    def load(file):
+        parsed.append(getattr(file, "name", ""))
+        return original(file)
+
+    monkeypatch.setattr(OmegaConf, "load", load)
+    (tmp_path / "app.yaml").write_text("x: 3\n")
+    assert [composed(), composed("x=4"), composed()] == [{"x": 3}, {"x": 4}, {"x": 3}]
+    assert parsed.count(str(tmp_path / "app.yaml")) == 1
+
+
 def test_what_one_does_to_a_configuration_is_not_in_the_next(tmp_path, composed):
     (tmp_path / "app.yaml").write_text("x: {y: 1}\n")
     composed().x.y = 2
