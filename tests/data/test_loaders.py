@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from lightsweep.data.spec import Arrays
 from lightsweep.data.transform import Normalize, RandomAffine, RandomShift
@@ -176,6 +177,19 @@ def test_a_shift_moves_whole_images_and_fills_with_background():
     assert len(moved.flatten(1).argmax(1).unique()) == 25, "every place within reach is reached"
 
 
+def test_a_shift_shows_a_window_of_the_padded_image_channels_last(monkeypatch):
+    corners = torch.tensor([[0, 3, 6], [6, 1, 2]])
+    monkeypatch.setattr(torch, "randint", lambda *given: corners)
+    images = torch.randn(3, 2, 7, 11)
+    padded = F.pad(images, (3, 3, 3, 3), value=float(images.min()))
+
+    moved = RandomShift(3)(images)
+
+    windows = [image[:, y : y + 7, x : x + 11] for image, y, x in zip(padded, *corners.tolist(), strict=True)]
+    assert torch.equal(moved, torch.stack(windows))
+    assert moved.is_contiguous(memory_format=torch.channels_last), "as a network with convolutions would have it"
+
+
 @pytest.mark.parametrize("shape", [(400, 1, 9, 9), (400, 2, 9, 13)])
 def test_a_quarter_turn_moves_every_pixel_to_its_place(shape, monkeypatch):
     monkeypatch.setattr(torch, "rand", lambda *size, dtype: torch.tensor([[1.0], [0.5]], dtype=dtype).expand(size))
@@ -203,6 +217,24 @@ def test_images_turn_both_ways_and_stay_within_their_bounds():
     assert 0.8 * 16 - 0.5 < distance.min() < 0.8 * 16 + 0.5
     assert 1.2 * 16 - 0.5 < distance.max() < 1.2 * 16 + 0.5
     assert moved.min() >= -1e-12, "what comes in from outside is background"
+
+
+@pytest.mark.parametrize("side", [28, 33])
+def test_images_turn_by_the_grid_that_torch_makes(side, monkeypatch):
+    seen = []
+    monkeypatch.setattr(F, "grid_sample", lambda images, grid, **given: seen.append(grid) or images.clone())
+    images = torch.randn(50, 1, side, 20, dtype=torch.float64)
+    torch.manual_seed(0)
+    angle, size = 2 * torch.rand(2, 50, dtype=torch.float64) - 1
+    angle, size = torch.deg2rad(angle * 10.0), 1 + size * 0.2
+    across, down = angle.sin() / size * (side / 20), angle.sin() / size * (20 / side)
+    matrices = torch.stack([angle.cos() / size, -across, 0 * size, down, angle.cos() / size, 0 * size], 1)
+
+    torch.manual_seed(0)
+    RandomAffine(10.0, 0.2)(images)
+
+    wanted = F.affine_grid(matrices.view(50, 2, 3), list(images.shape), align_corners=False)
+    torch.testing.assert_close(seen[0], wanted, rtol=0, atol=1e-12)
 
 
 def test_no_turn_and_no_zoom_leave_images_and_random_state_alone():

@@ -97,13 +97,12 @@ class RandomShift:
         pixels, device = self.pixels, images.device
         batch, channels, height, width = images.shape
         top, left = torch.randint(0, 2 * pixels + 1, (2, batch)).to(device, non_blocking=True)
-        # a tensor's value as padding; as a number it would have to be read off the device
-        padded = images.amin().repeat(batch, channels, height + 2 * pixels, width + 2 * pixels)
-        padded[:, :, pixels:-pixels, pixels:-pixels] = images
-        rows = top[:, None] + torch.arange(height, device=device)
-        columns = left[:, None] + torch.arange(width, device=device)
-        examples = torch.arange(batch, device=device)
-        moved = padded.permute(0, 2, 3, 1)[examples[:, None, None], rows[:, :, None], columns[:, None, :]]
+        padded = images.new_empty(batch, height + 2 * pixels, width + 2 * pixels, channels)
+        padded.copy_(images.amin())  # a tensor's value; as a number it would have to be read off the device
+        padded[:, pixels:-pixels, pixels:-pixels] = images.permute(0, 2, 3, 1)
+        # all that a window of an image's size can show, as views; an index for each pixel takes three times as long
+        windows = padded.unfold(1, height, 1).unfold(2, width, 1).permute(0, 1, 2, 4, 5, 3)
+        moved = windows[torch.arange(batch, device=device), top, left]
         return moved.permute(0, 3, 1, 2)
 
 
@@ -126,10 +125,16 @@ class RandomAffine:
         batch, _, height, width = images.shape
         angle, size = 2 * torch.rand(2, batch, dtype=images.dtype) - 1
         angle, size = angle * math.radians(self.degrees), 1 + size * self.zoom
-        cosine, sine, none = angle.cos() / size, angle.sin() / size, torch.zeros_like(angle)
+        cosine, sine = angle.cos() / size, angle.sin() / size
         # from a place in the result to the one in the image it comes from; both axes run from -1 to 1
-        rows = [cosine, -sine * height / width, none, sine * width / height, cosine, none]
-        matrices = torch.stack(rows, 1).view(batch, 2, 3).to(images.device, non_blocking=True)
-        grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+        turns = torch.stack([cosine, -sine * height / width, sine * width / height, cosine])
+        turns = turns.view(2, 2, batch, 1, 1).to(images.device, non_blocking=True)
+        # as F.affine_grid, whose products of 3 x 2 matrices take longer than the sampling
+        grid = turns[:, 0] * _centres(width, images) + turns[:, 1] * _centres(height, images)[:, None]
         lowest = images.amin()
-        return F.grid_sample(images - lowest, grid, align_corners=False) + lowest
+        return F.grid_sample(images - lowest, grid.permute(1, 2, 3, 0), align_corners=False).add_(lowest)
+
+
+def _centres(pixels: int, images: Tensor) -> Tensor:
+    """Where the centres of an axis' pixels lie, if its edges are at -1 and 1."""
+    return torch.linspace(-1, 1, pixels, dtype=images.dtype, device=images.device) * (pixels - 1) / pixels
