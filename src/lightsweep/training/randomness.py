@@ -17,8 +17,15 @@ def random_state(device: torch.device) -> dict[str, Any]:
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-        "python": [version, list(words), gauss],
-        "numpy": [str(kind), [int(key) for key in keys], int(position), int(has_gauss), float(cached)],
+        # tensors, as torch.save asks about each number of a list, which took longer than all else of a small checkpoint
+        "python": [version, torch.tensor(words), gauss],
+        "numpy": [
+            str(kind),
+            torch.from_numpy(np.asarray(keys, dtype=np.int64)),
+            int(position),
+            int(has_gauss),
+            float(cached),
+        ],
     }
 
 
@@ -28,14 +35,14 @@ def random_states(device: torch.device, world_size: int) -> list[dict[str, Any]]
 
 
 def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
-    """Put back what `random_state` gave, on a device that may be another."""
+    """Put back what `random_state` gave, on a device that may be another; older runs have lists."""
     torch.set_rng_state(state["torch"])
     if state["cuda"] is not None and device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)
     version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))
+    random.setstate((version, tuple(torch.as_tensor(words).tolist()), gauss))
     kind, keys, position, has_gauss, cached = state["numpy"]
-    np.random.set_state((kind, np.array(keys, dtype=np.uint32), position, has_gauss, cached))
+    np.random.set_state((kind, torch.as_tensor(keys).numpy().astype(np.uint32), position, has_gauss, cached))
 
 
 def draw_apart(rank: int, steps: int) -> None:
