@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils.data import TensorDataset
 
 from lightsweep.data.spec import Arrays
 from lightsweep.data.transform import Normalize, RandomAffine, RandomShift
@@ -272,6 +273,15 @@ def test_a_process_without_a_part_of_a_batch_moves_no_image(change):
     nothing = torch.empty(0, 1, 28, 28)
 
     assert change(nothing).shape == nothing.shape
+
+
+def test_workers_are_asked_for_a_batch_at_once(initial, monkeypatch):
+    datamodule, _ = initial(*SMALL, "data.loader=workers")
+    asked, read = [], TensorDataset.__getitem__
+    monkeypatch.setattr(TensorDataset, "__getitem__", lambda self, index: asked.append(index) or read(self, index))
+
+    assert len(training_batches(datamodule)) == len(asked) == 11
+    assert sorted(index for batch in asked for index in batch) == list(range(550))
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

@@ -71,7 +71,7 @@ class ImageFiles:
         return images
 
     def dataset(self) -> "Dataset[tuple[Tensor, Tensor]]":
-        """For a DataLoader, whose processes decode."""
+        """For a DataLoader, whose processes decode: gives whole batches, for lists of indices."""
         return _Decoded(self)
 
 
@@ -82,5 +82,8 @@ class _Decoded(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.files.framing(open_image(self.files.paths[index])), self.files.targets[index]
+    def __getitem__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
+        images = torch.empty(len(indices), *self.files.framing.shape, dtype=torch.uint8)
+        for image, index in zip(images, indices, strict=True):
+            image.copy_(self.files.framing(open_image(self.files.paths[index])))
+        return images, self.files.targets[indices]

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader
 
 from lightsweep.data.files import ImageFiles
 from lightsweep.data.order import BatchOrder, shard
@@ -110,21 +110,15 @@ class WorkerBatches:
     def _load(self, batches: list[list[int]]) -> Iterator[Batch]:
         loader = DataLoader(
             self.dataset,
-            batch_sampler=[batch for batch in batches if batch],
+            batch_size=None,
+            sampler=batches,  # each is read at once: stacking its examples takes longer than gathering them
             num_workers=self.num_workers,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # the default one must not be drawn from: it drives dropout and augmentation
         )
-        read = _named(loader)
-        for batch in batches:
-            inputs, targets = next(read) if batch else self._nothing()
+        for inputs, targets in _named(loader):
             inputs = self.preparation.normalize.rounded(inputs)
             yield inputs.to(self.device, non_blocking=True), targets.to(self.device, non_blocking=True)
-
-    def _nothing(self) -> Batch:
-        """A batch without examples, which a DataLoader cannot make: a process's part of a last batch may be one."""
-        inputs, targets = default_collate([self.dataset[0]])
-        return inputs[:0], targets[:0]
 
 
 def _named(loader: DataLoader) -> Iterator[Batch]:

@@ -32,7 +32,7 @@ class Arrays:
         return self
 
     def dataset(self) -> "Dataset[tuple[Tensor, ...]]":
-        """For a DataLoader."""
+        """For a DataLoader: gives whole batches, for lists of indices."""
         return TensorDataset(self.inputs, self.targets)
 
     def take(self, indices: Tensor) -> "Arrays":
