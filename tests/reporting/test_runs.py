@@ -1,5 +1,6 @@
 """Run folders read back, whatever became of them."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -106,6 +107,20 @@ def test_damaged_row_of_metrics_hides_none_of_the_others(make_run):
     metrics = folder / "metrics.csv"
     metrics.write_text(metrics.read_text().replace("\n100,1,", '\n"100,1,', 1))
     assert [step for step, _ in read_run(folder).curve("val/acc", "step")] == list(range(200, 2_000_200, 100))
+
+
+def test_a_reader_of_its_own_is_for_rows_with_quotations_alone(make_run, monkeypatch):
+    folder = make_run("a", curve=[0.1] * 50)
+    with (folder / "metrics.csv").open("a") as file:
+        file.write('5100,51,"127.5",,0.3\n\n5200,52,130.0,0.25\n')
+    read, reader = [], csv.reader
+    monkeypatch.setattr(csv, "reader", lambda lines: read.extend(lines) or reader(lines))
+
+    rows = read_run(folder).history
+
+    assert len(rows) == 53
+    assert [row.get("seconds") for row in rows[-3:]] == [127.5, None, 130.0]
+    assert read == ['5100,51,"127.5",,0.3']
 
 
 def test_values_that_are_no_finite_numbers_are_left_out(make_run):
