@@ -14,7 +14,7 @@ from lightsweep.imports import how_to_install
 def test_an_environment_without_pip_is_uvs(monkeypatch, there, program):
     monkeypatch.setattr(imports, "distributions", lambda name: iter([object()] if there else []))
 
-    assert how_to_install("lightsweep[report]") == f"{program} install 'lightsweep[report]'"
+    assert how_to_install("lightsweep[onnx]") == f"{program} install 'lightsweep[onnx]'"
     assert how_to_install("cmaes", "scipy") == f"{program} install cmaes scipy"
 
 
@@ -69,3 +69,31 @@ def test_what_asks_for_scipy_later_gets_it():
     ended = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
 
     assert ended.stdout == "True\n"
+
+
+def test_no_command_imports_matplotlib_for_metrics_which_still_draw(tmp_path):
+    (tmp_path / "drawing.py").write_text(
+        """
+import sys
+
+import torch
+
+from lightsweep.imports import lean_imports
+
+lean_imports()
+import lightning.pytorch
+
+assert "matplotlib" not in sys.modules
+from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
+
+print(type(MulticlassAccuracy(3).plot(torch.tensor(0.5))[0]).__name__)
+counts = MulticlassConfusionMatrix(3)
+counts.update(torch.tensor([0, 1, 2]), torch.tensor([0, 1, 1]))
+print(len(counts.plot()[1].texts), "cells")
+"""
+    )
+    command = [sys.executable, "-W", "ignore", str(tmp_path / "drawing.py")]
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert ended.stdout == "Figure\n9 cells\n"

@@ -1,15 +1,17 @@
 """What a command does before it imports torch and lightning, and how a package that it lacks is installed."""
 
+import importlib
 import logging
 import shlex
 import sys
 import warnings
 from importlib.metadata import distributions
+from types import ModuleType
 from typing import Any
 
 LEAN = "LIGHTSWEEP_LEAN_IMPORTS"
 """Environment variable by which a command lets the launcher's processes import as lean as itself."""
-_UNUSED = ("scipy", "transformers")
+_UNUSED = ("matplotlib", "scipy", "transformers")
 
 
 def how_to_install(*packages: str) -> str:
@@ -33,10 +35,11 @@ def quiet_imports() -> None:
 
 
 def lean_imports() -> None:
-    """Quiet imports, and torchmetrics, which Lightning imports, without what it wants for metrics of sound and texts.
+    """Quiet imports, and torchmetrics, which Lightning imports, without what it wants for plots, sound and texts.
 
-    Where scipy or transformers are installed, they would cost every command a second or several. What asks for them
-    later gets them; `torchmetrics.text` alone then lacks its metrics by transformers. For a process of one's own.
+    Where matplotlib, scipy or transformers are installed, they would cost every command a second or several. What asks
+    for them later gets them; `torchmetrics.text` alone then lacks its metrics by transformers. For a process of one's
+    own.
     """
     quiet_imports()
     if "torchmetrics" in sys.modules:
@@ -57,4 +60,16 @@ def lean_imports() -> None:
         patch.object(optional, "package_available", package_used),
         patch.object(optional.RequirementCache, "__bool__", requirement_used),
     ):
-        import torchmetrics  # noqa: F401
+        from torchmetrics.utilities import plot
+    if "matplotlib" not in sys.modules:
+        _load_when_asked(plot)
+
+
+def _load_when_asked(plot: ModuleType) -> None:
+    """Let torchmetrics' drawing functions, each of which begins by this question, import matplotlib then."""
+
+    def load() -> None:
+        importlib.reload(plot)  # its functions, which others have imported by name, see what the module then has
+        plot._error_on_missing_matplotlib()
+
+    plot._error_on_missing_matplotlib = load  # type: ignore[attr-defined]

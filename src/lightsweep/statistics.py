@@ -1,7 +1,6 @@
 """Means of few values: 95 % intervals and tests by Student's t, and Holm's correction for many tests.
 
-Student's t has an exact finite series for whole degrees of freedom, so nothing here needs scipy, whose presence makes
-every start of a training slower.
+Student's t has an exact finite series for whole degrees of freedom, so nothing here needs scipy.
 """
 
 import math

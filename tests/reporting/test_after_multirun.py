@@ -2,15 +2,16 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from lightsweep import cli
-from lightsweep.errors import ConfigError
-from lightsweep.reporting.after_multirun import _ended_by_error
+from lightsweep.reporting.after_multirun import ReportAfterMultirun
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,11 +77,10 @@ def test_where_the_report_follows_there_is_no_word_of_it(command, data):
     assert "means and differences" not in ended.out
 
 
-def test_an_error_of_the_report_is_one_line(capsys):
-    def failing():
-        raise ConfigError("a\nb")
+def test_an_error_of_the_report_is_one_line(tmp_path, capsys):
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
 
     with pytest.raises(SystemExit, match="2"):
-        _ended_by_error(failing)
+        ReportAfterMultirun().on_multirun_end(config)
 
-    assert capsys.readouterr().err == "error: a\\nb\n"
+    assert re.fullmatch(rf"error: no run in {re.escape(str(tmp_path))}.*\n", capsys.readouterr().err)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lightsweep.imports import how_to_install
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -43,14 +41,3 @@ def test_command_prints_the_table_and_where_the_page_is(outputs, tmp_path):
     assert done.stderr == ""
     assert "| sgd | 3 of 3 | 92.0 ± 5.0 |" in done.stdout
     assert "report in outputs/report/report.html" in done.stdout
-
-
-def test_without_matplotlib_the_extra_is_named(outputs, tmp_path):
-    code = (
-        "import sys, importlib.util as u; real = u.find_spec\n"
-        "u.find_spec = lambda name, *a: None if name == 'matplotlib' else real(name, *a)\n"
-        "sys.argv = ['report.py', 'outputs']; from lightsweep.cli import report; report()"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    install = how_to_install("lightsweep[report]")
-    assert (done.returncode, done.stderr) == (2, f"error: reports need matplotlib: {install}\n")

@@ -1,6 +1,5 @@
 """`report.py`: run folders as one page that answers which setting is better, and how sure that is."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -8,7 +7,6 @@ from lightsweep.calling import called
 from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
 from lightsweep.errors import ConfigError
-from lightsweep.imports import how_to_install
 
 _KNOWN = {"out", "metric", "target"}
 
@@ -28,22 +26,11 @@ def _report() -> None:
     target = options.get("target")
     if target is not None and (isinstance(target, bool) or not isinstance(target, int | float)):
         raise ConfigError(f"`target` must be a number but got {target!r}")
-    check_installed()
     from lightsweep.reporting.report import write_report
 
     out, metric = (options.get(key) for key in ("out", "metric"))
     done = write_report(folders, None if out is None else Path(out), metric, target)
     print(f"{done.summary}\n\nreport in {done.paths.page}")
-
-
-def check_installed() -> None:
-    """Reports need matplotlib, which is an extra because its presence makes every start of a training slower.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ConfigError(f"reports need matplotlib: {how_to_install('lightsweep[report]')}")
 
 
 def _is_folder(word: str) -> bool:
