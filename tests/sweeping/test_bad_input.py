@@ -27,7 +27,10 @@ CASES = {
     "low above high": (("x=interval(2,1)",), "`x` has low 2 above high 1"),
     "log from zero": (("x=tag(log,interval(0,1))",), "must be above 0 but is 0"),
     "empty range": (("n=range(3,3)",), "`n` has an empty range"),
-    "unknown key": (("optimizer.momentun=interval(0,1)",), "no `optimizer.momentun`; nearest: optimizer.momentum"),
+    "unknown key": (
+        ("optimizer.momentun=interval(0,1)",),
+        "no `optimizer.momentun`; did you mean 'optimizer.momentum'?",
+    ),
     "unknown key like no other": (("zzz=interval(0,1)",), "error: the configuration has no `zzz`; +zzz=… adds it\n"),
     "key of another group": (
         ("optimizer=sgd,adam", "optimizer.momentum=interval(0,1)"),
@@ -95,11 +98,11 @@ CASES = {
     "reruns": ((*SPACE, f"{S}.rerun_best.seeds=-1"), "`hydra.sweeper.rerun_best.seeds` must be a whole number of at"),
     "condition on no option": (
         (*SPACE, "--config-name=no_option"),
-        "`params.when` has 'optimizer=adamm', which never holds: optimizer has no such option; nearest: adam",
+        "`params.when` has 'optimizer=adamm', which never holds: optimizer has no such option; did you mean 'adam'?",
     ),
     "condition on no key": (
         (*SPACE, "--config-name=no_key"),
-        "`params.when` has 'optimizer.momentun=0.9', but the configuration has no `optimizer.momentun`; nearest: opt",
+        "`params.when` has 'optimizer.momentun=0.9', but the configuration has no `optimizer.momentun`; did you mean",
     ),
     "conditions that hold together": (
         (*SPACE, "--config-name=together", "optimizer=adam"),
@@ -116,7 +119,7 @@ CASES = {
     ),
     "key in a branch of a value": (
         (*SPACE, "--config-name=of_a_value"),
-        "the configuration has no `optimizer.momentun` when n=2; nearest: optimizer.momentum\n",
+        "the configuration has no `optimizer.momentun` when n=2; did you mean 'optimizer.momentum'?\n",
     ),
     "group in a branch": ((*SPACE, "--config-name=nested"), "no `optimizer.momentum` when n=2, optimizer=adam"),
     "folder": ((*SPACE, "hydra.sweep.dir=app.py/out"), "app.py/out cannot be written: Not a directory"),

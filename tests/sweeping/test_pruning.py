@@ -193,7 +193,7 @@ def test_several_directions_are_not_pruned():
 
 def test_metric_that_nobody_logs_is_told_with_the_nearest():
     trial = optuna.create_study(pruner=Never()).ask()
-    message = "pruning monitors val/valeu, which nobody logs; nearest: val/value; logged: "
+    message = r"pruning monitors val/valeu, which nobody logs \(logged: .+\); did you mean 'val/value'\?"
     with running_trial(trial), pytest.raises(ConfigError, match=message):
         fit([0.5], PruningCallback("val/valeu"))
 

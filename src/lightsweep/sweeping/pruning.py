@@ -4,13 +4,13 @@ It never raises inside a fit that can end by itself: `fit` stops cleanly, logs a
 ends with `raise_if_pruned`. Without a trial it does nothing.
 """
 
-import difflib
 import os
 from typing import Any, NoReturn
 
 import optuna
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lightsweep.config.nearest import nearest_metric
 from lightsweep.errors import ConfigError
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.trial import TRIAL_VARIABLE, current_trial, killed_trial
@@ -164,9 +164,10 @@ class PruningCallback(Callback):
         # Lightning rounds numbers that are no tensors to float32; lightsweep's models keep their metrics as they were
         metrics = {**trainer.callback_metrics, **getattr(trainer.lightning_module, "evaluated", {})}
         if self.monitor not in metrics:
-            near = difflib.get_close_matches(self.monitor, metrics, n=1)
-            hint = f"; nearest: {near[0]}" if near else ""
-            raise ConfigError(f"pruning monitors {self.monitor}, which nobody logs{hint}; logged: {', '.join(metrics)}")
+            hint = nearest_metric(self.monitor, metrics)
+            raise ConfigError(
+                f"pruning monitors {self.monitor}, which nobody logs (logged: {', '.join(metrics)}){hint}"
+            )
         self.report(trainer, float(metrics[self.monitor]), step)
 
     def _ask_pruner(self, value: float, step: int, last: bool) -> bool:

@@ -1,6 +1,5 @@
 """Does the configuration take what the sweep will set? Asked of Hydra before any trial, with the nearest key named."""
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FixedTrial
 
 from lightsweep.config.explanation import explain
+from lightsweep.config.nearest import nearest
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError, lines_of, one_line
 from lightsweep.sweeping.conditions import refuse_overlaps
@@ -56,7 +56,7 @@ def _check_groups(space: Space, config: DictConfig, loader: ConfigLoader) -> Non
         if options and not {str(value_of(text)) for text in branch.values} & {*options, "None"}:
             raise ConfigError(
                 f"`params.when` has {branch.condition!r}, which never holds: {branch.key} has no such option"
-                f"{_nearest(branch.values[0], options)}"
+                f"{nearest(branch.values[0], options)}"
             )
 
 
@@ -68,13 +68,8 @@ def _check_keys(space: Space, composed: DictConfig) -> None:
         if branch.key not in known and not branch.key.startswith("hydra."):
             raise ConfigError(
                 f"`params.when` has {branch.condition!r}, but the configuration has no `{branch.key}`"
-                f"{_nearest(branch.key, known)}"
+                f"{nearest(branch.key, known)}"
             )
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; nearest: {near[0]}" if near else ""
 
 
 def configured_seed(space: Space, composed: DictConfig, key: str) -> tuple[bool, int | None]:
@@ -288,7 +283,7 @@ def _explained(
         if key.partition("@")[0] not in keys_of(composed) and not is_group(key, config, loader):
             is_outside = any(bare(parameter.key) == key for parameter in space.parameters)
             branch = " (search it under `params.when`)" if chosen and is_outside else ""
-            near = _nearest(key, keys_of(composed)) or f"; +{key}=… adds it"
+            near = nearest(key, keys_of(composed)) or f"; +{key}=… adds it"
             return f"the configuration has no `{key}`{where}{near}{branch}"
         return _unfit(line, error, where)
     return f"the configuration does not compose: {one_line(error)}"
