@@ -80,7 +80,8 @@ class Stepper:
         self._ended = self._resumed = False
         self._signal_number = 0
         self._alone, self._sharded = True, False
-        self._one: Tensor | None = None
+        self._shares: dict[float, Tensor] = {}
+        self._zero = torch.zeros(())
         self._graph: GradientGraph | None = None
         self._recordable = 0
         self._needs_closure = isinstance(optimizers[0], LBFGS)
@@ -174,6 +175,7 @@ class Stepper:
         self._alone = self.model.trainer.world_size == 1
         self._sharded = isinstance(self.model.trainer.strategy, Sharded)
         self._parameters = [p for o in self.optimizers for g in o.param_groups for p in g["params"]]
+        self._zero = torch.zeros((), device=self.model.device)
         self._statistics = [] if self._alone else running_statistics(self.model.net)
         if self._graph is not None and not self._graph.holds(self._parameters):
             self._graph = None
@@ -260,11 +262,11 @@ class Stepper:
         self.optimizers[0].step(closure)  # type: ignore[arg-type]
 
     def _gradient(self, group: Iterable[Batch], total: int, record: bool) -> Tensor:
-        """Put the gradient of the mean loss over `total` examples into the parameters; returns that loss."""
+        """Put the gradient of the mean loss over `total` examples into the parameters; gives LBFGS that loss."""
         model, tally = self.model, self._tally
         for parameter in self._parameters:
             parameter.grad = None  # as zero_grad() does, which also enters a profiler's range, for 12 us
-        value: Tensor | None = None
+        value = self._zero
         for inputs, targets in group:
             size = targets.shape[0]  # len() of a tensor takes longer
             if not size:  # this process has no part of a short last batch
@@ -275,11 +277,10 @@ class Stepper:
                 loss, outputs = self._recorded(inputs, targets)
             else:
                 loss, outputs = self._backward(inputs, targets, size / total)
-            part = loss if size == total else loss * (size / total)
-            value = part if value is None else value + part
+            if self._needs_closure:
+                value = value + loss * (size / total)
             if record:
                 tally.add(loss, size, outputs, targets)
-        value = torch.zeros((), device=model.device) if value is None else value
         if not self._alone:
             # where the network is cut up, its gradients are summed already
             value = bring_together(value, [] if self._sharded else self._parameters, self._statistics)
@@ -291,10 +292,9 @@ class Stepper:
         """Add the gradient of a batch's share of the mean loss; gives its own mean loss, and its outputs."""
         outputs = self.model.predict(inputs)
         loss = self.model.task.loss(outputs, targets)
-        weighed = loss if share == 1 else loss * share
-        if self._one is None:
-            self._one = torch.ones_like(weighed)
-        weighed.backward(self._one)  # what backward() would allocate each time
+        if share not in self._shares:
+            self._shares[share] = torch.full_like(loss, share)
+        loss.backward(self._shares[share])  # as (loss * share).backward(), which would make two tensors more each time
         return loss.detach(), outputs.detach()
 
     def _recorded(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
