@@ -109,6 +109,33 @@ class TopTwo(Multiclass):
         return (outputs.topk(2).indices == targets[:, None]).sum()
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_class_weights_multiply_each_examples_loss_and_gradient(inputs, smoothing):
+    targets, numbers = torch.arange(N) % K, torch.tensor([0.5, 3.0, 1.0, 0.0], dtype=torch.float64)
+    model = SoftmaxRegression(DataSpec((D,), K, tuple("abcd"), tuple(numbers.tolist())), smoothing).double()
+
+    loss, _, bias = loss_and_gradients(model, inputs, targets)
+
+    probability = scores(model, inputs).softmax(1)
+    wanted = torch.eye(K, dtype=torch.float64)[targets] * (1 - smoothing) + smoothing / K
+    weights = numbers[targets, None]
+    torch.testing.assert_close(loss, -(weights * wanted * probability.log()).sum() / N, **CLOSE)
+    torch.testing.assert_close(bias, (weights * (probability - wanted)).mean(0), **CLOSE)
+
+
+def test_class_weights_of_two_classes_multiply_each_examples_loss_and_gradient(inputs):
+    targets = torch.arange(N) % 2
+    model = LogisticRegression(DataSpec((D,), 2, ("no", "yes"), (0.5, 3.0))).double()
+
+    loss, _, bias = loss_and_gradients(model, inputs, targets)
+
+    probability = scores(model, inputs).sigmoid()
+    wanted, weights = targets[:, None].double(), torch.tensor([0.5, 3.0], dtype=torch.float64)[targets, None]
+    by_hand = -(weights * (wanted * probability.log() + (1 - wanted) * (1 - probability).log())).mean()
+    torch.testing.assert_close(loss, by_hand, **CLOSE)
+    torch.testing.assert_close(bias, (weights * (probability - wanted)).mean(0), **CLOSE)
+
+
 @pytest.mark.parametrize(
     ("task", "kind"),
     [

@@ -70,14 +70,14 @@ class Binary:
         return 1
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Binary cross entropy; smoothing moves each target towards 1/2."""
+        """Binary cross entropy; smoothing moves each target towards 1/2. Weighed as `Multiclass` is."""
         wanted = targets.to(outputs.dtype)
         if self.label_smoothing:
             wanted = wanted * (1 - self.label_smoothing) + self.label_smoothing / 2
-        if self.class_weights is None:
-            return F.binary_cross_entropy_with_logits(outputs.squeeze(1), wanted)
-        losses = F.binary_cross_entropy_with_logits(outputs.squeeze(1), wanted, reduction="none")
-        return weighted_mean(losses, targets, self.class_weights)
+        weights = None
+        if self.class_weights is not None:
+            weights = _on_device(self.class_weights, wanted.dtype, wanted.device)[targets]
+        return F.binary_cross_entropy_with_logits(outputs.squeeze(1), wanted, weights)
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Class 1 is predicted where the logit is positive."""
@@ -101,11 +101,19 @@ class Multiclass:
         return spec.num_classes
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Cross entropy in the outputs' precision."""
+        """Cross entropy in the outputs' precision; with class weights the mean of `w[y] · loss`.
+
+        It is divided by the number of examples, not by the sum of their weights as torch's mean has it: then the mean
+        over several batches, or over the processes of a global batch, is the mean over all their examples.
+        """
         if self.class_weights is None:
             return F.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing)
+        weights = _on_device(self.class_weights, outputs.dtype, outputs.device)
+        if not self.label_smoothing:
+            return F.cross_entropy(outputs, targets, weights, reduction="sum") / len(targets)
+        # torch would weigh each class's part of the smoothed target, and not the example
         losses = F.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing, reduction="none")
-        return weighted_mean(losses, targets, self.class_weights)
+        return (losses * weights[targets]).mean()
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The largest logit is the prediction."""
@@ -159,15 +167,6 @@ def class_probabilities(outputs: Tensor) -> Tensor:
 def precise(device: torch.device) -> torch.dtype:
     """The type for sums over a whole split: float64, except on MPS, which has none."""
     return torch.float32 if device.type == "mps" else torch.float64
-
-
-def weighted_mean(losses: Tensor, targets: Tensor, weights: tuple[float, ...]) -> Tensor:
-    """The mean of `w[y] · loss` over a batch `[B]`.
-
-    It is divided by the number of examples, not by the sum of their weights as torch's `weight` argument has it: then
-    the mean over several batches, or over the processes of a global batch, is the mean over all their examples.
-    """
-    return (losses * _on_device(weights, losses.dtype, losses.device)[targets]).mean()
 
 
 @cache
