@@ -226,8 +226,7 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool) -> Any:
     clock = None if alone else Clock()
     with env_override({GOES_ON: "1"} if resume else {}):
         result = train_run(cfg, folder, resume, callbacks, clock)
-    augmented = [key for key in ("shift", "rotate", "zoom", "transforms") if cfg.data.get(key)]
-    print_summary(result, cfg.data.get("loader", "device"), augmented, alone)
+    print_summary(result, cfg, alone)
     for callback in callbacks:
         callback.raise_if_pruned()
         if result.monitored is None and "monitor" in cfg.objectives:

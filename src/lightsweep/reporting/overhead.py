@@ -1,6 +1,8 @@
 """The overhead meter's words: where a run's wall time went, and what would save most of it."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
+from typing import Any
 
 _NAMES = {
     "startup": "start-up",
@@ -13,9 +15,7 @@ _NAMES = {
 }
 _REMEDIES = {
     "startup": "give several settings to one command (-m), which forks them warm with hydra/launcher=local",
-    "framework": "make more steps at once: raise trainer.inner_steps",
     "validation": "validate less often: raise trainer.check_val_every_n_epoch, or data.eval_batch_size",
-    "checkpoint": "write to a faster disk: hydra.run.dir=<folder>",
     "logging": "log less often: raise trainer.log_every_n_steps, or logger=none",
 }
 WORTH_NAMING = 0.1
@@ -29,31 +29,56 @@ def shares_of(seconds: Mapping[str, float]) -> str:
     return ", ".join(f"{_NAMES[part]} {100 * share:.0f} %" for part, share in shares.items() if share >= 0.005)
 
 
-def remedy(seconds: Mapping[str, float], loader: str, augmented: Sequence[str], alone: bool = True) -> str | None:
+def remedy(
+    seconds: Mapping[str, float],
+    settings: Mapping[str, Mapping[str, Any]],
+    steps_per_epoch: float = math.inf,
+    alone: bool = True,
+) -> str | None:
     """One line for the largest part that settings can make smaller; None if none is worth naming.
 
     Args:
         seconds: seconds by part.
-        loader: `data.loader`.
-        augmented: the keys of `data` by which training images are changed, such as `shift`.
+        settings: the run's configuration, of which `data` and `trainer` are looked at.
+        steps_per_epoch: optimizer steps of an epoch; infinite where none was finished.
         alone: whether the command is this run's alone; the runs of a multirun need no advice about starting.
     """
-    avoidable = {part: value for part, value in seconds.items() if part != "arithmetic"}
+    advice: dict[str, str | None] = {
+        **_REMEDIES,
+        "data": _for_data(settings.get("data", {})),
+        "framework": _for_framework(settings.get("trainer", {}), steps_per_epoch),
+        "checkpoint": _for_checkpoints(settings.get("trainer", {}), steps_per_epoch),
+    }
     if not alone:
-        avoidable.pop("startup", None)
-    if loader == "device" and not augmented:
-        avoidable.pop("data", None)  # one gather a batch; there is nothing left to save
+        advice["startup"] = None
+    avoidable = {part: value for part, value in seconds.items() if advice.get(part) is not None}
     total = sum(seconds.values())
     part = max(avoidable, key=avoidable.__getitem__, default=None)
     if part is None or avoidable[part] < WORTH_NAMING * total:
         return None
-    advice = _REMEDIES[part] if part != "data" else _remedy_of_data(loader, augmented)
-    return f"{_NAMES[part]}: {100 * avoidable[part] / total:.0f} % of the time; {advice}"
+    return f"{_NAMES[part]}: {100 * avoidable[part] / total:.0f} % of the time; {advice[part]}"
 
 
-def _remedy_of_data(loader: str, augmented: Sequence[str]) -> str:
-    if loader == "workers":
+def _for_data(data: Mapping[str, Any]) -> str | None:
+    augmented = [f"data.{key}" for key in ("shift", "rotate", "zoom", "transforms") if data.get(key)]
+    if data.get("loader") == "workers":
         return "set data.loader=device"
     if augmented:
-        return f"do without {', '.join(f'data.{key}' for key in augmented)}, if accuracy allows"
-    return "raise data.num_workers, if the data do not fit on the device"
+        return f"do without {', '.join(augmented)}, if accuracy allows"
+    if data.get("loader") == "auto":
+        return "raise data.num_workers, if the data do not fit on the device"
+    return None  # one gather a batch; there is nothing left to save
+
+
+def _for_framework(trainer: Mapping[str, Any], steps_per_epoch: float) -> str | None:
+    inner = trainer.get("inner_steps") or trainer.get("log_every_n_steps", 1)
+    every = trainer.get("checkpoint_every_n_steps") or inner
+    if every % inner and math.gcd(every, inner) < steps_per_epoch:  # then fewer steps than `inner` are made at once
+        return f"make more steps at once: let trainer.checkpoint_every_n_steps be a multiple of {inner}"
+    return "make more steps at once: raise trainer.inner_steps" if inner < steps_per_epoch else None
+
+
+def _for_checkpoints(trainer: Mapping[str, Any], steps_per_epoch: float) -> str:
+    if (trainer.get("checkpoint_every_n_steps") or math.inf) < steps_per_epoch:
+        return "save less often: raise trainer.checkpoint_every_n_steps"
+    return "write to a faster disk: hydra.run.dir=<folder>"

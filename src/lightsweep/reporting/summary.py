@@ -1,6 +1,9 @@
 """The table at the end of a run."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
@@ -12,13 +15,14 @@ from lightsweep.training.result import Result
 
 
 @rank_zero_only
-def print_summary(result: Result, loader: str = "device", augmented: Sequence[str] = (), alone: bool = True) -> None:
+def print_summary(
+    result: Result, settings: Mapping[str, Mapping[str, Any]] = MappingProxyType({}), alone: bool = True
+) -> None:
     """Print losses and, where there are any, accuracies; time, speed, device, precision and where the files are.
 
     Args:
         result: the run's.
-        loader: `data.loader`, for the advice on speed.
-        augmented: the keys of `data` by which training images are changed, likewise.
+        settings: the run's configuration, for the advice on speed.
         alone: whether the command is this run's alone, likewise.
     """
     console = Console(soft_wrap=True, highlight=False)
@@ -43,7 +47,8 @@ def print_summary(result: Result, loader: str = "device", augmented: Sequence[st
         f"{result.samples_per_second:,.0f} samples/s   {result.device}, {result.precision}"
     )
     console.print(f"time: {shares_of(result.seconds_by_part)}")
-    hint = remedy(result.seconds_by_part, loader, augmented, alone)
+    steps_per_epoch = result.steps / result.epochs if result.epochs else math.inf
+    hint = remedy(result.seconds_by_part, settings, steps_per_epoch, alone)
     if hint is not None:
         console.print(hint)
     console.print(f"files in {result.folder}")
