@@ -2,12 +2,14 @@
 
 import csv
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from lightning.pytorch.loggers import Logger
 from omegaconf import OmegaConf
 
+from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths
 from lightsweep.training.clock import Clock
@@ -176,3 +178,26 @@ def test_a_logger_is_told_no_test_that_was_none_or_whose_start_another_process_t
     recorder.conclude(4, {} if introduced else {"test/acc": 0.75})
 
     assert logger.told == [{}] * introduced
+
+
+class Slow(Notes):
+    """A logger that takes a hundred seconds to note a test."""
+
+    passed = 0.0
+
+    def log_metrics(self, metrics, step=None):
+        if "test/acc" in metrics:
+            Slow.passed += 100
+
+
+def test_the_times_of_a_run_hold_what_its_loggers_do_at_its_end(run, tmp_path, monkeypatch):
+    now, target = time.perf_counter, "tests.training.test_recorder.Slow"
+    monkeypatch.setattr(time, "perf_counter", lambda: now() + Slow.passed)
+    overrides = ("model=softmax_regression", "trainer.max_epochs=1", f"+logger.mine._target_={target}")
+
+    result = run(*overrides, "trust=[tests]", folder=tmp_path / "slow")
+
+    saved = read_result(RunPaths(tmp_path / "slow"))
+    assert result.seconds_by_part["logging"] > 100
+    assert (saved["seconds"], saved["seconds_by_part"]) == (result.seconds, result.seconds_by_part)
+    assert sum(result.seconds_by_part.values()) == pytest.approx(result.seconds)

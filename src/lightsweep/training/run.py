@@ -300,20 +300,27 @@ def _leave_group() -> None:
 
 
 def _close(clock: Clock, cfg: DictConfig, paths: RunPaths, result: Result, parts: Parts | None) -> None:
-    result.seconds = clock.total
-    result.seconds_by_part = dict(clock.seconds)
-    if parts is not None and parts.conductor.earlier is not None:
-        parts.conductor.earlier.repeat_in(result)
+    _take_times(clock, result, parts)
     if getattr(rank_zero_only, "rank", 0) != 0:
         return
     try:
         result.save(paths)
-        for watcher in parts.watchers if parts is not None else ():
-            watcher.conclude(result)
         if parts is not None:
             tested = {k: v for k, v in result.metrics.items() if k.startswith("test/") and v is not None}
-            parts.recorder.conclude(result.steps, tested)
+            with clock.part("logging"):
+                parts.recorder.conclude(result.steps, tested)
+            _take_times(clock, result, parts)  # again: a logger may have had to send all that it had
+            result.save(paths)
+        for watcher in parts.watchers if parts is not None else ():
+            watcher.conclude(result)
     except OSError as error:
         if result.status in ("completed", "pruned"):
             _raise_if_storage_failed(error, cfg, paths, result)
         # else the run ends by an error already; the file says `running` as before, and the folder can be resumed
+
+
+def _take_times(clock: Clock, result: Result, parts: Parts | None) -> None:
+    result.seconds = clock.total
+    result.seconds_by_part = dict(clock.seconds)
+    if parts is not None and parts.conductor.earlier is not None:
+        parts.conductor.earlier.repeat_in(result)
