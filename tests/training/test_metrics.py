@@ -183,6 +183,12 @@ def test_metrics_of_regression(run):
     assert 0 < metrics["val/r2"] <= 1
 
 
+@pytest.mark.parametrize(("overrides", "split"), [(("data.val_size=1",), "val"), (("data.test_size=1",), "test")])
+def test_a_metric_that_a_split_is_too_small_for_says_so_in_one_line(run, overrides, split):
+    with pytest.raises(ConfigError, match=f"^`metrics.r2` cannot be computed on the {split} split: Needs at least two"):
+        run("model=linear_regression", "data=line", "metrics=[r2]", *overrides)
+
+
 def test_metrics_of_large_targets_and_sure_models_lose_nothing_to_rounding(compose, initial):
     generator = torch.Generator().manual_seed(0)
     spread, error = torch.randn(2, 300, 1, generator=generator)

@@ -17,7 +17,7 @@ from torchmetrics import Metric
 from lightsweep.config import instantiate
 from lightsweep.config.targets import parameters_of
 from lightsweep.data import DataSpec
-from lightsweep.errors import ConfigError, one_line
+from lightsweep.errors import ConfigError, one_line, raised_in
 from lightsweep.models import Model
 from lightsweep.models.tasks import class_probabilities, precise
 from lightsweep.training.class_metrics import OfClassOne, over_present_classes
@@ -68,9 +68,18 @@ class Metrics(Callback):
     def _log(self, split: str, model: Any) -> None:
         with warnings.catch_warnings():  # a process may have no part of a small split; a class may be absent
             warnings.filterwarnings("ignore", category=UserWarning, module="torchmetrics")
-            values = {f"{split}/{name}": float(metric.compute()) for name, metric in self.found.items()}
+            values = {f"{split}/{name}": _computed(name, metric, split) for name, metric in self.found.items()}
         model.evaluated.update(values)
         model.log_for_callbacks(values)
+
+
+def _computed(name: str, metric: Metric, split: str) -> float:
+    try:
+        return float(metric.compute())
+    except ValueError as error:
+        if not raised_in(error).startswith("torchmetrics."):
+            raise
+        raise ConfigError(f"`metrics.{name}` cannot be computed on the {split} split: {one_line(error)}") from error
 
 
 def build_metrics(cfg: DictConfig, model: Model) -> dict[str, Metric]:
