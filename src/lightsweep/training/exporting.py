@@ -24,6 +24,8 @@ from lightsweep.training.build import build_data
 from lightsweep.training.trained import Trained
 
 LARGEST_DEVIATION = 1e-4
+LARGEST_SHARE = 1e-5
+"""Of the largest output of a batch: what float32 can tell of a price of 500,000 is 0.03."""
 _METADATA = "lightsweep.json"
 
 Run = Callable[[Tensor], Tensor]
@@ -65,7 +67,7 @@ def export(trained: Trained, format: str, path: Path) -> Export:
             missing, or a network that cannot be exported.
         RunFolderError: a run without a test set, or a file that cannot be written.
         StorageFailed: the disk is full.
-        ExportDiffers: an output differs by more than `LARGEST_DEVIATION`, or a class does.
+        ExportDiffers: an output differs by more than `LARGEST_DEVIATION` and `LARGEST_SHARE` allow, or a class does.
     """
     refuse_file(format, path)
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
@@ -165,9 +167,10 @@ def _compared(trained: Trained, net: nn.Module, run: Run, path: Path) -> Export:
         with torch.no_grad():
             wanted, found = net(inputs.contiguous()), run(inputs.contiguous())
         apart = float((wanted - found).abs().max())
-        if not apart <= LARGEST_DEVIATION:  # NaN too, which max() below would pass over
+        allowed = max(LARGEST_DEVIATION, LARGEST_SHARE * float(wanted.abs().max()))
+        if not apart <= allowed:  # NaN too, which max() below would pass over
             raise ExportDiffers(
-                f"an output of {path.name} differs from the network's by {apart:.3g}, more than {LARGEST_DEVIATION}"
+                f"an output of {path.name} differs from the network's by {apart:.3g}, more than {allowed:.3g}"
             )
         deviation = max(deviation, apart)
         if trained.data.num_classes is not None and not torch.equal(_labels(wanted), _labels(found)):
