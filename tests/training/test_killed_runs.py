@@ -13,7 +13,7 @@ import torch
 from lightsweep.config.saved import read_result
 from lightsweep.errors import Interrupted
 from lightsweep.paths import RunPaths
-from lightsweep.training import train
+from lightsweep.training import checkpoints, evaluate, train
 from lightsweep.training.checkpoints import Checkpoints
 from lightsweep.training.stepper import Stepper
 from tests.training.stopped_runs import CASES, assert_same_end, equal
@@ -83,6 +83,29 @@ def test_a_best_checkpoint_that_a_kill_kept_from_its_name_gets_it_on_resuming(co
     train(compose(*case), tmp_path / "killed", resume=True)
 
     assert torch.load(RunPaths(tmp_path / "killed").best, weights_only=True)["global_step"] == 11
+
+
+def test_a_best_checkpoint_gets_its_name_also_where_the_kill_came_after_the_last_epoch(
+    compose, run, tmp_path, monkeypatch
+):
+    case = CASES["no_validation"]  # each epoch's training loss is below the one before
+    kept, calls = checkpoints.link, iter(range(2))
+
+    def killed(*files):
+        if next(calls) == 1:
+            raise Killed
+        kept(*files)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "link", killed)
+        with pytest.raises(Killed):
+            run(*case, folder=tmp_path / "killed")
+
+    result = train(compose(*case), tmp_path / "killed", resume=True)
+
+    paths = RunPaths(tmp_path / "killed")
+    assert torch.load(paths.best, weights_only=True)["global_step"] == result.steps
+    assert evaluate(tmp_path / "killed", "last")["test/loss"] == result.metrics["test/loss"]
 
 
 def test_a_damaged_last_checkpoint_is_named_and_the_one_before_it_used(

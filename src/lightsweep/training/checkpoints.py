@@ -200,10 +200,13 @@ class Checkpoints(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count from here; a run that was killed between a best checkpoint and its second name gives it that name."""
-        if self._is_best and self.resumed_from is not None and trainer.is_global_zero:
-            link(self.resumed_from, self.paths.best)
+        self._name_best(trainer)
         self._is_best = False
         self._saved_step, self._saved_at, self._began = trainer.global_step, time.monotonic(), True
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """See to that name also where no epoch is left, and so none starts."""
+        self._name_best(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """See to the validation at the end of a run that was stopped in it."""
@@ -250,6 +253,10 @@ class Checkpoints(Checkpoint):
                 os.replace(self.paths.last, self.paths.previous)
             os.replace(self.paths.next, self.paths.last)
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
+
+    def _name_best(self, trainer: Trainer) -> None:
+        if self._is_best and self.resumed_from is not None and trainer.is_global_zero:
+            link(self.resumed_from, self.paths.best)
 
     def _validate_at_least_once(self, trainer: Trainer) -> None:
         """A run that ends before its first validation ends with one, so that it has a best checkpoint."""
