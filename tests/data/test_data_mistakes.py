@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from lightsweep import cli
+from lightsweep.data import Line
+from lightsweep.errors import ConfigError
 from tests.test_cli import QUICK
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,3 +104,12 @@ def test_a_bad_csv_names_row_and_column(command, tmp_path, text, target, message
 
     assert re.fullmatch(f"error: {message}", ended.line), ended.line
     assert ended.code == 2
+
+
+def test_a_split_that_is_too_small_for_all_processes_is_told_with_its_size(monkeypatch):
+    data = Line([1.0, 2.0], noise=0.1, num_examples=30, test_size=0, batch_size=10, val_size=1)
+    data.setup("fit")
+    monkeypatch.setattr(data, "_place", lambda: (0, 2))
+
+    with pytest.raises(ConfigError, match=r"^the val split has 1 example for 2 processes; set trainer\.devices lower"):
+        data.val_dataloader()

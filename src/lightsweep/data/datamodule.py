@@ -190,7 +190,7 @@ class ArrayDataModule(LightningDataModule):
         rank, world_size = self._place()
         if len(self.splits[split]) < world_size:
             raise ConfigError(
-                f"the {split} split has {len(self.splits[split])} examples for {world_size} processes; "
+                f"the {split} split has {many(len(self.splits[split]), 'example')} for {world_size} processes; "
                 "set trainer.devices lower, or make the split larger"
             )
         return EvalLoader(self._batches(split), self.eval_batch_size, rank, world_size, self.limits[split])
