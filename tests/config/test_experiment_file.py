@@ -5,7 +5,7 @@ import pytest
 from lightsweep.config.compose import compose
 from lightsweep.config.experiment_file import expand_experiment
 from lightsweep.errors import ConfigError
-from lightsweep.paths import conf_dir
+from lightsweep.paths import RunPaths, conf_dir
 
 BEST = """# @package _global_
 defaults:
@@ -110,3 +110,13 @@ def test_trust_that_the_command_line_gives_too_is_taken_from_there(tmp_path):
     path.write_text("trust: [os]\nseed: 3")
 
     assert expand_experiment([f"experiment={path}", "trust=[mine]"]) == ["trust=[os]", "seed=3", "trust=[mine]"]
+
+
+def test_a_runs_whole_configuration_is_no_experiment(tmp_path):
+    run = RunPaths(tmp_path / "run")
+    run.hydra.mkdir(parents=True)
+    run.overrides.write_text("- seed=3")
+    run.config.write_text("seed: 3\ntrust: []")
+
+    with pytest.raises(ConfigError, match=f"no experiment; to repeat the run give the words in {run.overrides}$"):
+        expand_experiment([f"experiment={run.config}"])

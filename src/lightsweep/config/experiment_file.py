@@ -17,6 +17,7 @@ from lightsweep.config.dotted import dotted, leaves
 from lightsweep.config.override_text import override_text
 from lightsweep.config.places import leads_outside
 from lightsweep.errors import ConfigError, lines_of
+from lightsweep.paths import RunPaths
 
 _KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
 _GROUP = re.compile(r"[A-Za-z_]\w*(/\w+)*(@[\w.]+)?")
@@ -56,6 +57,12 @@ def overrides_of(path: Path, given: set[str]) -> list[str]:
         raise ConfigError(f"`experiment={path}` cannot be read: {error.strerror or error}") from None
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
         raise ConfigError(f"`experiment={path}` is no YAML file: {lines_of(error)[0]}") from None
+    run = RunPaths(path.parent)
+    if path == run.config and run.overrides.is_file():
+        raise ConfigError(
+            f"`experiment={path}` is all that a run was composed of, and no experiment; "
+            f"to repeat the run give the words in {run.overrides}"
+        )
     if not isinstance(content, dict) or not content:
         raise ConfigError(f"`experiment={path}` is no experiment: it holds no keys")
     defaults = content.pop("defaults", None) or []
