@@ -10,7 +10,7 @@ import pytest
 from processes import wait_until_dead
 
 from lightsweep.errors import ConfigError
-from lightsweep.launching import JobDied, JobEvent, JobFailed, Outcome, ServerDied
+from lightsweep.launching import Job, JobDied, JobEvent, JobFailed, Outcome, ServerDied
 from lightsweep.launching.warm_server import shared_server
 
 Run = Callable[..., list[Outcome]]
@@ -195,6 +195,11 @@ def test_starts_are_logged_in_one_line_each(run: Run, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO):
         run((do.leave_at_once, 0), fake_gpus=1)
     assert "job 0 started on gpu 0 slot 0 : call=0" in caplog.messages
+
+
+def test_a_job_without_a_label_is_told_without_one() -> None:
+    assert Job(3, b"").said("is done") == "job 3 is done"
+    assert Job(3, b"", label="lr=1").said("is done") == "job 3 is done : lr=1"
 
 
 def test_a_killed_server_costs_its_running_jobs_only(run: Run, tmp_path: Path) -> None:

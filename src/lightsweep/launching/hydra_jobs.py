@@ -160,7 +160,7 @@ def log_end(job: Job, outcome: Outcome, tells_success: bool) -> None:
     if isinstance(error, PackedError):
         log.error(f"job {job.number} failed: {error.summary.splitlines()[0]}")
     elif tells_success:
-        log.info(f"job {job.number} is done : {job.label}")
+        log.info(job.said("is done"))
 
 
 def single_run_argv(argv: Sequence[str], overrides: Sequence[str]) -> list[str]:

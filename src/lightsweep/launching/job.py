@@ -23,6 +23,10 @@ class Job:
     args: tuple[Any, ...] = ()
     label: str = ""
 
+    def said(self, what: str) -> str:
+        """A message of what became of it, with its label where it has one."""
+        return f"job {self.number} {what}" + (f" : {self.label}" if self.label else "")
+
 
 @dataclass(frozen=True)
 class JobEvent:

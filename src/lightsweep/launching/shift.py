@@ -141,7 +141,7 @@ class Shift:
             number, pid = rest
             run = self.running[number]
             run.pid = pid
-            log.info(f"job {number} started on {run.slot.name} : {run.job.label}")
+            log.info(run.job.said(f"started on {run.slot.name}"))
             self._tell("started", run)
         elif kind == "refused":
             number, reason = rest
