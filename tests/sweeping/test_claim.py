@@ -1,5 +1,6 @@
 """When a sweep starts a further trial, and what its draws are seeded by."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from lightsweep.sweeping.results import trials_table
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.storage import storage_spec
 from lightsweep.sweeping.study import open_study
+from lightsweep.sweeping.summary import summary_lines
 from lightsweep.sweeping.sweep import _wanted
 from lightsweep.sweeping.trial import KilledTrial
 from lightsweep.sweeping.trial_outcome import TrialOutcome
@@ -204,3 +206,40 @@ def test_no_new_trial_takes_the_place_of_a_failed_one_that_is_tried_again(plan, 
 
     assert [drawn(other, plan) for other in others] == [x]
     assert [marks.condition(trial) for trial in study.trials] == ["not_counted", "running"]
+
+
+def test_a_trial_that_another_program_runs_is_left_alone_and_counts_once_it_is_finished(plan):
+    study = open_study(plan)
+    foreign = study.ask()  # as a script with Optuna alone does
+
+    ours = claim(plan)
+    assert release_orphans(plan, jobs_ended=True) == 0
+    assert (ours.number, _wanted(study, plan)) == (1, 8)
+    assert "1 trial begun by another program" in "\n".join(summary_lines(study, plan))
+
+    study.tell(foreign, 0.5)
+    assert _wanted(study, plan) == 7
+
+
+@pytest.mark.parametrize("is_queued", [True, False])
+@pytest.mark.parametrize("writes", range(4))
+def test_a_claim_that_is_cut_off_leaves_no_trial_running_without_an_owner(plan, monkeypatch, is_queued, writes):
+    study, left = open_study(plan), iter(range(writes))
+    if is_queued:
+        study.enqueue_trial({"x": 0.5})
+    storage_type = type(study._storage)
+    for name in ("create_new_trial", "set_trial_user_attr", "set_trial_state_values"):
+        write = getattr(storage_type, name)
+
+        def cut(*args, write=write, **kwargs):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return write(*args, **kwargs)
+
+        monkeypatch.setattr(storage_type, name, cut)
+
+    with suppress(KeyboardInterrupt):
+        claim(plan)
+
+    running = study.get_trials(states=[TrialState.RUNNING])
+    assert all(marks.OWNER in trial.user_attrs for trial in running)

@@ -103,6 +103,7 @@ def test_study_that_holds_more_trials_than_wanted_is_not_shown_as_a_part_of_them
 def lasting(seconds: float, state: TrialState) -> optuna.trial.FrozenTrial:
     """A trial that took so long, until now or until it is told."""
     trial = optuna.trial.create_trial(state=state, value=1.0 if state.is_finished() else None)
+    trial.set_user_attr(marks.OWNER, Owner.here().to_attribute())
     trial.datetime_start = datetime.datetime.now() - datetime.timedelta(seconds=seconds)
     return trial
 

@@ -65,16 +65,6 @@ def test_of_two_hosts_that_claim_the_last_trial_at_once_the_later_withdraws(plan
     assert conditions(plan) == ["running", "not_counted"]
 
 
-def test_a_trial_that_a_server_shows_without_its_owner_is_given_time_to_name_it(plan, monkeypatch):
-    open_study(plan).ask()
-    monkeypatch.setattr("lightsweep.sweeping.claim.local_file", lambda _: None)
-    assert release_orphans(plan) == 0
-
-    later = time.time() + 100
-    monkeypatch.setattr(time, "time", lambda: later)
-    assert release_orphans(plan) == 1
-
-
 def test_no_trial_starts_beyond_the_last_or_the_deadline(plan):
     assert claim(replace(plan, deadline=time.time())) is None
     assert claim(replace(plan, n_trials=1, deadline=time.time() + 60)).number == 0

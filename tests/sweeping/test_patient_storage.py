@@ -116,8 +116,8 @@ def test_queued_trial_keeps_what_it_came_with(flaky):
     assert trial.system_attrs["fixed_params"] == {"x": 1.0}
 
 
-def test_queued_trial_whose_start_was_not_heard_of_is_left_without_an_owner(flaky):
-    """Nobody can tell who started it: the next claim takes it for an orphan after a while, and runs it again."""
+def test_queued_trial_whose_start_was_not_heard_of_is_left_running(flaky):
+    """Nobody can tell who started it: it is an orphan once the process has ended that a claim had noted before."""
     storage = PatientStorage(flaky, "db", speaks=False)
     study = optuna.create_study(storage=storage)
     study.enqueue_trial({"x": 1.0})

@@ -221,7 +221,8 @@ def _sweep(sweep: SavedSweep, trial_runs: Sequence[Run]) -> Section:
     counts = marks.count(sweep.study.get_trials(deepcopy=False))
     text = [
         f"Study {sweep.study.study_name}: {many(counts.counted, 'trial')} finished ({counts.complete} complete, "
-        f"{counts.pruned} pruned, {counts.failed} failed), {counts.not_counted} not counted, {counts.running} running."
+        f"{counts.pruned} pruned, {counts.failed} failed), {counts.not_counted} not counted, "
+        f"{counts.running + counts.foreign} running."
     ]
     if sweep.others:
         text.append(f"It is the study of the sweeps in {', '.join(map(str, sweep.folders))}.")

@@ -25,7 +25,6 @@ from lightsweep.sweeping.storage import local_file, lock_path
 from lightsweep.sweeping.study import load_study, study_storage
 
 JUDGED_FROM = 5  # trials; before so many have finished, failures are compared with this number
-OWNERLESS_GRACE_S = 60
 KILLED = "killed"  # why a trial does not count whose process is gone
 
 
@@ -43,16 +42,38 @@ def claim(plan: Plan) -> Trial | None:
         if not may_start(plan, counts, storage, study_id):
             return None
         draw = None if plan.sampler.get("seed") is None else next_draw(trials)
-        study = load_study(plan, trial_index=draw)
-        trial = study.ask()
+        notes: dict[str, Any] = {marks.OWNER: Owner.here(plan.sweep).to_attribute()}
+        if draw is not None:
+            notes[marks.DRAW] = draw
+        trial = _ask(load_study(plan, trial_index=draw), storage, trials, notes)
         shares_lock = local_file(plan.storage) is not None  # then nobody can have claimed one meanwhile
         if not shares_lock and _is_surplus(plan, trial.number, storage.get_all_trials(study_id, deepcopy=False)):
             finish(storage, trial._trial_id, "another process had claimed the last trial", not_counted="withdrawn")
             return None
-        if draw is not None:
-            trial.set_user_attr(marks.DRAW, draw)
-        trial.set_user_attr(marks.OWNER, Owner.here(plan.sweep).to_attribute())
         return trial
+
+
+def _ask(study: Study, storage: BaseStorage, trials: Sequence[FrozenTrial], notes: dict[str, Any]) -> Trial:
+    """As `Study.ask`, but the trial has its notes before it runs: one that runs without an owner is not of a sweep.
+
+    A queued one has them again once it is started, since another host may have noted itself meanwhile.
+    """
+
+    def note(trial_id: int) -> None:
+        for name, value in notes.items():
+            storage.set_trial_user_attr(trial_id, name, value)
+
+    waiting = next((trial for trial in trials if trial.state is TrialState.WAITING), None)
+    if waiting is not None:
+        with suppress(UpdateFinishedTrialError):
+            note(waiting._trial_id)
+    started = study._pop_waiting_trial_id()
+    if started is not None:
+        note(started)
+    else:
+        template = create_trial(state=TrialState.RUNNING, user_attrs=notes)
+        started = storage.create_new_trial(study._study_id, template)
+    return Trial(study, started)
 
 
 def next_draw(trials: Sequence[FrozenTrial]) -> int:
@@ -94,7 +115,7 @@ def is_hopeless(plan: Plan, counts: marks.TrialCounts) -> bool:
 def _is_surplus(plan: Plan, number: int, trials: Sequence[FrozenTrial]) -> bool:
     """Whether the trial came too late: those that finished, and the running ones up to it, are more than n_trials."""
     finished = marks.count(trials).counted
-    ahead = [trial for trial in trials if trial.state == TrialState.RUNNING and trial.number <= number]
+    ahead = [trial for trial in trials if marks.condition(trial) == "running" and trial.number <= number]
     return finished + len(ahead) > plan.n_trials
 
 
@@ -115,10 +136,10 @@ def release_orphans(plan: Plan, jobs_ended: bool = False) -> int:
     if orphans:
         study = load_study(plan)
         for trial in orphans:
-            owner = trial.user_attrs.get(marks.OWNER)
+            owner = trial.user_attrs[marks.OWNER]
             with suppress(UpdateFinishedTrialError):
                 storage.set_trial_user_attr(trial._trial_id, marks.FOUND_GONE, True)
-            who = f"process {owner['pid']} on {owner['host'].partition(' ')[0]}" if owner else "its process"
+            who = f"process {owner['pid']} on {owner['host'].partition(' ')[0]}"
             lose(study, storage, trial, f"{who} is gone", plan.max_kills)
     return len(orphans)
 
@@ -158,13 +179,10 @@ def lose(study: Study, storage: BaseStorage, trial: FrozenTrial, reason: str, ma
 
 
 def _is_orphan(trial: FrozenTrial, plan: Plan, jobs_ended: bool) -> bool:
-    stored = trial.user_attrs.get(marks.OWNER)
-    if stored is None:
-        # Claims write the owner before they let go of the lock, so with a lock beside the storage itself nobody is
-        # between the two now; with other storages somebody elsewhere may be.
-        return local_file(plan.storage) is not None or time.time() - _started(trial) > OWNERLESS_GRACE_S
+    if marks.condition(trial) == "foreign":
+        return False
     seen = max(trial.user_attrs.get(marks.ALIVE, 0.0), _started(trial))
-    return is_gone(Owner.from_attribute(stored), seen, plan, jobs_ended)
+    return is_gone(Owner.from_attribute(trial.user_attrs[marks.OWNER]), seen, plan, jobs_ended)
 
 
 def is_gone(owner: Owner, seen: float, plan: Plan, jobs_ended: bool = False) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.plugins.launcher import Launcher
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -117,7 +117,7 @@ class Picture:
         """The picture of this moment; without slots, a line for each running trial."""
         trials = self._study.get_trials(deepcopy=False)
         counts = marks.count(trials)
-        running = [trial for trial in trials if trial.state is TrialState.RUNNING]
+        running = [trial for trial in trials if marks.condition(trial) == "running"]
         if self._best[0] != counts.complete:
             self._best = (counts.complete, self._best_line())
         line = self._counts_line(counts, self._eta(trials, running))
@@ -227,8 +227,7 @@ def clock(seconds: float) -> str:
 
 
 def _owner(trial: FrozenTrial) -> Owner:
-    stored = trial.user_attrs.get(marks.OWNER)
-    return Owner("", 0, "") if stored is None else Owner.from_attribute(stored)
+    return Owner.from_attribute(trial.user_attrs[marks.OWNER])
 
 
 def _place(trial: FrozenTrial) -> str:

@@ -38,6 +38,7 @@ class TrialCounts:
     failed: int = 0
     not_counted: int = 0
     running: int = 0
+    foreign: int = 0
     waiting: int = 0
 
     @property
@@ -52,9 +53,14 @@ class TrialCounts:
 
 
 def condition(trial: FrozenTrial) -> str:
-    """One word for a trial: complete, pruned, failed, not_counted, running or waiting."""
+    """One word for a trial: complete, pruned, failed, not_counted, running, foreign or waiting.
+
+    A foreign one runs without an owner: another program on Optuna runs it. It is left alone, and counts once done.
+    """
     if NOT_COUNTED in trial.user_attrs and trial.state.is_finished():
         return "not_counted"
+    if trial.state is TrialState.RUNNING and OWNER not in trial.user_attrs:
+        return "foreign"
     return "failed" if trial.state is TrialState.FAIL else trial.state.name.lower()
 
 

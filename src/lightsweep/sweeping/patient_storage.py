@@ -108,8 +108,8 @@ class PatientStorage(_Delegating):
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """As Optuna's; made again after a lost answer, it may find its own work done.
 
-        Who started a queued trial cannot be seen afterwards. If that answer is lost, the trial is left running without
-        an owner, and claims take it for an orphan after a while.
+        Who started a queued trial cannot be seen afterwards. If that answer is lost, the trial is left running with the
+        owner that a claim had noted before, and is an orphan once that process has ended.
         """
 
         def set_again() -> bool:

@@ -83,7 +83,9 @@ def duration_s(trial: FrozenTrial) -> float | None:
 def state_word(trial: FrozenTrial) -> str:
     """A trial's condition in the words of the files: an uncounted one says why it is."""
     word = marks.condition(trial)
-    return str(trial.user_attrs[marks.NOT_COUNTED]) if word == "not_counted" else word
+    if word == "not_counted":
+        return str(trial.user_attrs[marks.NOT_COUNTED])
+    return "running" if word == "foreign" else word
 
 
 def reason_of(trial: FrozenTrial) -> str:

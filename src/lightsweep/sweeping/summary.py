@@ -66,6 +66,8 @@ def _counts(study: Study, plan: Plan) -> list[str]:
             f"{many(counts.running, 'trial')} still under way in other processes; if those are gone with their host, "
             f"start again {_after(plan.remote_timeout_s)}"
         )
+    if counts.foreign:
+        lines.append(f"{many(counts.foreign, 'trial')} begun by another program: left alone, and counted once finished")
     return lines
 
 

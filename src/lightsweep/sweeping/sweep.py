@@ -5,7 +5,6 @@ was killed has none.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +19,6 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from optuna.trial import TrialState
 
 from lightsweep.errors import Interrupted, SweepFailed
 from lightsweep.files import write_text
@@ -205,10 +203,7 @@ def _run_trials(study: optuna.Study, plan: Plan, crew: _Crew, job: TrialJob) -> 
     launcher = crew.launcher(job)
     index = 0
     with _shown(study, plan, launcher), _quiet(launcher), patient_until_interrupted():
-        while (wanted := _wanted(study, plan)) > 0 or _has_unclaimed(study):  # no job of this sweep runs here
-            if wanted <= 0:
-                time.sleep(1.0)
-                continue
+        while (wanted := _wanted(study, plan)) > 0:  # no job of this sweep runs here
             before = _counts(study)
             returns = crew.launch(launcher, wanted, index)
             index += len(returns)
@@ -288,12 +283,6 @@ def _wanted(study: optuna.Study, plan: Plan) -> int:
     if not may_start(plan, counts, *study_storage(plan)):
         return 0
     return plan.n_trials - counts.counted - counts.running
-
-
-def _has_unclaimed(study: optuna.Study) -> bool:
-    """Whether a trial has begun without an owner: soon it has one, or it is an orphan that is to be made up for."""
-    running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-    return any(marks.OWNER not in trial.user_attrs for trial in running)
 
 
 def _raise_if_disk_is_full(returns: Sequence[JobReturn]) -> None:
