@@ -313,13 +313,29 @@ def test_journal_that_was_hardly_begun_is_one(tmp_path, torn):
     assert open_storage(f"journal:{path}").get_all_studies() == []
 
 
-def test_journal_with_a_damaged_line_is_told_in_one_line(tmp_path):
+@pytest.mark.parametrize("text", ["no json\n", "{}\n", "[1]\n", "\n", "\x00\n", "no json\n{}\n", "no json\n{}"])
+def test_journal_with_a_damaged_line_is_told_in_one_line_and_left_as_it_is(tmp_path, text):
+    path = tmp_path / "study.journal"
+    study = optuna.create_study(storage=journal(path), study_name="s")
+    for _ in range(3):
+        study.ask()
+    before = path.read_text()
+    number = before.count("\n") + 1
+    path.write_text(before + text)
+    with pytest.raises(
+        ConfigError, match=rf"study\.journal is damaged: its line {number} is none of a study's; delete"
+    ):
+        open_storage(f"journal:{path}")
+    assert path.read_text() == before + text
+
+
+def test_journal_with_a_damaged_line_in_its_midst_is_told_in_one_line(tmp_path):
     path = tmp_path / "study.journal"
     optuna.create_study(storage=journal(path), study_name="s")
-    with path.open("a") as file:
-        file.write("no json\n{}\n")
-    with pytest.raises(ConfigError, match=r"study\.journal cannot be used"):
-        open_storage(f"journal:{path}")
+    line = path.read_text()
+    path.write_text(line + "no json\n" + line)
+    with pytest.raises(ConfigError, match=r"study\.journal is damaged: its line 2 is none of a study's; delete"):
+        open_storage(f"journal:{path}").get_all_studies()
 
 
 def test_storage_of_another_version_is_told(tmp_path, connections_closed):  # noqa: F811

@@ -49,17 +49,28 @@ def check_journal(path: Path) -> None:
         path: may be missing or empty, or hold no more than the torn beginning of a journal.
 
     Raises:
-        ConfigError: its first line is none of a journal's.
+        ConfigError: its first line is none of a journal's, or its last whole one, behind which nothing would be read.
     """
     if not path.exists():
         return
     with path.open("rb") as file:
         line = file.readline(_LONGEST_LINE)
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _LONGEST_LINE))
+        whole = file.read().split(b"\n")[:-1]
     if not (_is_operation(line) if line.endswith(b"\n") else _is_torn_beginning(line)):
         raise ConfigError(
             f"`hydra.sweeper.storage` {path} is no journal: its first line is none of a study's; "
             "name another file, or one that is not there yet"
         )
+    if len(whole) > 1 and not _is_operation(whole[-1]):
+        raise ConfigError(f"`hydra.sweeper.storage` {path} {damage(path)}")
+
+
+def damage(path: Path) -> str:
+    """What to do about a journal that has a line which is none of a study's; an empty text if it has none."""
+    with path.open("rb") as file:
+        bad = next((number for number, line in enumerate(file, 1) if not _is_operation(line)), None)
+    return "" if bad is None else f"is damaged: its line {bad} is none of a study's; delete that line to go on"
 
 
 def _is_operation(line: bytes) -> bool:

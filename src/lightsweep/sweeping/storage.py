@@ -18,7 +18,7 @@ from lightsweep.config.passwords import masked, passwords
 from lightsweep.errors import ConfigError
 from lightsweep.launching.work_order import SECRET
 from lightsweep.paths import SweepPaths
-from lightsweep.sweeping.journal_lock import exclusive
+from lightsweep.sweeping.journal_lock import damage, exclusive
 from lightsweep.sweeping.patient_storage import PATIENCE_S, PatientStorage, waited_for
 from lightsweep.sweeping.server import open_server
 from lightsweep.sweeping.warm_journal import open_journal
@@ -140,9 +140,10 @@ def _open_once(key: _Spec, pid: int) -> BaseStorage:
         said = re.sub(r"\(Background on this error at: \S+\)", "", str(error))
         cause = " ".join(said.split())[:300] or type(error).__name__
         shown = masked(spec) if isinstance(spec, str) else spec["_target_"]
-        raise ConfigError(
-            f"`hydra.sweeper.storage` {shown} cannot be used: {masked(cause, spec)}"
-        ) from None  # the cause may quote the password
+        why = f"cannot be used: {masked(cause, spec)}"
+        if shown.startswith("journal:") and not isinstance(error, OSError):
+            why = damage(Path(shown.removeprefix("journal:"))) or why
+        raise ConfigError(f"`hydra.sweeper.storage` {shown} {why}") from None  # the cause may quote the password
 
 
 def _open(spec: StorageSpec, for_sweep: bool) -> BaseStorage:
