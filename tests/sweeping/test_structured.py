@@ -9,13 +9,15 @@ import pytest
 PROGRAM = """
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 import hydra
 from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
+from omegaconf import MISSING, OmegaConf
 
 @dataclass
 class Optimizer:
     lr: float = 0.1
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
 
 class Kind(Enum):
     A = 1
@@ -26,9 +28,11 @@ class Config:
     x: float = 1.0
     depth: int = 1
     kind: Kind = Kind.A
-    optimizer: Optimizer = field(default_factory=Optimizer)
+    optimizer: Optimizer = MISSING
+    defaults: list[Any] = field(default_factory=lambda: ["_self_", {"optimizer": "sgd"}])
 
 ConfigStore.instance().store("config", Config)
+ConfigStore.instance().store("sgd", Optimizer, group="optimizer")
 
 @hydra.main(version_base="1.3", config_path=None, config_name="config")
 def main(cfg: Config) -> float:

@@ -3,6 +3,8 @@
 Exceptions cross the process boundary as text and, where they can be pickled, as themselves.
 """
 
+import copyreg
+import dataclasses
 import linecache
 import os
 import signal
@@ -17,6 +19,10 @@ from lightsweep.errors import LightsweepError, RemoteTraceback, end_of, signal_o
 
 _PICKLED = "<dynamic-code>"
 """What cloudpickle calls the file of the functions that it sends, which are those of the main program."""
+
+# Cloudpickle 3.1.3 sends it by value with the main program's dataclasses, which then have fields whose default is a
+# strange object; where they are read in the process that sent them, this process's own classes have them.
+copyreg.pickle(type(dataclasses.MISSING), lambda _: "MISSING")
 
 
 class JobDied(LightsweepError):
