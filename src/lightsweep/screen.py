@@ -18,10 +18,13 @@ def cut(text: str, length: int) -> str:
 
 
 def draws(console: "Console") -> bool:
-    """Whether bars and tables can be drawn anew in place: on a terminal, or in a notebook with ipywidgets."""
+    """Whether bars and tables can be drawn anew in place: on a terminal, or in a notebook with ipywidgets.
+
+    Not where a terminal is only meant for its colours (`FORCE_COLOR`).
+    """
     if console.is_jupyter:
         return find_spec("ipywidgets") is not None
-    return console.is_terminal and not console.is_dumb_terminal
+    return console.is_terminal and console.file.isatty() and not console.is_dumb_terminal
 
 
 def decimals(value: float) -> str:
