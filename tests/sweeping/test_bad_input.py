@@ -2,18 +2,22 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
 from lightsweep.errors import ConfigError
+from lightsweep.sweeping import storage
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.storage import open_storage, storage_spec
 from lightsweep.sweeping.study import open_study
+from tests.sweeping.database_servers import connections_closed  # noqa: F401
 
 SPACE = ("x=interval(-2,2)",)
 S = "hydra.sweeper"
@@ -226,3 +230,14 @@ def test_study_of_another_fixed_setting_is_refused(app):
     run = app.sweep(*SPACE, f"{S}.n_trials=2", code=2)
     assert "n was 2, is now not given" in run.stderr
     app.sweep(*SPACE, "n=2", "+trainer.devices=2", "+seed=4", f"{S}.n_trials=2")  # how and where may change
+
+
+def test_a_database_that_another_program_holds_is_one_line(tmp_path, monkeypatch, connections_closed):  # noqa: F811
+    monkeypatch.setattr(storage, "SQLITE_TIMEOUT_S", 0.1)
+    url = f"sqlite:///{tmp_path}/held.db"
+    plan = Plan("s", url, tmp_path, ("minimize",), {}, None, build_space({"x": "interval(0,1)"}, None, []), 9)
+    open_storage(url)
+    with closing(sqlite3.connect(tmp_path / "held.db")) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(ConfigError, match=r"held\.db cannot be used: \(sqlite3.+ database is locked"):
+            open_study(plan)

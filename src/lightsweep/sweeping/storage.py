@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 
 from lightsweep.config.passwords import masked, passwords
@@ -137,13 +138,19 @@ def _open_once(key: _Spec, pid: int) -> BaseStorage:
     except ConfigError:
         raise
     except Exception as error:
-        said = re.sub(r"\(Background on this error at: \S+\)", "", str(error))
-        cause = " ".join(said.split())[:300] or type(error).__name__
-        shown = masked(spec) if isinstance(spec, str) else spec["_target_"]
-        why = f"cannot be used: {masked(cause, spec)}"
-        if shown.startswith("journal:") and not isinstance(error, OSError):
-            why = damage(Path(shown.removeprefix("journal:"))) or why
-        raise ConfigError(f"`hydra.sweeper.storage` {shown} {why}") from None  # the cause may quote the password
+        raise unusable(spec, error) from None  # the cause may quote the password
+
+
+def unusable(spec: StorageSpec, error: Exception) -> ConfigError:
+    """What is told of a storage that cannot be used, by what it raised."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+    said = re.sub(r"\(Background on this error at: \S+\)", "", str(cause))
+    told = " ".join(said.split())[:300] or type(cause).__name__
+    shown = masked(spec) if isinstance(spec, str) else spec["_target_"]
+    why = f"cannot be used: {masked(told, spec)}"
+    if shown.startswith("journal:") and not isinstance(error, OSError):
+        why = damage(Path(shown.removeprefix("journal:"))) or why
+    return ConfigError(f"`hydra.sweeper.storage` {shown} {why}")
 
 
 def _open(spec: StorageSpec, for_sweep: bool) -> BaseStorage:

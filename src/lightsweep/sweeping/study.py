@@ -6,6 +6,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution, distribution_to_json, json_to_distribution
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -18,7 +19,7 @@ from lightsweep.sweeping.grammar import bare, value_of
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.plan import Plan
-from lightsweep.sweeping.storage import lock_path, open_storage
+from lightsweep.sweeping.storage import lock_path, open_storage, unusable
 
 _HOW = (
     "sweeps", "trust", "tags", "logger", "data.root", "data.num_workers", "trainer.accelerator", "trainer.devices",
@@ -35,13 +36,16 @@ def open_study(plan: Plan) -> Study:
     """
     storage = open_storage(plan.storage, for_sweep=True)
     with exclusive(lock_path(plan.storage, plan.folder)):
-        study = optuna.create_study(
-            study_name=plan.study_name,
-            storage=storage,
-            directions=list(plan.directions),
-            load_if_exists=True,
-            sampler=optuna.samplers.RandomSampler(),
-        )
+        try:
+            study = optuna.create_study(
+                study_name=plan.study_name,
+                storage=storage,
+                directions=list(plan.directions),
+                load_if_exists=True,
+                sampler=optuna.samplers.RandomSampler(),
+            )
+        except StorageInternalError as error:  # another program holds the file, or may write it and this one not
+            raise unusable(plan.storage, error) from None
         _check_directions(study, plan.directions)
         _check_space(study, plan)
         _check_settings(study, plan)
