@@ -5,7 +5,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, PendingRollbackError
 
 from lightsweep.sweeping import patient_storage
 from lightsweep.sweeping.patient_storage import PatientStorage, patient_until_interrupted
@@ -60,6 +60,23 @@ def test_nothing_is_lost_or_doubled_whatever_call_the_connection_breaks(flaky, l
     assert num_calls > 5
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * (num_calls + 1)
     assert [trial.value for trial in trials] == list(range(num_calls + 1))
+
+
+def test_a_transaction_that_the_loss_has_ended_is_a_loss_too(flaky, monkeypatch):
+    """Optuna lists trials in another way after an OperationalError, in the same transaction."""
+    list_trials = InMemoryStorage.get_all_trials
+    breaks = [True]
+
+    def broken_once(self, *args, **kwargs):
+        if breaks:
+            breaks.clear()
+            raise optuna.exceptions.StorageInternalError("commit") from PendingRollbackError("invalid transaction")
+        return list_trials(self, *args, **kwargs)
+
+    study = optuna.create_study(storage=PatientStorage(flaky, "db", speaks=False))
+    monkeypatch.setattr(InMemoryStorage, "get_all_trials", broken_once)
+    assert study.trials == []
+    assert not breaks
 
 
 def test_trial_that_somebody_else_ended_is_not_taken_for_our_own_end(flaky):

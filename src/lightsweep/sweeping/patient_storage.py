@@ -52,10 +52,11 @@ def unless_its_server_is_away() -> Iterator[None]:
 
 def is_connection_loss(error: BaseException) -> bool:
     """Whether a storage's call failed for want of its server, or lost a race that the server broke off (deadlock)."""
-    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    if isinstance(cause, OperationalError | InterfaceError | ConnectionError):
+    # the third: Optuna asks for trials in another way after an OperationalError, within the transaction that it ended
+    if isinstance(cause, OperationalError | InterfaceError | PendingRollbackError | ConnectionError):
         return True
     if isinstance(cause, DBAPIError):
         return cause.connection_invalidated
