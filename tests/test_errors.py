@@ -1,8 +1,11 @@
 """The exception tree: exit codes, and the way through pickle to another process and back."""
 
+import json
 import pickle
+import re
 
 import pytest
+import torch
 
 from lightsweep.errors import (
     ConfigError,
@@ -16,6 +19,7 @@ from lightsweep.errors import (
     UserError,
     lines_of,
     one_line,
+    place_of,
 )
 
 
@@ -87,3 +91,15 @@ def test_diverged_names_step_rate_and_last_finite_loss():
 def test_what_an_exception_says_is_never_nothing(error, lines, line):
     assert lines_of(error) == lines
     assert one_line(error) == line
+
+
+@pytest.mark.parametrize("fails", [lambda: json.loads("{"), lambda: torch.zeros(2).view(3)])
+def test_the_place_of_an_error_is_the_users_last_line(fails):
+    with pytest.raises((ValueError, RuntimeError)) as caught:
+        fails()
+
+    assert re.fullmatch(r" \(test_errors\.py, line \d+\)", place_of(caught.value))
+
+
+def test_an_error_that_the_user_has_no_part_in_has_no_place():
+    assert place_of(ValueError("never raised")) == ""

@@ -16,7 +16,10 @@ Everything else is a bug and keeps its traceback.
 """
 
 import signal
+import sys
 import traceback
+from pathlib import Path
+from types import FrameType
 
 INTERRUPTING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
@@ -186,3 +189,17 @@ def raised_in(error: BaseException) -> str:
     """
     modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
     return modules[-1] if modules else ""
+
+
+def place_of(error: BaseException) -> str:
+    """Where in the user's own code an exception was raised, as ` (my_net.py, line 12)`; empty where it has no part."""
+    frames = traceback.walk_tb(error.__traceback__)
+    places = [f" ({Path(frame.f_code.co_filename).name}, line {line})" for frame, line in frames if _is_users(frame)]
+    return places[-1] if places else ""
+
+
+def _is_users(frame: FrameType) -> bool:
+    """Whether a frame is of neither Python's modules, installed packages nor ours."""
+    package = str(frame.f_globals.get("__name__")).partition(".")[0]
+    installed = {"site-packages", "dist-packages"} & {*Path(frame.f_code.co_filename).parts}
+    return not installed and package not in {"lightsweep", "hydra_plugins", *sys.stdlib_module_names}

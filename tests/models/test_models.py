@@ -83,7 +83,10 @@ def test_a_list_of_filters_is_several_convolutions_before_one_pooling():
         (lambda: SoftmaxRegression(NUMBERS), r"^`model=softmax_regression` needs classes, but .* one number"),
         (lambda: ConvNet(TABLE, [4]), r"^`model=convnet` needs images \[C, H, W\], but .*\(5,\)"),
         (lambda: Wrapped(IMAGES, nn.Linear(3, 10)), r"^`model` Linear does not take inputs of shape \(1, 28, 28\)"),
-        (lambda: Wrapped(TABLE, Refusing()), r"^`model` Refusing does not take inputs of .*: ValueError$"),
+        (
+            lambda: Wrapped(TABLE, Refusing()),
+            r"^`model` Refusing does not take .*: ValueError \(test_models\.py, line \d+\)$",
+        ),
         (
             lambda: Wrapped(IMAGES, nn.Sequential(nn.Flatten(), nn.Linear(784, 3))),
             r"^`model` Sequential gives outputs of shape \(3,\), but `data` needs \(10,\)$",

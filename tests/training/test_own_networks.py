@@ -60,6 +60,14 @@ INDEXED = """
         def forward(self, inputs):
             return self.linear(self.normed(inputs[:, self.order]))
 """
+MISTAKEN = """
+    from torch import nn
+
+    class Mistaken(nn.Flatten):
+        def forward(self, inputs):
+            rows = super().forward(inputs)
+            return rows.view(3, 7)
+"""
 SEALED = """
     from lightsweep.data import Line
 
@@ -105,6 +113,12 @@ def test_a_network_that_writes_into_its_input_leaves_the_data_as_they_are(run, i
 
     assert found[1] == found[0]
     assert found[2] == found[0]
+
+
+def test_a_network_that_fails_at_what_is_tried_names_its_line(run, importable, tmp_path):
+    importable("my_mistake", MISTAKEN)
+    with pytest.raises(ConfigError, match=r"float32: shape '\[3, 7\]' is invalid for .* \(my_mistake\.py, line 7\)$"):
+        run("~model", "+model={_target_: my_mistake.Mistaken}", "trust=[my_mistake]", folder=tmp_path / "run")
 
 
 def test_averaging_leaves_indices_and_counts_whole(run, importable, table, tmp_path):

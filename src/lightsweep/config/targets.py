@@ -20,7 +20,7 @@ from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from lightsweep.config.nearest import nearest
-from lightsweep.errors import ConfigError, one_line
+from lightsweep.errors import ConfigError, one_line, place_of
 
 ALLOWED = (  # prefixes of what may be built without `trust`, if it is a part of a run as well
     "lightsweep.",
@@ -60,7 +60,7 @@ def instantiate(node: DictConfig, *args: Any, trust: Iterable[str] = (), **kwarg
         if isinstance(cause, ConfigError):
             raise cause from None
         if isinstance(cause, ModuleNotFoundError):
-            told = f"`{node.get('_target_')}` needs a package that is not installed: {one_line(cause)}"
+            told = f"`{node.get('_target_')}` needs a package that is not installed: {one_line(cause)}{place_of(cause)}"
             raise ConfigError(told) from error
         if isinstance(cause, (TypeError, ValueError)) or _is_plain(cause):
             raise ConfigError(f"`{node.get('_target_')}` could not be built: {refusal(cause, node)}") from error
@@ -73,9 +73,9 @@ def _is_plain(error: BaseException | None) -> TypeGuard[RuntimeError]:
 
 
 def refusal(error: Exception, keys: Container[str]) -> str:
-    """Why a target refused what a node's keys say; of one that it does not take, without Python's names for methods."""
+    """Why and where a target refused what a node's keys say; of one that it does not take, that alone."""
     unknown = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
-    return f"it takes no `{unknown[1]}`" if unknown and unknown[1] in keys else one_line(error)
+    return f"it takes no `{unknown[1]}`" if unknown and unknown[1] in keys else f"{one_line(error)}{place_of(error)}"
 
 
 def targets(node: Any) -> Iterator[str]:
@@ -158,8 +158,9 @@ def _why_not_found(target: str, error: Exception) -> str:
     if absent is not None:
         return f"was not found: {absent}"
     if isinstance(cause, (ImportError, AttributeError)):
-        return f"was not found: {one_line(cause)}"
-    return f"was not found, for its module cannot be imported: {type(cause).__name__}: {one_line(cause)}"
+        return f"was not found: {one_line(cause)}{place_of(cause)}"
+    told = f"{type(cause).__name__}: {one_line(cause)}{place_of(cause)}"
+    return f"was not found, for its module cannot be imported: {told}"
 
 
 def _is_part_of_a_run(found: Any, home: str) -> bool:

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from lightsweep.data.spec import DataSpec
-from lightsweep.errors import ConfigError, lines_of
+from lightsweep.errors import ConfigError, lines_of, place_of
 from lightsweep.models.tasks import Multiclass, Regression, Task, precise
 
 
@@ -177,7 +177,8 @@ class Model(LightningModule):
                 found = self.net.eval()(inputs)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             asked = f"inputs of shape {self.spec.input_shape} and type {dtype}"
-            raise ConfigError(f"`model` {name} does not take {asked}: {lines_of(error)[0]}") from error
+            told = f"{lines_of(error)[0]}{place_of(error)}"
+            raise ConfigError(f"`model` {name} does not take {asked}: {told}") from error
         finally:
             self.net.train(training)
         if not isinstance(found, Tensor) or not found.is_floating_point():

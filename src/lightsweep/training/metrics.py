@@ -17,7 +17,7 @@ from torchmetrics import Metric
 from lightsweep.config import instantiate
 from lightsweep.config.targets import parameters_of
 from lightsweep.data import DataSpec
-from lightsweep.errors import ConfigError, one_line, raised_in
+from lightsweep.errors import ConfigError, one_line, place_of, raised_in
 from lightsweep.models import Model
 from lightsweep.models.tasks import class_probabilities, precise
 from lightsweep.training.class_metrics import OfClassOne, over_present_classes
@@ -159,8 +159,8 @@ def _built(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> Metric:
             metric.update(*as_metrics_take_it(model.spec, outputs, targets))
             found = metric.compute()
     except (RuntimeError, ValueError, TypeError, LookupError) as error:
-        told = f"`{key}`: `{node._target_}` does not fit what the model predicts: {one_line(error)}"
-        raise ConfigError(told) from error
+        told = f"{one_line(error)}{place_of(error)}"
+        raise ConfigError(f"`{key}`: `{node._target_}` does not fit what the model predicts: {told}") from error
     if not (isinstance(found, int | float) or (isinstance(found, Tensor) and found.numel() == 1)):
         raise ConfigError(f"`{key}` must give a single number, but `{node._target_}` as it is set gives more")
     metric.reset()

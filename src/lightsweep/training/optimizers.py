@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, AdamW, Muon, Optimizer
 
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, place_of
 
 _RATES = ("lr", "adamw_lr", "max_lr", "base_lr", "min_lr", "eta_min")
 _IMPLEMENTATIONS = {"fused", "foreach", "differentiable"}
@@ -133,7 +133,7 @@ def build_optimizers(
     try:
         found = factory(groups, **extra)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"`optimizer`: {name} refuses its settings: {error}") from error
+        raise ConfigError(f"`optimizer`: {name} refuses its settings: {error}{place_of(error)}") from error
     optimizers = _usable([found] if isinstance(found, Optimizer) else found, name)
     for optimizer in optimizers:
         keep_types_of_state(optimizer)
