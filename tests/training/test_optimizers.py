@@ -168,6 +168,16 @@ def test_steps_on_a_machine_without_a_gpu_do_not_look_for_one(run, monkeypatch, 
     assert counts[0] == counts[1]
 
 
+def test_gradients_of_sparse_embeddings_are_for_no_fused_kernel():
+    net = nn.Sequential(nn.Embedding(4, 3, sparse=True), nn.Flatten(), nn.Linear(6, 1))
+    (optimizer,) = build_optimizers(partial(torch.optim.SGD, lr=0.1), net, False)
+
+    net(torch.tensor([[1, 2]])).sum().backward()
+    optimizer.step()
+
+    assert optimizer.param_groups[0]["fused"] is None
+
+
 class Around(torch.optim.Optimizer):
     """Made as pytorch-optimizer's Lookahead, without torch's own `__init__`."""
 
@@ -176,6 +186,9 @@ class Around(torch.optim.Optimizer):
 
     def load_state_dict(self, state):
         self.optimizer.load_state_dict(state)
+
+    def step(self, closure=None):
+        self.optimizer.step(closure)
 
 
 def test_an_optimizer_around_another_loads_in_its_own_way(net):
@@ -189,9 +202,23 @@ class ByClosure(torch.optim.SGD):
         return closure()
 
 
+class Stepless(torch.optim.Optimizer):
+    def __init__(self, params):
+        super().__init__(params, {"lr": 0.1})
+
+
+class Rateless(torch.optim.Optimizer):
+    def __init__(self, params):
+        super().__init__(params, {"rate": 0.1})
+
+    def step(self, closure=None): ...
+
+
 @pytest.mark.parametrize(
     ("gives", "text"),
     [
+        (Stepless, r"^`optimizer`: Stepless has no method `step`$"),
+        (Rateless, r"^`optimizer`: Rateless must have its learning rate as `lr` in its param_groups$"),
         (
             lambda params: iter(()),
             r"^`optimizer` must be a torch\.optim\.Optimizer, or a list of some, .* gives a tuple_iter",

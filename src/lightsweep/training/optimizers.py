@@ -128,7 +128,8 @@ def build_optimizers(
     if factory.func is LBFGS:  # it takes a single group
         groups = [{"params": [p for group in groups for p in group["params"]]}]
     chosen = _IMPLEMENTATIONS & factory.keywords.keys()
-    fuse = fuse_on is not None and "fused" in takes and not chosen and _fusable(groups, factory, fuse_on)
+    sparse = any(getattr(part, "sparse", False) for part in model.modules())  # gradients that no kernel takes
+    fuse = fuse_on is not None and "fused" in takes and not chosen and not sparse and _fusable(groups, factory, fuse_on)
     extra = {"fused": True} if fuse else {}
     try:
         found = factory(groups, **extra)
@@ -147,6 +148,12 @@ def _usable(found: Any, name: str) -> list[Optimizer]:
         what = "none" if found is None else f"a {type(found).__name__}"
         raise ConfigError(f"`optimizer` must be a torch.optim.Optimizer, or a list of some, but {name} gives {what}")
     for each in several:
+        if inspect.unwrap(type(each).step) is Optimizer.step:
+            raise ConfigError(f"`optimizer`: {type(each).__name__} has no method `step`")
+        if not all("lr" in group for group in each.param_groups):
+            raise ConfigError(
+                f"`optimizer`: {type(each).__name__} must have its learning rate as `lr` in its param_groups"
+            )
         closure = inspect.signature(type(each).step).parameters.get("closure")
         if closure is not None and closure.default is closure.empty and not isinstance(each, LBFGS):
             raise ConfigError(f"`optimizer`: {type(each).__name__}.step must be given a closure, which LBFGS alone is")
