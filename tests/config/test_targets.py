@@ -125,10 +125,19 @@ def test_trust_in_a_package_is_no_trust_in_what_it_imports(monkeypatch, tmp_path
     monkeypatch.syspath_prepend(tmp_path)
     node = OmegaConf.create({"_target_": "mine_with_os.os.system", "_args_": [f"touch {witness}"]})
 
-    with pytest.raises(ConfigError, match=r"is not allowed"):
+    told = r"is not allowed: it is imported from posix, which `trust` does not name; .*trust=\[mine_with_os,posix\]$"
+    with pytest.raises(ConfigError, match=told):
         instantiate(node, trust=["mine_with_os"])
 
     assert not witness.exists()
+
+
+def test_what_is_trusted_and_nothing_to_call_is_told_what_to_be(monkeypatch, tmp_path):
+    (tmp_path / "mine_with_number.py").write_text("NUMBER = 3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ConfigError, match=r"NUMBER` must be a class or a function but is 3$"):
+        instantiate(OmegaConf.create({"_target_": "mine_with_number.NUMBER"}), trust=["mine_with_number"])
 
 
 def test_arguments_reach_the_target_as_they_are():

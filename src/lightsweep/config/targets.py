@@ -120,6 +120,14 @@ def refuse_foreign(target: str, trust: Iterable[str] = ()) -> None:
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"`_target_: {target}` {_why_not_found(target, error)}") from None
     home = f"{getattr(found, '__module__', None) or ''}."
+    if target.startswith(trusted) and not callable(found):
+        raise ConfigError(f"`_target_: {target}` must be a class or a function but is {found!r:.60}")
+    if target.startswith(trusted) and not home.startswith(prefixes):
+        wider = ",".join([*trust, home.partition(".")[0]])
+        raise ConfigError(
+            f"`_target_: {target}` is not allowed: it is imported from {home.rstrip('.')}, which `trust` does not "
+            f"name; if you trust it, add its package: trust=[{wider}]"
+        )
     if not callable(found) or not home.startswith(prefixes):
         raise outside
     if not home.startswith(trusted or "\0") and not _is_part_of_a_run(found, home):
