@@ -136,6 +136,14 @@ def test_a_number_written_in_two_ways_is_one_setting(make_run, tmp_path, one, ot
     assert groups_of(tmp_path) == {"mlp sgd": [0, 1]}
 
 
+def test_one_batch_is_another_setting_than_all_batches(make_run, tmp_path):
+    for seed, limit in enumerate((1, 1.0, 0.5)):
+        make_run(f"a{seed}", seed=seed, trainer={"limit_train_batches": limit})
+    assert groups_of(tmp_path) == {
+        "limit_train_batches=1": [0], "limit_train_batches=1.0": [1], "limit_train_batches=0.5": [2]
+    }  # fmt: skip
+
+
 def test_a_switch_is_no_number_and_a_large_number_stays_as_short_as_it_was(make_run, tmp_path):
     for seed, value in enumerate((1, True, 1e38)):
         make_run(f"a{seed}", seed=seed, other={"key": value})

@@ -197,8 +197,11 @@ def _settings(paths: RunPaths) -> dict[str, Any] | None:
 
 
 def flat(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration by dotted keys, each value in one spelling."""
-    return {key: _one_spelling(value) for key, value in dotted(tree)}
+    """A configuration by dotted keys, each value in one spelling, in which all batches, 1.0, are not one."""
+    return {
+        key: str(value) if key.startswith("trainer.limit_") and isinstance(value, float) else _one_spelling(value)
+        for key, value in dotted(tree)
+    }
 
 
 def _one_spelling(value: Any) -> Any:
