@@ -138,3 +138,35 @@ def test_data_without_validation_examples_of_their_own_say_so():
         ConfigError, match=r"^`data\.val_size=own` needs validation examples, but `Own` has no load_val$"
     ):
         data.setup("fit")
+
+
+@pytest.mark.parametrize(("shape", "classes"), [(2, 2), ((2,), 2.0)])
+def test_a_spec_of_other_types_is_told_what_to_hold(shape, classes):
+    class Misspecified(ArrayDataModule):
+        spec = DataSpec(shape, classes, ("a", "b"))
+
+        def load_train(self):
+            return Arrays(torch.zeros(4, 2), torch.zeros(4).long())
+
+    with pytest.raises(
+        DataError, match=r"^`Misspecified\.load_train`: `spec` must have a tuple, as \(1, 28, 28\), and"
+    ):
+        Misspecified(batch_size=2).setup("fit")
+
+
+def test_data_that_say_not_what_to_train_on_are_one_line():
+    with pytest.raises(ConfigError, match=r"^`ArrayDataModule` has no load_train, so there is nothing to train on"):
+        ArrayDataModule(batch_size=2).setup("fit")
+
+
+def test_an_error_in_a_spec_that_is_computed_stays_what_it_is():
+    class Computed(ArrayDataModule):
+        @property
+        def spec(self):
+            return self.missing
+
+        def load_train(self):
+            return Arrays(torch.zeros(4, 2), torch.zeros(4).long())
+
+    with pytest.raises(AttributeError, match="missing"):
+        Computed(batch_size=2).setup("fit")

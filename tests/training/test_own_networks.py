@@ -75,6 +75,9 @@ SEALED = """
         def __init__(self):
             super().__init__(batch_size=10)
 
+    class Shut(Line):
+        def __init__(self, **options): ...
+
     class Open(Line):
         def __init__(self, **options):
             super().__init__(**options)
@@ -168,8 +171,9 @@ def test_data_that_do_not_hand_on_their_options_are_told_to(run, importable, tmp
     given = ("data=line", "model=linear_regression", "trust=[my_sealed]", "test=false")
 
     text = r"^`data`: `my_sealed\.Sealed` must take `\*\*options` too, and hand them to `super\(\)\.__init__\(\*\*opt"
-    with pytest.raises(ConfigError, match=text):
-        run(*given, "data._target_=my_sealed.Sealed", folder=tmp_path / "run")
+    for name in ("Sealed", "Shut"):
+        with pytest.raises(ConfigError, match=text.replace("Sealed", name)):
+            run(*given, f"data._target_=my_sealed.{name}", folder=tmp_path / "run")
 
     with pytest.raises(
         ConfigError, match=r"^`data\.batch_size` is missing: begin the YAML with `defaults: \[base, _self_\]"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from inspect import getattr_static
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -119,8 +120,12 @@ class ArrayDataModule(LightningDataModule):
         return type(self).load_test is not ArrayDataModule.load_test
 
     def load_train(self) -> Arrays | ImageFiles:
-        """All examples that may be trained or validated on."""
-        raise NotImplementedError
+        """All examples that may be trained or validated on.
+
+        Raises:
+            ConfigError: a subclass that does not say.
+        """
+        raise ConfigError(f"`{type(self).__name__}` has no load_train, so there is nothing to train on: write it")
 
     def load_val(self) -> Arrays | ImageFiles:
         """The validation examples that the data bring, for `val_size=own`.
@@ -239,7 +244,8 @@ class ArrayDataModule(LightningDataModule):
         return balancing_weights(self.splits["train"].targets, self.spec.num_classes)
 
     def _checked(self, given: Arrays | ImageFiles, method: str) -> Arrays | ImageFiles:
-        arrays = fitting(given, getattr(self, "spec", None), self.dtype, f"{type(self).__name__}.{method}")
+        spec = self.spec if getattr_static(self, "spec", None) is not None else None  # a property's own error is kept
+        arrays = fitting(given, spec, self.dtype, f"{type(self).__name__}.{method}")
         asked = [name for name in ("shift", "rotate", "zoom") if getattr(self, name)]
         if asked and len(self.spec.input_shape) != 3:
             raise ConfigError(f"`data.{asked[0]}` moves images, but one example has shape {self.spec.input_shape}")

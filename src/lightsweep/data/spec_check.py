@@ -25,6 +25,11 @@ def fitting(given: Any, spec: DataSpec | None, dtype: torch.dtype, source: str) 
     """
     if not isinstance(spec, DataSpec):
         raise DataError(f"`{source}`: `spec` must be a DataSpec but is {type(spec).__name__}")
+    if not isinstance(spec.input_shape, (tuple, list)) or not isinstance(spec.num_classes, (int, type(None))):
+        raise DataError(
+            f"`{source}`: `spec` must have a tuple, as (1, 28, 28), and a number of classes or None but has "
+            f"{spec.input_shape!r} and {spec.num_classes!r}"
+        )
     if spec.num_classes is not None and len(spec.class_names) != spec.num_classes:
         raise DataError(
             f"`{source}`: `spec.class_names` must be {spec.num_classes} names, one for each class, "

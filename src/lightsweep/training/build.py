@@ -52,10 +52,11 @@ def build_data(cfg: DictConfig) -> ArrayDataModule:
     foreign = ConfigError(f"`data` must be an ArrayDataModule but `{cfg.data._target_}` is not")
     if isinstance(target, type) and not issubclass(target, ArrayDataModule):
         raise foreign  # before it is built, where it would refuse the first key that it does not take
+    sealed = ConfigError(
+        f"`data`: `{cfg.data._target_}` must take `**options` too, and hand them to `super().__init__(**options)`"
+    )
     if isinstance(target, type) and not _takes(target, "seed"):
-        raise ConfigError(
-            f"`data`: `{cfg.data._target_}` must take `**options` too, and hand them to `super().__init__(**options)`"
-        )
+        raise sealed
     try:
         datamodule = instantiate(cfg.data, seed=cfg.seed, trust=cfg.trust)
     except ConfigError as error:
@@ -64,6 +65,8 @@ def build_data(cfg: DictConfig) -> ArrayDataModule:
         raise
     if not isinstance(datamodule, ArrayDataModule):
         raise foreign
+    if not hasattr(datamodule, "splits"):
+        raise sealed
     trainer = cfg.trainer
     datamodule.limits = {split: trainer[f"limit_{split}_batches"] for split in ("train", "val", "test")}
     datamodule.dtype = precision.weight_dtype(trainer.precision)
