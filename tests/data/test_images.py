@@ -224,6 +224,14 @@ def test_a_run_on_images_with_transforms_is_repeatable(root, run):
             r"^`data\.transforms` must keep an image's shape",
         ),
         (
+            "[{_target_: torchvision.transforms.v2.ToPILImage}]",
+            r"^`data\.transforms` must keep an image's shape and type, .*, but made it Image$",
+        ),
+        (
+            "[{size: 4}]",
+            r"^`data\.transforms` must be transforms, each by its `_target_`, but got \{'size': 4\}$",
+        ),
+        (
             "[{_target_: torchvision.transforms.v2.NoSuch}]",
             r"^`_target_: torchvision\.transforms\.v2\.NoSuch` was not fo",
         ),

@@ -84,6 +84,9 @@ class ArrayDataModule(LightningDataModule):
         class_weights: str | None = None,
     ) -> None:
         super().__init__()
+        for step in transforms:
+            if not callable(step):
+                raise ConfigError(f"`data.transforms` must be transforms, each by its `_target_`, but got {step!r:.60}")
         self.transforms = Transforms(tuple(transforms))
         self.stratified, self.fold, self.num_folds = stratified, fold, num_folds
         self.class_weights = class_weights

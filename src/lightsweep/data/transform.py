@@ -72,10 +72,12 @@ class Transforms:
                 image = step(image)
             changed.append(image)
         for image in changed:  # some change their shape now and then
-            if image.shape != images.shape[1:] or image.dtype != images.dtype:
+            fits = isinstance(image, Tensor) and image.shape == images.shape[1:] and image.dtype == images.dtype
+            if not fits:
+                made = f"{tuple(image.shape)} {image.dtype}" if isinstance(image, Tensor) else type(image).__name__
                 raise ConfigError(
                     f"`data.transforms` must keep an image's shape and type, {tuple(images.shape[1:])} {images.dtype}, "
-                    f"but made it {tuple(image.shape)} {image.dtype}"
+                    f"but made it {made}"
                 )
         return torch.stack(changed)
 
