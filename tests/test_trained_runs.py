@@ -16,9 +16,9 @@ from lightsweep.cli.exporting import export
 from lightsweep.cli.predicting import predict
 from lightsweep.data.description import Description
 from lightsweep.data.digit import digit
-from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.errors import ConfigError, DataError, RunFolderError
 from lightsweep.paths import PredictionPaths, RunPaths
-from lightsweep.reporting.contact_sheet import write_sheet
+from lightsweep.reporting import contact_sheet
 from lightsweep.reporting.tensorboard import pictures
 from lightsweep.training.predicting import predict as predict_files
 from lightsweep.training.trained import load_trained
@@ -98,6 +98,32 @@ def test_images_of_any_kind_are_told_and_bad_files_named(command, trained_run, d
         assert sheet.width > 8 * 128
 
 
+def test_of_many_images_the_first_are_drawn_and_kept_and_a_bad_one_is_named_in_its_place(
+    command, trained_run, digits, tmp_path, monkeypatch
+):
+    files = [tmp_path / f"{index}.png" for index in range(40)]
+    for image, path in zip(digits[0], files, strict=False):
+        Image.fromarray(image).save(path)
+    files[20].write_bytes(b"no image")
+    alone = [next(predict_files(load_trained(trained_run), [path])) for path in files]
+    monkeypatch.setattr(contact_sheet, "MOST", 10)
+    drawn = []
+    monkeypatch.setattr(contact_sheet, "write_sheet", lambda path, found: drawn.extend(found))
+    kept = []
+    monkeypatch.setattr(predicting, "write_csv", lambda path, rows: kept.extend(list(rows)[1:]))
+
+    code, out, err = command(predict, f"run={trained_run}", *files)
+
+    assert (code, err.count("\n")) == (2, 1)
+    assert [each.path for each in drawn] == files[:10]
+    assert out.endswith("; sheet.png shows the first 10 of 39 images\n")
+    del alone[20]
+    assert [(path, label) for path, label, _ in kept] == [(each.path, each.label) for each in alone]
+    assert [float(chance) for _, _, chance in kept] == pytest.approx([each.probability for each in alone], abs=1e-5)
+    told = list(predict_files(load_trained(trained_run), files))
+    assert [path for path, each in zip(files, told, strict=True) if isinstance(each, DataError)] == [files[20]]
+
+
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_the_rows_of_a_csv_are_told_as_the_network_says(command, run, table, tmp_path, task):
     target, model = {"classification": ("kind", "mlp"), "regression": ("y", "linear_regression")}[task]
@@ -150,7 +176,7 @@ def test_a_regression_on_images_tells_its_numbers(trained_run, digits, tmp_path)
 
     assert [float(number) for number in found.label.split()] == pytest.approx(numbers.tolist(), rel=1e-6)
     assert (found.row, found.probability) == (None, None)
-    write_sheet(tmp_path / "sheet.png", [found])
+    contact_sheet.write_sheet(tmp_path / "sheet.png", [found])
     assert (tmp_path / "sheet.png").is_file()
 
 

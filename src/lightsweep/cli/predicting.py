@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,21 +42,26 @@ def _predict() -> None:
         raise ConfigError(f"`out` must be a folder but {out} is a file")
     _refuse_missing(files)
     trained = load_run(options, run.folder)
+    from lightsweep.reporting.contact_sheet import MOST
     from lightsweep.training.predicting import predict as predictions
 
-    found, bad = [], 0
+    found: list[Prediction] = []
+    bad = 0
     for prediction in predictions(trained, files):
         if isinstance(prediction, DataError):
             bad += 1
             print(f"error: {prediction}", file=sys.stderr)
         else:
-            found.append(prediction)
+            found.append(prediction if len(found) < MOST else replace(prediction, pixels=None))
             place = prediction.path if prediction.row is None else f"{prediction.path}:{prediction.row}"
             chance = "" if prediction.probability is None else f"  {prediction.probability:.4f}"
             print(f"{place}  {prediction.label}{chance}")
     if found:
-        _write(found, PredictionPaths(out))
-        print(f"files in {out}")
+        paths = PredictionPaths(out)
+        _write(found, paths)
+        cut = found[0].pixels is not None and len(found) > MOST
+        drawn = f"; {paths.sheet.name} shows the first {MOST} of {len(found):,} images" if cut else ""
+        print(f"files in {out}{drawn}")
     if bad:
         sys.exit(DataError.exit_code)
 
@@ -83,7 +89,7 @@ def _write(found: "Sequence[Prediction]", paths: PredictionPaths) -> None:
         if found[0].pixels is not None:
             from lightsweep.reporting.contact_sheet import write_sheet
 
-            write_sheet(paths.sheet, found)
+            write_sheet(paths.sheet, [each for each in found if each.pixels is not None])
         write_csv(paths.table, _cells(found))
 
 

@@ -1,4 +1,4 @@
-"""One picture of many: each image as the network sees it, with what it was taken for."""
+"""One picture of many images: each image as the network sees it, with what it was taken for."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +10,8 @@ from lightsweep.files import write_whole
 from lightsweep.screen import cut
 from lightsweep.training.predicting import Prediction
 
+MOST = 200
+"""Images on a sheet: what no viewer opens takes a computer's memory to draw."""
 CELL, TEXT, GAP = 128, 66, 12
 _PAPER, _INK, _FAINT = (250, 250, 248), (20, 20, 20), (110, 110, 110)
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from pathlib import Path
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -14,8 +15,8 @@ from lightsweep.errors import DataError
 from lightsweep.models.tasks import class_probabilities
 from lightsweep.training.trained import Trained
 
-_ROWS = 1024
-"""Rows of a table that go through the network at a time."""
+_IMAGES, _ROWS = 16, 1024
+"""Images, and rows of a table, that go through the network at a time."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +44,40 @@ def predict(trained: Trained, files: Iterable[Path]) -> Iterator[Prediction | Da
     Raises:
         ConfigError: the run's model takes neither images nor the rows of a CSV file.
     """
-    predictions = _of_rows if trained.data.columns else partial(_of_image, frame=trained.data.framing())
+    return (_of_tables if trained.data.columns else _of_images)(trained, files)
+
+
+def _of_images(trained: Trained, files: Iterable[Path]) -> Iterator[Prediction | DataError]:
+    frame, files = trained.data.framing(), iter(files)
+    while paths := list(islice(files, _IMAGES)):
+        read = [_read(path, frame) for path in paths]
+        pixels = [each for each in read if isinstance(each, Tensor)]
+        told = _told(trained, torch.stack(pixels)) if pixels else iter(())
+        for path, each in zip(paths, read, strict=True):
+            if isinstance(each, DataError):
+                yield each
+            else:
+                yield Prediction(path, None, *next(told), each.transpose(1, 2) if trained.data.transposed else each)
+
+
+def _read(path: Path, frame: Callable[[Image.Image], Tensor]) -> Tensor | DataError:
+    try:
+        return frame(open_image(path))
+    except DataError as error:
+        return _named(path, error)
+
+
+def _of_tables(trained: Trained, files: Iterable[Path]) -> Iterator[Prediction | DataError]:
     for path in files:
         try:
-            yield from predictions(trained, path)
+            yield from _of_rows(trained, path)
         except DataError as error:
-            text = str(error)
-            yield error if str(path) in text else DataError(f"{path}: {text}")
+            yield _named(path, error)
 
 
-def _of_image(trained: Trained, path: Path, frame: Callable[[Image.Image], Tensor]) -> Iterator[Prediction]:
-    pixels = frame(open_image(path))
-    shown = pixels.transpose(1, 2) if trained.data.transposed else pixels
-    for label, probability in _told(trained, pixels[None]):
-        yield Prediction(path, None, label, probability, shown)
+def _named(path: Path, error: DataError) -> DataError:
+    """What is wrong with a file, with its name."""
+    return error if str(path) in str(error) else DataError(f"{path}: {error}")
 
 
 def _of_rows(trained: Trained, path: Path) -> Iterator[Prediction]:
