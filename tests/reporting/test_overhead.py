@@ -5,6 +5,7 @@ import pytest
 from lightsweep.reporting.overhead import remedy, shares_of
 
 BY_STEPS = {"inner_steps": None, "log_every_n_steps": 100, "checkpoint_every_n_steps": None}
+RARER = "validate less often: raise trainer.check_val_every_n_epoch, or"
 
 
 @pytest.mark.parametrize(
@@ -74,3 +75,20 @@ def test_only_settings_that_would_help_are_named(part, trainer, steps_per_epoch,
 
 def test_parts_are_shares_of_the_whole():
     assert shares_of({"startup": 1.0, "arithmetic": 2.99, "data": 0.01}) == "start-up 25 %, training arithmetic 75 %"
+
+
+@pytest.mark.parametrize(
+    ("data", "trainer", "advice"),
+    [
+        ({"val_size": 100}, {"max_epochs": 3, "check_val_every_n_epoch": 1}, RARER),
+        ({"val_size": 0, "fold": 0}, {"max_epochs": None}, RARER),
+        ({"val_size": "own"}, {"max_epochs": -1}, RARER),
+        ({"val_size": 0, "fold": None}, {"max_epochs": 3}, "raise data.eval_batch_size"),  # it is the test's
+        ({"val_size": 100}, {"max_epochs": 1, "check_val_every_n_epoch": 1}, "raise data.eval_batch_size"),
+        ({"val_size": 100}, {"max_epochs": 4, "check_val_every_n_epoch": 4}, "raise data.eval_batch_size"),
+    ],
+)
+def test_rarer_validations_are_advised_where_there_are_several(data, trainer, advice):
+    hint = remedy({"validation": 5.0, "arithmetic": 5.0}, {"data": data, "trainer": trainer})
+
+    assert str(hint).startswith(f"validation and test: 50 % of the time; {advice}")

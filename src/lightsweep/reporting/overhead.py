@@ -15,7 +15,6 @@ _NAMES = {
 }
 _REMEDIES = {
     "startup": "give several settings to one command (-m), which forks them warm with hydra/launcher=local",
-    "validation": "validate less often: raise trainer.check_val_every_n_epoch, or data.eval_batch_size",
     "logging": "log less often: raise trainer.log_every_n_steps, or logger=none",
 }
 WORTH_NAMING = 0.1
@@ -46,6 +45,7 @@ def remedy(
     advice: dict[str, str | None] = {
         **_REMEDIES,
         "data": _for_data(settings.get("data", {})),
+        "validation": _for_validation(settings.get("data", {}), settings.get("trainer", {})),
         "framework": _for_framework(settings.get("trainer", {}), steps_per_epoch),
         "checkpoint": _for_checkpoints(settings.get("trainer", {}), steps_per_epoch),
     }
@@ -68,6 +68,14 @@ def _for_data(data: Mapping[str, Any]) -> str | None:
     if data.get("loader") == "auto":
         return "raise data.num_workers, if the data do not fit on the device"
     return None  # one gather a batch; there is nothing left to save
+
+
+def _for_validation(data: Mapping[str, Any], trainer: Mapping[str, Any]) -> str:
+    validates = data.get("val_size", 0) != 0 or data.get("fold") is not None
+    every, most = trainer.get("check_val_every_n_epoch") or 1, trainer.get("max_epochs") or -1
+    if validates and (most == -1 or most > every):
+        return "validate less often: raise trainer.check_val_every_n_epoch, or data.eval_batch_size"
+    return "raise data.eval_batch_size"  # the test's, or one validation's
 
 
 def _for_framework(trainer: Mapping[str, Any], steps_per_epoch: float) -> str | None:
