@@ -6,7 +6,7 @@ import os
 import pytest
 from filelock import FileLock
 
-from lightsweep.cli.training import newest_unfinished
+from lightsweep.cli import training
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError, DataError, Diverged, RunFolderError
 from lightsweep.paths import RunPaths
@@ -221,7 +221,7 @@ def test_last_is_the_newest_run_that_can_go_on(tmp_path):
         return paths
 
     with pytest.raises(RunFolderError, match="holds no run that is unfinished"):
-        newest_unfinished(tmp_path)
+        training.newest_unfinished(tmp_path)
     add("interrupted", '{"status": "interrupted"}')
     add("died", '{"status": "failed"}', last=True)
     held = add("running", '{"status": "running"}')
@@ -232,5 +232,15 @@ def test_last_is_the_newest_run_that_can_go_on(tmp_path):
     (tmp_path / "sweep" / "study.journal").touch()
 
     with FileLock(held.lock):
-        assert newest_unfinished(tmp_path) == tmp_path / "died"
-    assert newest_unfinished(tmp_path) == tmp_path / "running"
+        assert training.newest_unfinished(tmp_path) == tmp_path / "died"
+    assert training.newest_unfinished(tmp_path) == tmp_path / "running"
+
+
+def test_a_change_that_a_run_cannot_go_on_by_is_told_before_torch_is_imported(command, run, tmp_path, monkeypatch):
+    run(*SMALL, folder=tmp_path / "run")
+    monkeypatch.setattr(training, "lean_imports", lambda: pytest.fail("torch is imported"))
+
+    ended = command(training.train, f"resume={tmp_path / 'run'}", "optimizer.lr=0.5")
+
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert ended.err.startswith("error: `optimizer.lr` cannot change from 0.01 to 0.5 where a run goes on: ")

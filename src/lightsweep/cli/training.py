@@ -36,6 +36,7 @@ from lightsweep.cli.grid import (
 )
 from lightsweep.config.check import check
 from lightsweep.config.command_words import command_words
+from lightsweep.config.going_on import refuse_changes
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.saved import read_config, read_result
 from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError, raised_in
@@ -210,6 +211,8 @@ def _goes_on(folder: Path) -> bool:
 
 def _train_in(cfg: DictConfig, folder: Path, resume: bool) -> Any:
     check(cfg, finished=resume)
+    if resume:
+        refuse_changes(cfg, paths.RunPaths(folder))
     lean_imports()
     from lightsweep.reporting.summary import print_summary
     from lightsweep.training import train as train_run

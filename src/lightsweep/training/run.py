@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lightsweep.calling import called
 from lightsweep.config import check
+from lightsweep.config.going_on import has_checkpoint, made_for_length, refuse_changes
 from lightsweep.config.override_text import override_text
 from lightsweep.config.saved import read_finished
 from lightsweep.data.datamodule import NoTestSet
@@ -45,7 +46,7 @@ from lightsweep.training.refusals import (
     raise_if_refused,
 )
 from lightsweep.training.result import Result
-from lightsweep.training.resuming import has_checkpoint, held, made_for_length, refuse_changes, replace_run, resume_from
+from lightsweep.training.resuming import held, replace_run, resume_from
 from lightsweep.training.sessions import Earlier
 from lightsweep.training.siblings import Siblings
 from lightsweep.training.signals import StopRequest
