@@ -70,12 +70,12 @@ def _for_data(data: Mapping[str, Any]) -> str | None:
     return None  # one gather a batch; there is nothing left to save
 
 
-def _for_validation(data: Mapping[str, Any], trainer: Mapping[str, Any]) -> str:
+def _for_validation(data: Mapping[str, Any], trainer: Mapping[str, Any]) -> str | None:
     validates = data.get("val_size", 0) != 0 or data.get("fold") is not None
     every, most = trainer.get("check_val_every_n_epoch") or 1, trainer.get("max_epochs") or -1
     if validates and (most == -1 or most > every):
-        return "validate less often: raise trainer.check_val_every_n_epoch, or data.eval_batch_size"
-    return "raise data.eval_batch_size"  # the test's, or one validation's
+        return "validate less often: raise trainer.check_val_every_n_epoch"
+    return None  # the test's, or one validation's
 
 
 def _for_framework(trainer: Mapping[str, Any], steps_per_epoch: float) -> str | None:
