@@ -74,7 +74,7 @@ class Plain:
 def compare(run, initial, tmp_path):
     """Runs with overrides, trains by hand, and holds the weights together; gives both."""
 
-    def compared(*overrides, by_hand, **options):
+    def compared(*overrides, by_hand, atol=1e-12, **options):
         convnet = "model=convnet" in overrides
         overrides = (*BASE, *overrides) if convnet else (*BASE, "model.widths=[12,9]", *overrides)
         result = run(*overrides, folder=tmp_path)
@@ -82,7 +82,7 @@ def compare(run, initial, tmp_path):
         plain.train(by_hand(plain.net), **{k: v(plain) if callable(v) else v for k, v in options.items()})
         state = torch.load(RunPaths(tmp_path).last, weights_only=True)["state_dict"]
         for name, parameter in plain.net.state_dict().items():
-            torch.testing.assert_close(state[f"net.{name}"], parameter, **CLOSE)
+            torch.testing.assert_close(state[f"net.{name}"], parameter, rtol=1e-9, atol=atol)
         return result, plain, state
 
     return compared
@@ -216,11 +216,13 @@ def test_lbfgs_evaluates_its_closure_on_the_batch_of_the_step(compare, inner):
     compare("optimizer=lbfgs", f"trainer.inner_steps={inner}", by_hand=by_hand)
 
 
-def test_lbfgs_with_accumulation(compare):
+@pytest.mark.parametrize(("search", "atol"), [(None, 1e-12), ("strong_wolfe", 1e-9)])  # which goes by the loss as well
+def test_lbfgs_with_accumulation(compare, search, atol):
     def by_hand(net):
-        return LBFGS(net.parameters(), lr=0.1, max_iter=4, history_size=10)
+        return LBFGS(net.parameters(), lr=0.1, max_iter=4, history_size=10, line_search_fn=search)
 
-    compare("optimizer=lbfgs", "trainer.accumulate_grad_batches=3", by_hand=by_hand, accumulate=3)
+    words = ("optimizer=lbfgs", f"optimizer.line_search_fn={search or 'null'}", "trainer.accumulate_grad_batches=3")
+    compare(*words, by_hand=by_hand, accumulate=3, atol=atol)
 
 
 def test_gd_is_one_step_on_all_examples(compare):
