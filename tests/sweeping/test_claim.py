@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from hydra.errors import HydraException
+from optuna.study import Study
 from optuna.trial import TrialState
 
 from lightsweep.launching.run_job import NoMore
@@ -243,3 +244,18 @@ def test_a_claim_that_is_cut_off_leaves_no_trial_running_without_an_owner(plan, 
 
     running = study.get_trials(states=[TrialState.RUNNING])
     assert all(marks.OWNER in trial.user_attrs for trial in running)
+
+
+def test_a_queued_trial_is_owned_by_who_started_it_whoever_noted_itself_before(plan, monkeypatch):
+    study, pop = open_study(plan), Study._pop_waiting_trial_id
+    study.enqueue_trial({"x": 0.5})
+
+    def popped(self):
+        elsewhere = Owner("elsewhere", 1, "s").to_attribute()
+        self._storage.set_trial_user_attr(study.trials[0]._trial_id, marks.OWNER, elsewhere)
+        return pop(self)
+
+    monkeypatch.setattr(Study, "_pop_waiting_trial_id", popped)
+    claim(plan)
+
+    assert study.trials[0].user_attrs[marks.OWNER] == Owner.here(plan.sweep).to_attribute()

@@ -306,3 +306,17 @@ def test_a_metric_may_give_a_plain_number(run):
     result = run(SOFTMAX, f"+metrics.count._target_={__name__}.Count", f"trust=[{__name__}]", "monitor=val/count")
 
     assert result.metrics["val/count"] == 50.0
+
+
+class Mistaken(Count):
+    """Fails where it has seen more than the examples that it is tried with."""
+
+    def compute(self):
+        if self.seen > 49:
+            raise ValueError("a mistake of the user's own")
+        return super().compute()
+
+
+def test_a_mistake_of_a_metric_of_ones_own_keeps_its_traceback(run):
+    with pytest.raises(ValueError, match=r"^a mistake of the user's own$"):
+        run(SOFTMAX, f"+metrics.own._target_={__name__}.Mistaken", f"trust=[{__name__}]")
