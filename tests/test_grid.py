@@ -156,3 +156,13 @@ def test_a_launcher_tells_how_a_grid_goes_on_whose_jobs_it_had_to_stop(tmp_path,
         launch(None, task, config, [["seed=0"], ["seed=1"]], 0, stop, False)
 
     assert caplog.messages == [f"2 of 2 jobs did not run to the end; to go on: command of {tmp_path}"]
+
+
+def test_torchrun_whose_processes_meet_once_is_refused_for_several_runs(command, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    refused = command(cli.train, "-m", "seed=0,1")
+
+    told = "error: torchrun starts one run, and -m is several: leave torchrun out and give trainer.devices\n"
+    assert (refused.code, refused.out, refused.err) == (2, "", told)

@@ -106,6 +106,8 @@ def _compose_for(task: Callable[[DictConfig], Any], begun: Sequence[bool]) -> No
     if any(argument.startswith("--experimental-rerun") for argument in sys.argv[1:]):
         raise ConfigError("`--experimental-rerun` would unpickle a file, which can run anything: use resume=<folder>")
     _check_flags()
+    if is_multirun(sys.argv[1:]) and "TORCHELASTIC_RUN_ID" in os.environ and os.environ["WORLD_SIZE"] != "1":
+        raise ConfigError("torchrun starts one run, and -m is several: leave torchrun out and give trainer.devices")
     try:
         hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
     except MissingConfigException:  # an OSError too, but `explain` has a better word for it
