@@ -55,7 +55,7 @@ def check_journal(path: Path) -> None:
         return
     with path.open("rb") as file:
         line = file.readline(_LONGEST_LINE)
-        file.seek(max(0, os.fstat(file.fileno()).st_size - _LONGEST_LINE))
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _BLOCK))  # each trial looks; a line is some 200 bytes
         whole = file.read().split(b"\n")[:-1]
     if not (_is_operation(line) if line.endswith(b"\n") else _is_torn_beginning(line)):
         raise ConfigError(
