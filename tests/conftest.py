@@ -165,7 +165,8 @@ def initial(compose: Compose) -> Callable[..., Any]:
     """Gives the DataModule, set up, and the model with the weights that a run with these overrides starts from."""
     from lightning.pytorch import seed_everything
 
-    from lightsweep.training.build import build_data, build_model
+    from lightsweep.training.build import build_data
+    from lightsweep.training.model import build_model
 
     def built(*overrides: str) -> Any:
         cfg = compose(*overrides)

@@ -9,7 +9,7 @@ import torch
 from lightsweep.errors import ConfigError, Diverged
 from lightsweep.models.tasks import Regression
 from lightsweep.paths import RunPaths
-from lightsweep.training.build import refuse_single_examples
+from lightsweep.training.model import refuse_single_examples
 
 LINE = ("model=linear_regression", "data=line", "optimizer=sgd")
 

@@ -18,7 +18,7 @@ from lightsweep.errors import ConfigError
 from lightsweep.models import base
 from lightsweep.models.tasks import Multiclass, precise
 from lightsweep.training import precision as precisions
-from lightsweep.training.build import build_model
+from lightsweep.training.model import build_model
 from lightsweep.training.stepper import Stepper
 from lightsweep.training.tally import Tally
 from lightsweep.training.trained import Trained

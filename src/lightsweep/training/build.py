@@ -3,27 +3,23 @@
 import inspect
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor, nn
 from torch.optim import LBFGS
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchmetrics import Metric
 
 from lightsweep.config import instantiate
 from lightsweep.config.targets import find_target, parameters_of
-from lightsweep.data import ArrayDataModule, DataSpec
+from lightsweep.data import ArrayDataModule
 from lightsweep.errors import ConfigError
-from lightsweep.models import Model, Wrapped
+from lightsweep.models import Model
 from lightsweep.paths import RunPaths
-from lightsweep.screen import many
 from lightsweep.training import cuda_graph, precision
 from lightsweep.training.allocator import keep_freed_memory
 from lightsweep.training.callbacks import trainer_callbacks
@@ -33,8 +29,8 @@ from lightsweep.training.conductor import Conductor
 from lightsweep.training.initial_weights import start_with
 from lightsweep.training.logger_runs import LoggerRuns
 from lightsweep.training.metrics import Metrics, build_metrics, direction, said_direction
+from lightsweep.training.model import averaged, build_model, refuse_single_examples
 from lightsweep.training.optimizers import build_optimizers, scaled, stop_looking_for_gpus
-from lightsweep.training.plain_data import is_loadable
 from lightsweep.training.progress import Bar
 from lightsweep.training.recorder import Recorder
 from lightsweep.training.schedulers import Schedule, build_schedule
@@ -76,64 +72,6 @@ def build_data(cfg: DictConfig) -> ArrayDataModule:
 def _takes(target: type, name: str) -> bool:
     takes = inspect.signature(target).parameters
     return name in takes or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in takes.values())
-
-
-def build_model(cfg: DictConfig, spec: DataSpec) -> Model:
-    """The model, with weights drawn from torch's default generator; a bare nn.Module is wrapped."""
-    found = instantiate(cfg.model, trust=cfg.trust, **_spec_for(cfg, spec))
-    if isinstance(found, LightningModule) and not isinstance(found, Model):
-        raise ConfigError(
-            f"`model`: `{cfg.model._target_}` is a LightningModule, which is not trained as it is: give its network, "
-            "an nn.Module, or make it a subclass of lightsweep.models.Model"
-        )
-    if isinstance(found, nn.Module) and not isinstance(found, Model):
-        found = Wrapped(spec, found)
-    if not isinstance(found, Model):
-        raise ConfigError(f"`model` must be an nn.Module or a lightsweep Model but `{cfg.model._target_}` is neither")
-    if precision.cast(found, precision.weight_dtype(cfg.trainer.precision)):
-        eager = torch.compiler.set_stance("force_eager") if found.compiled else nullcontext()
-        with eager:  # it is to be compiled for its batches
-            found.check_outputs()  # its own code may give tensors the type that its weights had
-    _refuse_extra_state(found.net)
-    return found
-
-
-def _refuse_extra_state(net: nn.Module) -> None:
-    """Raise ConfigError if a part has state of its own making that a checkpoint could not be read with."""
-    for part in net.modules():
-        if type(part).get_extra_state is nn.Module.get_extra_state:
-            continue
-        if not is_loadable(part.get_extra_state()):
-            raise ConfigError(
-                f"`model`: {type(part).__name__}.get_extra_state must give tensors, numbers, texts, lists and "
-                "dictionaries alone: no checkpoint is loaded that holds more"
-            )
-
-
-def refuse_single_examples(model: Model, datamodule: ArrayDataModule, switch: bool, world_size: int = 1) -> None:
-    """Raise ConfigError if batch normalisation over examples would meet a single one, which has no variance.
-
-    Args:
-        model: the model.
-        datamodule: tells the batches.
-        switch: whether `model.batch_norm` is a setting.
-        world_size: processes among which each batch is divided.
-    """
-    sizes = datamodule.order.sizes
-    smallest = min(sizes)
-    if smallest >= 2 * world_size or not any(isinstance(part, nn.BatchNorm1d) for part in model.net.modules()):
-        return
-    leave = "leave a last batch" if sizes[0] > smallest else "leave batches"
-    shared = f", of which one of {world_size} processes gets 1" if world_size > 1 else ""
-    raise ConfigError(
-        f"`data.batch_size`: {len(datamodule.splits['train'])} training examples in batches of {sizes[0]} {leave} of "
-        f"{many(smallest, 'example')}{shared}, which batch normalisation cannot use; "
-        f"choose another size{', or model.batch_norm=false' * switch}"
-    )
-
-
-def _spec_for(cfg: DictConfig, spec: DataSpec) -> dict[str, Any]:
-    return {"spec": spec} if "spec" in parameters_of(cfg.model._target_, cfg.trust) else {}
 
 
 @dataclass
@@ -320,27 +258,6 @@ def _factory(group: str, node: DictConfig, takes: str, trust: Sequence[str]) -> 
     if not isinstance(found, partial):  # a function may give one itself
         raise at_once
     return found
-
-
-def averaged(model: Model, decay: float) -> AveragedModel:
-    """A copy of the network that holds the moving average of its weights; what are no real numbers is as it is."""
-    average = get_ema_multi_avg_fn(decay)
-
-    def average_apart(averages: Sequence[Tensor], values: Sequence[Tensor], count: Any) -> None:
-        """One kernel for the parameters and one for the buffers, which are no DTensors where those are cut up.
-
-        All are of one type. A mean of integers would be cut off, and fall away from a number that never changes.
-        """
-        if not (averages[0].is_floating_point() or averages[0].is_complex()):
-            for kept, value in zip(averages, values, strict=True):
-                kept.copy_(value)
-            return
-        pairs = list(zip(averages, values, strict=True))
-        for kind in {type(mean) for mean in averages}:
-            means, currents = zip(*(pair for pair in pairs if type(pair[0]) is kind), strict=True)
-            average(means, currents, count)
-
-    return AveragedModel(model.net, multi_avg_fn=average_apart, use_buffers=True).requires_grad_(False)
 
 
 def run_length(max_epochs: int, max_steps: int, steps_per_epoch: int, interval: str) -> int | None:

@@ -15,8 +15,8 @@ from lightsweep.errors import ConfigError
 from lightsweep.models import Model
 from lightsweep.models.tasks import class_probabilities
 from lightsweep.paths import RunPaths
-from lightsweep.training.build import averaged, build_model
 from lightsweep.training.checkpoints import load, take_up
+from lightsweep.training.model import averaged, build_model
 from lightsweep.training.precision import weight_dtype
 
 

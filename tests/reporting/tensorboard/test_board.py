@@ -162,13 +162,14 @@ def test_pictures_and_the_table_are_about_the_test_set(finished, read):
 
 
 def test_the_table_counts_as_the_network_predicts(finished, read, compose):
-    import lightsweep.training.build as building
+    from lightsweep.training.build import build_data
     from lightsweep.training.checkpoints import load
+    from lightsweep.training.model import build_model
 
     cfg = compose(*MLP)
-    datamodule = building.build_data(cfg)
+    datamodule = build_data(cfg)
     datamodule.setup("fit")
-    model = building.build_model(cfg, datamodule.spec)
+    model = build_model(cfg, datamodule.spec)
     model.load_state_dict(load(finished.best)["state_dict"])
     datamodule.setup("test")
     arrays = datamodule.splits["test"]
