@@ -68,7 +68,10 @@ def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
     [
         (["optimizer=admw"], ["`optimizer` must be one of", "adagrad", "'admw'", "did you mean 'adamw'?"]),
         (["optimiser=adam"], ["optimiser"]),
-        (["optimizer.learning_rate=1"], ["`optimizer.learning_rate` is no known key"]),
+        (["optimizer.learning_rate=1"], ["`optimizer.learning_rate` is no known key; here: `optimizer.lr`"]),
+        (["lr=1"], ["`lr` is no known key; did you mean 'optimizer.lr'?"]),
+        (["trainer.seed=1"], ["`trainer.seed` is no known key; did you mean 'seed'?"]),
+        (["trainer=gpu"], ["`trainer` must be one of ddp,", "but got 'gpu'; here: `trainer.accelerator=gpu`"]),
         (["trainer.max_epoch=1"], ["`trainer.max_epoch` is no known key", "did you mean 'max_epochs'?"]),
         (["data=bse"], ["`data` must be one of csv, emnist,"]),
         (["data=cifar10"], ["but got 'cifar10'; did you mean data=torchvision data.name=CIFAR10?"]),

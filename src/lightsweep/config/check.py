@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from lightsweep import paths
-from lightsweep.config.nearest import nearest, nearest_metric
+from lightsweep.config.elsewhere import meant
+from lightsweep.config.nearest import nearest_metric
 from lightsweep.config.own_arguments import check_arguments
 from lightsweep.config.schema import GROUPS, Config, Logger, Metric
 from lightsweep.errors import ConfigError, lines_of
@@ -157,7 +158,7 @@ def _line(errors: Sequence[Any], values: dict[str, Any]) -> str:
     kind, given = first["type"], first["input"]
     if kind == "extra_forbidden":
         model = _model(keys[:-1])
-        return f"`{name}` is no known key{nearest(keys[-1], model.model_fields if model is not None else ())}"
+        return f"`{name}` is no known key{meant(name, values, model.model_fields if model is not None else ())}"
     if kind == "missing":
         loc = [str(part) for part in first["loc"]]
         field = _field(loc)

@@ -2,6 +2,7 @@
 
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
@@ -10,6 +11,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from lightsweep.config.elsewhere import here, meant
 from lightsweep.config.nearest import nearest
 from lightsweep.config.passwords import masked
 from lightsweep.errors import lines_of, one_line
@@ -36,7 +38,7 @@ def _explained(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         options = list(error.options)
-        near = _torchvision(group, choice, options) or nearest(choice, options)
+        near = _torchvision(group, choice, options) or here(f"{group}={choice}") or nearest(choice, options)
         return f"`{group}` must be one of {', '.join(options)} but got {choice!r}{near}"
     if isinstance(error, OverrideParseException):
         lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing", "See "))]
@@ -79,7 +81,16 @@ def _unknown_key(error: OmegaConfBaseException) -> str:
     if isinstance(error.parent_node, DictConfig):
         known = [str(name) for name in error.parent_node]
     full_key = error.full_key or key
-    return f"`{full_key}` is no known key{_known_to(full_key) or nearest(key, known) or _listed(known)}"
+    near = _known_to(full_key) or meant(full_key, _settings_around(error), known) or _listed(known)
+    return f"`{full_key}` is no known key{near}"
+
+
+def _settings_around(error: OmegaConfBaseException) -> dict[str, Any]:
+    """The configuration that the key is not in, without Hydra's own."""
+    if not isinstance(error.parent_node, DictConfig):
+        return {}
+    values = OmegaConf.to_container(error.parent_node._get_root())
+    return {str(key): value for key, value in values.items() if key != "hydra"} if isinstance(values, dict) else {}
 
 
 def _known_to(full_key: str) -> str:

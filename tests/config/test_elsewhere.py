@@ -1,0 +1,45 @@
+"""Words of other programs, and keys in the wrong group: the line says what they are here."""
+
+import re
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from lightsweep.config.elsewhere import HERE, meant
+from lightsweep.paths import conf_dir
+
+GUIDE = Path(__file__).parents[2] / "docs" / "moving.md"
+VALUES = {"optimizer": {"lr": 0.1, "name": "sgd"}, "data": {"name": "MNIST", "train": {"depth": 1}}}
+
+
+def test_the_guide_tells_the_same():
+    assert dict(re.findall(r"^\| `(.+?)` \| (.+) \|$", GUIDE.read_text(), re.MULTILINE)) == HERE
+
+
+def test_what_is_named_exists_and_what_it_replaces_does_not(compose):
+    cfg = compose(small=False)
+    for theirs, ours in HERE.items():
+        assert OmegaConf.select(cfg, theirs) is None, theirs
+        for word in re.findall(r"[a-z_]+\.[a-z_]+|\b[a-z]+=[a-z_]+", ours.replace("python evaluate.py run", "")):
+            key, _, choice = word.partition("=")
+            if choice:
+                assert (conf_dir() / key / f"{choice}.yaml").exists(), word
+            elif not key.startswith(("hydra.", "callbacks.")):
+                assert key.rpartition(".")[2] in OmegaConf.select(cfg, key.rpartition(".")[0]), word
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("lr", "; did you mean 'optimizer.lr'?"),
+        ("model.lr", "; did you mean 'optimizer.lr'?"),
+        ("depth", "; did you mean 'data.train.depth'?"),
+        ("name", ""),  # two groups have it
+        ("data.lrs", "; did you mean 'lr_scale'?"),
+        ("trainer.profiler", f"; here: {HERE['trainer.profiler']}"),
+        ("zzz", ""),
+    ],
+)
+def test_a_key_is_looked_for_in_the_other_groups(key, hint):
+    assert meant(key, VALUES, ["lr_scale"]) == hint
