@@ -20,6 +20,7 @@ MANDATORY = {
     ("data", "csv"): ("data.path=table.csv", "data.target=y"),
     ("data", "images"): ("data.root=my_images",),
     ("data", "torchvision"): ("data.name=CIFAR10",),
+    ("model", "torchvision"): ("model.name=resnet18",),
 }
 NEEDS = {
     ("model", "linear_regression"): ("data=line",),
@@ -76,6 +77,7 @@ def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
         (["data=bse"], ["`data` must be one of csv, emnist,"]),
         (["data=cifar10"], ["but got 'cifar10'; did you mean data=torchvision data.name=CIFAR10?"]),
         (["data=Flowers-102"], ["; did you mean data=torchvision data.name=Flowers102?"]),
+        (["model=resnet18"], ["but got 'resnet18'; did you mean model=torchvision model.name=resnet18?"]),
         (["data=FashionMNIST"], ["; did you mean 'fashion_mnist'?"]),
         (["sweeps=bse"], ["`sweeps` must be one of architecture, grid_small,"]),
         (["experiment=artcle"], ["`experiment` must be one of", "article", "did you mean 'article'?"]),

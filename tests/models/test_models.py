@@ -6,7 +6,15 @@ from torch import nn
 
 from lightsweep.data import DataSpec
 from lightsweep.errors import ConfigError
-from lightsweep.models import MLP, ConvNet, LinearRegression, LogisticRegression, SoftmaxRegression, Wrapped
+from lightsweep.models import (
+    MLP,
+    ConvNet,
+    LinearRegression,
+    LogisticRegression,
+    SoftmaxRegression,
+    TorchvisionNet,
+    Wrapped,
+)
 
 IMAGES = DataSpec((1, 28, 28), 10, tuple("0123456789"))
 TWO_DIGITS = DataSpec((1, 28, 28), 2, ("3", "8"))
@@ -45,6 +53,9 @@ class Giving(nn.Linear):
         (lambda spec: ConvNet(spec, [4, 6]), IMAGES),
         (lambda spec: ConvNet(spec, [4], batch_norm=True, dropout=0.5, kernel_size=5), DataSpec((3, 32, 30), None)),
         (lambda spec: ConvNet(spec, [3, [4, 5], [6]], batch_norm=True), IMAGES),
+        (lambda spec: TorchvisionNet(spec, "shufflenet_v2_x0_5"), IMAGES),
+        (lambda spec: TorchvisionNet(spec, "squeezenet1_1", {"dropout": 0.1}), DataSpec((3, 40, 40), None)),
+        (lambda spec: TorchvisionNet(spec, "googlenet"), DataSpec((3, 32, 32), 4)),
         (lambda spec: Wrapped(spec, nn.Sequential(nn.Flatten(), nn.Linear(784, 10))), IMAGES),
     ],
 )
@@ -113,6 +124,27 @@ def test_a_list_of_filters_is_several_convolutions_before_one_pooling():
         (
             lambda: ConvNet(IMAGES, [2] * 5),
             r"^`model\.filters` has 5 poolings, and each halves the image, but 28 × 28 pixels",
+        ),
+        (
+            lambda: TorchvisionNet(TABLE, "resnet18"),
+            r"^`model=torchvision` needs images of 1 or 3 channels, but .*\(5,\)",
+        ),
+        (
+            lambda: TorchvisionNet(IMAGES, "resnet81"),
+            r"^`model\.name`: torchvision has no 'resnet81' .* mean 'resnet18'",
+        ),
+        (
+            lambda: TorchvisionNet(IMAGES, "fcn_resnet50"),
+            r"^`model\.name`: torchvision has no 'fcn_resnet50' for class",
+        ),
+        (lambda: TorchvisionNet(IMAGES, "alexnet"), r"^`model` alexnet does not take inputs of shape \(1, 28, 28\)"),
+        (
+            lambda: TorchvisionNet(IMAGES, "resnet18", {"depth": 3}),
+            r"^`model\.arguments`: torchvision's resnet18 cannot be built: .* keyword argument 'depth'",
+        ),
+        (
+            lambda: TorchvisionNet(IMAGES, "vit_b_16", {"image_size": 28}),
+            r"^`model\.arguments`: torchvision's vit_b_16 cannot be built: Input shape indivisible by patch size!$",
         ),
         (lambda: ConvNet(IMAGES, [2], kernel_size=4), r"^`model\.kernel_size` must be odd but got 4$"),
     ],

@@ -6,12 +6,14 @@ import pytest
 from torch import nn
 
 from lightsweep.data import DataSpec
-from lightsweep.models import MLP, Wrapped
+from lightsweep.models import MLP, TorchvisionNet, Wrapped
 from lightsweep.training import progress
 from lightsweep.training.progress import Bar
 from lightsweep.training.result import Result
 
 TABLE = DataSpec((4,), 3)
+GRAY = DataSpec((1, 28, 28), 10)
+NAME = "shufflenet_v2_x0_5"
 
 
 def test_a_resumed_epoch_counts_what_was_trained_since(monkeypatch, capsys):
@@ -42,6 +44,7 @@ def test_the_line_of_an_epoch_without_a_validation_has_none_of_an_earlier_one(ru
     [
         (lambda: MLP(TABLE, widths=[5]), 1, None, "MLP, 1,234 parameters   cpu (such)   32-true\n"),
         (lambda: Wrapped(TABLE, nn.Linear(4, 3)), 2, None, "Linear, 1,234 parameters   2 × cpu (such)   32-true\n"),
+        (lambda: TorchvisionNet(GRAY, NAME), 1, None, f"{NAME}, 1,234 parameters   cpu (such)   32-true\n"),
         (lambda: MLP(TABLE, widths=[5]), 1, "a/b", "MLP, 1,234 parameters   cpu (such)   32-true   weights of a/b\n"),
     ],
 )

@@ -24,6 +24,11 @@ TORCHVISION = (
     "Imagenette", "OxfordIIITPet", "PCAM", "RenderedSST2", "STL10", "SVHN", "USPS",
 )  # fmt: skip
 """Data sets that `data=torchvision` reads, by the names that it knows them by."""
+NETWORKS = (
+    "alexnet", "convnext", "densenet", "efficientnet", "googlenet", "inception", "maxvit", "mnasnet", "mobilenet",
+    "regnet", "resnet", "resnext", "shufflenet", "squeezenet", "swin", "vgg", "vit", "wideresnet",
+)  # fmt: skip
+"""What the names of those networks begin with that `model=torchvision` makes."""
 
 
 def explain(error: Exception) -> str:
@@ -59,7 +64,9 @@ def _explained(error: Exception) -> str:
 
 
 def _torchvision(group: str, choice: str, options: list[str]) -> str:
-    """A hint where a choice of `data` is one of torchvision's data sets, however spelt, and none of ours."""
+    """A hint where a choice of `data` or `model` is torchvision's, however spelt, and none of ours."""
+    if group == "model" and _folded(choice).startswith(NETWORKS):
+        return f"; did you mean model=torchvision model.name={choice}?"
     if group != "data" or _folded(choice) in map(_folded, options):
         return ""
     name = next((name for name in TORCHVISION if _folded(name) == _folded(choice)), None)

@@ -82,6 +82,10 @@ class Model(LightningModule):
         if compile:
             net.compile(mode=compile if isinstance(compile, str) else None)
 
+    def network_name(self) -> str:
+        """What the network is called where a run says what it trains."""
+        return type(self).__name__
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs `[B, num_outputs]` for inputs `[B, *input_shape]`; in evaluation, by the averaged weights."""
         net = self.net if self.training or self.ema is None else self.ema
@@ -168,7 +172,7 @@ class Model(LightningModule):
         Raises:
             ConfigError: it does not take them, or gives another shape or type, or what cannot be trained.
         """
-        name, wanted = type(self.net).__name__, (2, self.task.num_outputs(self.spec))
+        name, wanted = self.network_name(), (2, self.task.num_outputs(self.spec))
         training, gradients = self.net.training, torch.is_grad_enabled()
         dtype = next((p.dtype for p in self.net.parameters() if p.is_floating_point()), torch.float32)
         try:

@@ -22,3 +22,7 @@ class Wrapped(Model):
 
     def __init__(self, spec: DataSpec, net: nn.Module, label_smoothing: float = 0.0, **options: Any) -> None:
         super().__init__(spec, net, task_for(spec, label_smoothing), **options)
+
+    def network_name(self) -> str:
+        """That of its own class."""
+        return type(self.net).__name__

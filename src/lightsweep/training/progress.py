@@ -9,7 +9,6 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from lightsweep.models import Wrapped
 from lightsweep.screen import decimals, draws, many
 from lightsweep.training.result import Result
 from lightsweep.training.stepper import Stepper
@@ -53,8 +52,7 @@ class Bar(ProgressBar):
             processes: that train together, a device each.
             weights: where those that the network starts with are from; None for drawn ones.
         """
-        model = self.stepper.model
-        name = type(model.net if isinstance(model, Wrapped) else model).__name__
+        name = self.stepper.model.network_name()
         precision = result.precision
         if asked not in ("auto", precision):
             precision += f" (there are no units for {asked})"
