@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hydra
 import pytest
 
 import lightsweep
@@ -71,7 +72,7 @@ def test_each_script_tells_how_it_is_called(script):
 
 
 def test_the_version_is_told(lightsweep_):
-    assert lightsweep_("--version") == (0, f"lightsweep {lightsweep.__version__}\n", "")
+    assert lightsweep_("--version") == (0, f"lightsweep {lightsweep.__version__}, Hydra {hydra.__version__}\n", "")
 
 
 def test_an_unknown_command_gets_the_nearest(lightsweep_):
@@ -81,7 +82,7 @@ def test_an_unknown_command_gets_the_nearest(lightsweep_):
 @pytest.mark.parametrize(
     ("words", "code", "out", "err"),
     [
-        (("--version",), 0, f"lightsweep {lightsweep.__version__}\n", ""),
+        (("--version",), 0, f"lightsweep {lightsweep.__version__}, Hydra {hydra.__version__}\n", ""),
         (("trian",), 2, "", r"error: `trian` is no command; did you mean 'train'\?\n"),
         (("predict",), 2, "", "error: `run` is missing: lightsweep predict run=<folder of a run>\n"),
         (("sweeps=lr_momentum",), 2, "", "error: a search takes -m: lightsweep -m sweeps=lr_momentum …; without .*\n"),

@@ -85,7 +85,7 @@ def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
         (["hydra/sweeper=optuna", "hydra.sweeper.rerun_best=3"], ["seeds, top, seed_key", "rerun_best.seeds=3"]),
         (["hydra/sweeper=optuna", "hydra.sweeper.rerun_best=[3]"], ["seeds, top, seed_key", "rerun_best.seeds=…"]),
         (["hydra/sweeper=optuna", "hydra.sweeper.rerun_best={seeds: x}"], ["`hydra.sweeper.rerun_best.seeds`: Value"]),
-        (["trainer.max_epochs"], ["`trainer.max_epochs` is no override like key=value"]),
+        (["trainer.max_epochs"], ["`trainer.max_epochs` is no override like key=value: it has no `=`"]),
         (["+=1"], ["`+=1` names no key before its `=`"]),
         (["optimizer=null"], ["`optimizer=null`: `optimizer` is chosen by name; there are", "adagrad"]),
         (["logger=[csv,3]"], ["`logger=[csv,3]`: `logger` is chosen by name", "tensorboard"]),

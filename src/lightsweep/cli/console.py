@@ -46,8 +46,6 @@ def main() -> None:
     words = sys.argv[1:]
     if not words or words[0] in ("-h", "--help", "help"):
         return ended_by(_print_commands)
-    if words[0] == "--version":
-        return ended_by(lambda: print(f"lightsweep {import_module('lightsweep').__version__}"))
     name = words[0] if words[0] in COMMANDS else "train"
     if name == words[0]:
         del sys.argv[1]

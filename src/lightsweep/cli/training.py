@@ -22,6 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+import lightsweep
 from lightsweep import paths
 from lightsweep.calling import called
 from lightsweep.cli.ending import ended_by, ended_by_error
@@ -88,6 +89,8 @@ def train() -> None:
             from lightsweep.cli.info import print_info
 
             print_info(topics[-1])
+        elif words == ["--version"]:
+            print(f"lightsweep {lightsweep.__version__}, Hydra {hydra.__version__}")
         elif sys.argv[1:2] == ["doctor"]:
             from lightsweep.cli.doctor import print_findings
 

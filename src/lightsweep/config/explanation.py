@@ -49,7 +49,8 @@ def _explained(error: Exception) -> str:
         lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing", "See "))]
         home = "; for ~ write $HOME" if str(error.override).partition("=")[2].startswith("~") else ""
         quotes = "" if str(error.override).isascii() else "; Hydra wants letters beyond ASCII in quotes: \"key='…'\""
-        return f"`{error.override}` is no override like key=value: {' '.join(' '.join(lines).split())}{home}{quotes}"
+        reason = " ".join(" ".join(lines).split()) if "=" in str(error.override) else "it has no `=`"
+        return f"`{error.override}` is no override like key=value: {reason}{home}{quotes}"
     reasons = (error.__cause__, error.__context__)  # of what a file holds, Hydra's error has no cause
     cause = next((reason for reason in reasons if isinstance(reason, OmegaConfBaseException)), error)
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
