@@ -109,3 +109,32 @@ def test_a_projects_broken_file_is_one_line(project):
 
     with pytest.raises(ConfigError, match=r"^a configuration file is no YAML: [^\n]+my_net\.yaml[^\n]+$"):
         compose(["model=my_net"])
+
+
+ODD_FILES = {
+    "defaults that are no list": ("# @package _global_\ndefaults:\n  override /model: mlp\n", "must be a list"),
+    "defaults without an entry": ("# @package _global_\ndefaults:\n", "must be a list"),
+    "a number among the defaults": ("# @package _global_\ndefaults: [3]\n", "^In 'experiment/mine': Unsupported type"),
+    "defaults that lead back": (
+        "# @package _global_\ndefaults: [mine]\n",
+        "^the `defaults` of files lead back to them: experiment/mine → experiment/mine$",
+    ),
+    "no package": ("seed: 1\n", r"^`experiment` is no known key: .* begins with the line `# @package _global_`$"),
+}
+
+
+@pytest.mark.parametrize("case", ODD_FILES)
+def test_a_file_that_hydra_has_no_word_of_its_own_for_is_one_line(project, case):
+    text, told = ODD_FILES[case]
+    project(conf__experiment__mine=text)
+
+    with pytest.raises(ConfigError, match=told):
+        compose(["experiment=mine"])
+
+
+def test_a_file_in_another_encoding_is_named(project, tmp_path):
+    project(conf__experiment__mine="")
+    (tmp_path / "conf/experiment/mine.yaml").write_bytes(b"# gr\xfc\xdfe\nseed: 1\n")
+
+    with pytest.raises(ConfigError, match=r"^In 'experiment/mine': save the file as UTF-8: .*0xfc in position 4"):
+        compose(["experiment=mine"])

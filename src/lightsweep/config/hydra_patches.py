@@ -1,17 +1,19 @@
 """What Hydra does otherwise in this process.
 
-It composes quicker, offers choices alone that can be made, refuses those that are no names in one line, checks every
-job of a grid before the first, and ends a multirun of which a run has failed as any other.
+It composes quicker, offers choices alone that can be made, refuses those that are no names, and files that are none, in
+one line, checks every job of a grid before the first, and ends a multirun of which a run has failed as any other.
 """
 
 import shutil
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hydra._internal import defaults_list as hydra_defaults
 from hydra._internal.config_repository import ConfigRepository, IConfigRepository
 from hydra._internal.defaults_list import Overrides
 from hydra.core.hydra_config import HydraConfig
@@ -19,6 +21,7 @@ from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, MissingConfigException
+from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -27,7 +30,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lightsweep.config.check import check
 from lightsweep.config.own import is_own
 from lightsweep.config.quick_composition import compose_quicker
-from lightsweep.errors import Interrupted
+from lightsweep.errors import Interrupted, one_line
 from lightsweep.paths import RunPaths, SweepPaths, conf_dir, home
 
 _CLOCKS_DIFFER_S = 0.1
@@ -43,6 +46,8 @@ def prepare_hydra() -> None:
     compose_quicker()
     _leave_out_bases()
     _refuse_odd_choices()
+    _refuse_odd_files()
+    _refuse_circles()
     _check_grids()
     _end_multiruns()
 
@@ -96,6 +101,45 @@ def _refuse_odd_choice(repo: IConfigRepository, override: Override) -> None:
     for name in names if isinstance(value, list) else ():  # of one among several Hydra does not tell the group
         if not repo.config_exists(f"{group}/{name}"):
             raise MissingConfigException(f"there is no {group}/{name}", f"{group}/{name}", options)
+
+
+def _refuse_odd_files() -> None:
+    """Refuse a file that is no text, or whose defaults are no list of choices, as Hydra refuses others."""
+    original = ConfigRepository.load_config
+
+    def loaded(self: ConfigRepository, config_path: str) -> ConfigResult | None:
+        try:
+            return original(self, config_path)
+        except OmegaConfBaseException:  # some are a ValueError, too
+            raise
+        except UnicodeDecodeError as error:
+            raise ConfigCompositionException(f"In '{config_path}': save the file as UTF-8: {error}") from None
+        except ValueError as error:
+            told = one_line(error)
+            raise ConfigCompositionException(told if config_path in told else f"In '{config_path}': {told}") from None
+
+    ConfigRepository.load_config = loaded  # type: ignore[method-assign]
+
+
+def _refuse_circles() -> None:
+    """Refuse files whose defaults lead back to them, which Hydra follows until Python's stack ends."""
+    original = hydra_defaults._create_defaults_tree
+
+    def followed(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(*args, **kwargs)
+        except RecursionError as error:
+            frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+            roots = [frame.f_locals["root"] for frame in frames if frame.f_code.co_name == _FOLLOWS]
+            files = dict.fromkeys(str(root.node.get_config_path()) for root in roots[len(roots) // 2 :])
+            circle = " → ".join([*files, next(iter(files))])
+            raise ConfigCompositionException(f"the `defaults` of files lead back to them: {circle}") from None
+
+    hydra_defaults._create_defaults_tree = followed
+
+
+_FOLLOWS = "_create_defaults_tree_impl"
+"""Hydra's function that calls itself for each entry of a file's defaults."""
 
 
 def _check_grids() -> None:
