@@ -120,3 +120,19 @@ def test_a_runs_whole_configuration_is_no_experiment(tmp_path):
 
     with pytest.raises(ConfigError, match=f"no experiment; to repeat the run give the words in {run.overrides}$"):
         expand_experiment([f"experiment={run.config}"])
+
+
+def test_a_file_that_builds_on_another_is_refused_and_not_taken_without_it(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("defaults: [article, _self_]\nseed: 3\n")
+
+    with pytest.raises(ConfigError, match="builds on 'article' in its defaults"):
+        expand_experiment([f"experiment={path}"])
+
+
+def test_a_file_that_is_no_yaml_is_told_with_the_place(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("optimizer:\n\tlr: 0.1\n")
+
+    with pytest.raises(ConfigError, match=r"is no YAML file: .*'\\t'.*, line 2, column 1$"):
+        expand_experiment([f"experiment={path}"])

@@ -16,7 +16,7 @@ from lightsweep.config.aliases import LAUNCHERS
 from lightsweep.config.dotted import dotted, leaves
 from lightsweep.config.override_text import override_text
 from lightsweep.config.places import leads_outside
-from lightsweep.errors import ConfigError, lines_of
+from lightsweep.errors import ConfigError, one_line
 from lightsweep.paths import RunPaths
 
 _KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
@@ -56,7 +56,7 @@ def overrides_of(path: Path, given: set[str]) -> list[str]:
     except OSError as error:
         raise ConfigError(f"`experiment={path}` cannot be read: {error.strerror or error}") from None
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
-        raise ConfigError(f"`experiment={path}` is no YAML file: {lines_of(error)[0]}") from None
+        raise ConfigError(f"`experiment={path}` is no YAML file: {one_line(error)}") from None
     run = RunPaths(path.parent)
     if path == run.config and run.overrides.is_file():
         raise ConfigError(
@@ -68,6 +68,12 @@ def overrides_of(path: Path, given: set[str]) -> list[str]:
     defaults = content.pop("defaults", None) or []
     if not isinstance(defaults, list):
         raise ConfigError(f"`experiment={path}` is no experiment: its defaults are no list")
+    above = [item for item in defaults if not isinstance(item, dict) and item != "_self_"]
+    if above:
+        raise ConfigError(
+            f"`experiment={path}` builds on {above[0]!r} in its defaults, which a file elsewhere cannot: give "
+            "`experiment=` its name in conf/experiment/"
+        )
     choices = [pair for item in defaults if isinstance(item, dict) for pair in item.items()]
     words = [(str(group).removeprefix("override").strip().lstrip("/"), choice) for group, choice in choices]
     for group, choice in words:
