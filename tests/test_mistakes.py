@@ -22,6 +22,10 @@ CONFIG_ALONE_SHOWS = {
     "flag without its other": (["--resolve"], r".*--resolve.* --cfg.*"),
     "flag of no use": (["--shell-completion", "x"], r".*'install'.*"),
     "setting as a flag": (["--seed=1"], r"unrecognized arguments: --seed=1; settings have no dashes, as seed=1; .*"),
+    "flag among settings": (
+        ["seed=1", "--cfg", "job", "seed=2"],
+        r"a flag stands between settings, which follow each other: put it before 'seed=2'",
+    ),
     "wrong word of a flag": (["--cfg", "jobs"], r"argument --cfg.*'jobs'.*\); all flags: --hydra-help"),
     "search without -m": (["sweeps=lr_momentum"], r"a search takes -m: python train\.py -m sweeps=lr_momentum …; .*"),
     "unknown experiment": (["experiment=artcle"], r"`experiment` must be one of .*article.*; did you mean 'article'\?"),

@@ -129,7 +129,10 @@ def _check_flags() -> None:
     """Raise ConfigError for what Hydra's parser would answer with its usage, of many lines."""
 
     def refuse(message: str) -> NoReturn:
-        settings = "settings have no dashes, as seed=1; " * message.startswith("unrecognized")
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message and not unknown.startswith("-"):
+            raise ConfigError(f"a flag stands between settings, which follow each other: put it before {unknown!r}")
+        settings = "settings have no dashes, as seed=1; " * (unknown != message)
         raise ConfigError(f"{message}; {settings}all flags: --hydra-help")
 
     parser = get_args_parser()
