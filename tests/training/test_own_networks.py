@@ -81,6 +81,10 @@ SEALED = """
     class Open(Line):
         def __init__(self, **options):
             super().__init__(**options)
+
+    class Leaky(Line):
+        def __init__(self, val_size, **options):
+            super().__init__(**options)
 """
 LIGHTNINGS = """
     from lightning.pytorch import LightningDataModule, LightningModule
@@ -179,5 +183,10 @@ def test_data_that_do_not_hand_on_their_options_are_told_to(run, importable, tmp
         ConfigError, match=r"^`data\.batch_size` is missing: begin the YAML with `defaults: \[base, _self_\]"
     ):
         run(*given, "data._target_=my_sealed.Open", "~data.batch_size", folder=tmp_path / "bare")
+
+    with pytest.raises(
+        ConfigError, match=r"^`data\.val_size` is 100 but Leaky goes by 0: let it hand its `\*\*options`"
+    ):
+        run(*given, "data._target_=my_sealed.Leaky", "data.val_size=100", folder=tmp_path / "leaky")
 
     assert run(*given, "data._target_=my_sealed.Open", folder=tmp_path / "open").status == "completed"

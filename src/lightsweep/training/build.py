@@ -63,10 +63,27 @@ def build_data(cfg: DictConfig) -> ArrayDataModule:
         raise foreign
     if not hasattr(datamodule, "splits"):
         raise sealed
+    _refuse_lost(datamodule, cfg.data)
     trainer = cfg.trainer
     datamodule.limits = {split: trainer[f"limit_{split}_batches"] for split in ("train", "val", "test")}
     datamodule.dtype = precision.weight_dtype(trainer.precision)
     return datamodule
+
+
+def _refuse_lost(datamodule: ArrayDataModule, settings: DictConfig) -> None:
+    """Raise ConfigError if a setting did not reach `ArrayDataModule`, which then goes by its own default."""
+    for name, known in inspect.signature(ArrayDataModule).parameters.items():
+        given, kept = settings.get(name, known.default), getattr(datamodule, name)
+        if name == "transforms":  # of which it builds others
+            given, kept, default = len(given), len(kept.steps), 0
+        else:
+            default = known.default
+        if kept == default != given:
+            kind = type(datamodule).__name__
+            raise ConfigError(
+                f"`data.{name}` is {given!r} but {kind} goes by {kept!r}: let it hand its `**options` to "
+                "`super().__init__(**options)`"
+            )
 
 
 def _takes(target: type, name: str) -> bool:
