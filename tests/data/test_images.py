@@ -228,6 +228,10 @@ def test_a_run_on_images_with_transforms_is_repeatable(root, run):
             r"^`data\.transforms` must keep an image's shape and type, .*, but made it Image$",
         ),
         (
+            "[{_target_: torchvision.transforms.v2.RandomCrop, size: 99}]",
+            r"^`data\.transforms`: RandomCrop cannot be applied to images of shape \(3, .*\): Required crop",
+        ),
+        (
             "[{size: 4}]",
             r"^`data\.transforms` must be transforms, each by its `_target_`, but got \{'size': 4\}$",
         ),

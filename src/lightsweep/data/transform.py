@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, one_line, raised_in
 
 _PIECE = 2**18
 """Values that are normalised at a time, so that they stay in a core's cache from one operation to the next."""
@@ -69,7 +69,7 @@ class Transforms:
         changed = []
         for image in images:
             for step in self.steps:
-                image = step(image)
+                image = _applied(step, image)
             changed.append(image)
         for image in changed:  # some change their shape now and then
             fits = isinstance(image, Tensor) and image.shape == images.shape[1:] and image.dtype == images.dtype
@@ -80,6 +80,17 @@ class Transforms:
                     f"but made it {made}"
                 )
         return torch.stack(changed)
+
+
+def _applied(step: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """What a step makes of an image; torchvision tells only now, without a type for it, what cannot be set so."""
+    try:
+        return step(image)
+    except (TypeError, ValueError) as error:
+        if not raised_in(error).startswith("torchvision."):
+            raise
+        told = f"`data.transforms`: {type(step).__name__} cannot be applied to images of shape {tuple(image.shape)}"
+        raise ConfigError(f"{told}: {one_line(error)}") from error
 
 
 @dataclass(frozen=True)
