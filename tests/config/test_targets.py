@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 from torch import nn
 
-from lightsweep.config.targets import ALLOWED, instantiate, refuse_foreign, targets
+from lightsweep.config.targets import ALLOWED, instantiate, parameters_of, refuse_foreign, targets
 from lightsweep.errors import ConfigError
 
 
@@ -213,3 +213,11 @@ def test_targets_are_found_at_any_depth():
 def test_the_allow_list_is_small_and_ends_at_package_boundaries():
     assert all(prefix.endswith(".") for prefix in ALLOWED)
     assert not os.__name__.startswith(ALLOWED)
+
+
+def test_a_class_whose_arguments_python_does_not_know_takes_none_by_name():
+    assert parameters_of(f"{__name__}.Derived", [__name__]) == {}
+
+
+class Derived(dict):
+    """Has the constructor of a class that is written in C."""

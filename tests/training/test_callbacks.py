@@ -25,6 +25,7 @@ QUICK = ("model=softmax_regression", "trainer.limit_train_batches=2", "test=fals
         ("LearningRateFinder", r"cannot be a LearningRateFinder here: a sweep over optimizer\.lr"),
         ("BatchSizeFinder", r"cannot be a BatchSizeFinder here: data\.batch_size"),
         ("RichProgressBar", r"cannot be a RichProgressBar here: .*trainer\.print_loss=true"),
+        ("Timer, duration: soon", r"^`lightning.*Timer` could not be built: .*'soon'\)` is not a valid duration"),
         (
             "LearningRateMonitor",
             r"^Lightning refuses the run's settings: Cannot use `LearningRateMonitor`",

@@ -55,20 +55,25 @@ def instantiate(node: DictConfig, *args: Any, trust: Iterable[str] = (), **kwarg
     try:
         found = hydra_instantiate(node, _convert_="all", _partial_=True)  # Hydra would turn arguments into configs
         return found if node.get("_partial_") else found(*args, **kwargs)
-    except (InstantiationException, ModuleNotFoundError, TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) else error
         if isinstance(cause, ConfigError):
             raise cause from None
         if isinstance(cause, ModuleNotFoundError):
             told = f"`{node.get('_target_')}` needs a package that is not installed: {one_line(cause)}{place_of(cause)}"
             raise ConfigError(told) from error
-        if isinstance(cause, (TypeError, ValueError)) or _is_plain(cause):
+        if cause is not None and _is_refusal(cause):
             raise ConfigError(f"`{node.get('_target_')}` could not be built: {refusal(cause, node)}") from error
         raise
 
 
-def _is_plain(error: BaseException | None) -> TypeGuard[RuntimeError]:
-    """Whether an error may be due to the arguments, as of shapes that do not fit; what tells of a memory is not."""
+def _is_refusal(error: BaseException) -> TypeGuard[Exception]:
+    """Whether an error may be due to the arguments, as of shapes that do not fit; what tells of a memory is not.
+
+    Lightning has a type of its own for it, which is not imported here.
+    """
+    if isinstance(error, (TypeError, ValueError)) or type(error).__name__ == "MisconfigurationException":
+        return True
     return type(error) is RuntimeError and "can't allocate memory" not in str(error)
 
 
@@ -98,7 +103,10 @@ def find_target(target: str, trust: Iterable[str]) -> Any:
 
 def parameters_of(target: str, trust: Iterable[str]) -> Mapping[str, inspect.Parameter]:
     """What the class or function of a path that is allowed takes, by name."""
-    return inspect.signature(find_target(target, trust)).parameters
+    try:
+        return inspect.signature(find_target(target, trust)).parameters
+    except ValueError:  # of some classes that are written in C, as dict and what is derived from it, Python knows none
+        return {}
 
 
 def refuse_foreign(target: str, trust: Iterable[str] = ()) -> None:
