@@ -18,6 +18,7 @@ from lightsweep.sweeping import marks
 from lightsweep.sweeping.live_view import LiveView, Picture, SlotBoard, clock
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
+from lightsweep.sweeping.results import duration_s
 from lightsweep.sweeping.space import build_space
 
 X = {"x": optuna.distributions.FloatDistribution(0, 100)}
@@ -117,6 +118,7 @@ def lasting(seconds: float, state: TrialState) -> optuna.trial.FrozenTrial:
         ([10] * 7, [3.6, 9], "0:06"),
         ([10] * 8, [25], "0:00"),
         ([10] * 9, [], "0:00"),
+        ([10, -3600], [-3600], "1:10"),  # the clock was set back by an hour
     ],
 )
 def test_time_to_go_follows_what_trials_took_and_what_runs_has_done(finished_s, running_s, eta):
@@ -126,6 +128,13 @@ def test_time_to_go_follows_what_trials_took_and_what_runs_has_done(finished_s, 
     study.add_trials([lasting(seconds, TrialState.COMPLETE) for seconds in finished_s])
     study.add_trials([lasting(seconds, TrialState.RUNNING) for seconds in running_s])
     assert f"ETA {eta}" in drawn(view, {})[0]
+
+
+def test_a_trial_in_which_the_clock_was_set_back_lasted_nobody_knows_how_long():
+    assert [duration_s(lasting(seconds, TrialState.COMPLETE)) for seconds in (-3600, 8)] == [
+        None,
+        pytest.approx(8, abs=1),
+    ]
 
 
 def test_board_keeps_the_place_of_a_freed_slot():

@@ -26,7 +26,7 @@ from lightsweep.sweeping import marks
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.progress import Progress, finished_trials
-from lightsweep.sweeping.results import ranked_trials
+from lightsweep.sweeping.results import duration_s, ranked_trials
 from lightsweep.sweeping.summary import shown_parameters
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ class Picture:
         """From what trials took since the view began, by as many at once as it has seen; unknown until one finishes."""
         self._most_running = max(self._most_running, len(running))
         counted = [trial for trial in trials if marks.condition(trial) in ("complete", "pruned", "failed")]
-        took_s = [trial.duration.total_seconds() for trial in counted if trial.duration and self._is_new(trial)]
+        ended = [duration_s(trial) for trial in counted if self._is_new(trial)]
+        took_s = [seconds for seconds in ended if seconds is not None]
         if not took_s:
             return "–"
         each_s = sum(took_s) / len(took_s)  # not the median: what is left is a sum of short and long ones
@@ -214,9 +215,9 @@ class CountsLine:
 
 
 def elapsed_s(trial: FrozenTrial) -> float:
-    """Seconds since a running trial has started."""
+    """Seconds since a running trial has started; none where the clock was set back behind that."""
     now = datetime.datetime.now()
-    return (now - (trial.datetime_start or now)).total_seconds()
+    return max(0.0, (now - (trial.datetime_start or now)).total_seconds())
 
 
 def clock(seconds: float) -> str:

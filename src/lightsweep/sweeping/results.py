@@ -74,10 +74,15 @@ def trials_table(trials: Sequence[FrozenTrial], plan: Plan) -> Iterator[list[Any
 
 
 def duration_s(trial: FrozenTrial) -> float | None:
-    """How long a trial took; None where it has not ended, or nobody saw when: its process was found gone."""
+    """How long a trial took; None where it has not ended, or nobody saw when: its process was found gone.
+
+    Optuna notes times of the wall clock, without a zone: where that was set back meanwhile, as in autumn, the trial
+    ended before it began, and nobody knows either.
+    """
     if trial.duration is None or (trial.state is TrialState.FAIL and marks.FOUND_GONE in trial.user_attrs):
         return None
-    return round(trial.duration.total_seconds(), 3)
+    took_s = round(trial.duration.total_seconds(), 3)
+    return took_s if took_s >= 0 else None
 
 
 def state_word(trial: FrozenTrial) -> str:
