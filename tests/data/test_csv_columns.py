@@ -1,5 +1,6 @@
 """CSV files: which columns are inputs, and how new rows are brought to them by their names."""
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,3 +144,19 @@ def test_what_cannot_be_ignored_is_one_line(labelled, ignore, told):
 def test_a_target_that_is_no_number_is_not_told_to_be_ignored(tmp_path):
     with pytest.raises(DataError, match=r"column 'y' must be a finite number but is 'x'$"):
         CSV(written(tmp_path, "a,y\n1,2\n2,x\n"), "y", "regression", batch_size=1)
+
+
+def test_a_table_takes_little_more_memory_than_its_file_and_its_numbers(tmp_path):
+    columns = [f"x{index}" for index in range(10)]
+    line = ",".join(f"0.{index}2345" for index in range(10))
+    path = Path(written(tmp_path, "\n".join([",".join(columns), *[line] * 3000])))
+
+    tracemalloc.start()
+    try:
+        numbers = Table.read(path).numbers(columns)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert numbers[2999].tolist() == [float(cell) for cell in line.split(",")]
+    assert peak < 2 * (path.stat().st_size + numbers.nbytes)

@@ -75,7 +75,7 @@ class CSV(ArrayDataModule):
         shuffled = torch.randperm(len(targets), generator=torch.Generator().manual_seed(self.split_seed + 1))
         train, test = (part.sort().values for part in shuffled.tensor_split([len(targets) - test_size]))
         self._means, self._stds = _scale(inputs[train[self._trained(targets[train])]])
-        inputs = (inputs - self._means) / self._stds
+        inputs.sub_(self._means).div_(self._stds)  # in place: a large table is not held twice
         fits = self._stds.isfinite() & (inputs.abs() <= LARGEST).all(0)  # which NaN is not
         if not fits.all():
             column = self._columns[int(fits.int().argmin())]

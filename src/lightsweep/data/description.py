@@ -116,7 +116,7 @@ class Description:
         if len(far):
             row, column = far[0].tolist()
             raise DataError(
-                f"{table.path}: row {list(table.rows)[row]}, column {self.columns[column]!r} is "
+                f"{table.path}: row {table.rows[row]}, column {self.columns[column]!r} is "
                 f"{values[row, column]:.6g}, too far from the {means[column]:.6g} of the run's training rows"
             )
         return stored

@@ -1,9 +1,11 @@
 """A CSV file as text, and its columns as numbers; whatever is wrong with it is said with its name, row and column."""
 
 import csv
+import io
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -27,15 +29,18 @@ LARGEST = torch.finfo(torch.float32).max
 class Table:
     """The cells of a CSV file with a header line.
 
+    The file is held as its bytes, and gone through for each question: as texts, its cells take ten times as much.
+
     Attributes:
         path: the file.
         columns: their names.
-        rows: by their number in the file, where the header is 1.
+        rows: their numbers in the file, where the header is 1.
     """
 
     path: Path
     columns: Sequence[str]
-    rows: Mapping[int, Sequence[str]]
+    rows: Sequence[int]
+    _content: bytes = field(repr=False)
 
     @classmethod
     def read(cls, path: Path) -> "Table":
@@ -45,9 +50,15 @@ class Table:
             DataError: no such file, not UTF-8, no header, no rows, an overlong cell, or a row of another length.
         """
         csv.field_size_limit(MAX_FIELD)
+        rows, odd = array("q"), None
         try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                columns, *lines = list(csv.reader(file)) or [[]]
+            content = path.read_bytes()
+            lines = _lines(content)
+            columns = next(lines, [])
+            for number, row in enumerate(lines, 2):
+                if row:
+                    rows.append(number)
+                    odd = (number, len(row)) if odd is None and len(row) != len(columns) else odd
         except OSError as error:
             raise DataError(f"{path} {why_unread(error, path)}") from None
         except (UnicodeDecodeError, csv.Error) as error:
@@ -56,19 +67,19 @@ class Table:
             raise DataError(f"{path} has no header: its first line is empty")
         if len(set(columns)) < len(columns):
             raise DataError(f"{path}: two columns have the same name")
-        rows = {line: row for line, row in enumerate(lines, 2) if row}
         if not rows:
             raise DataError(f"{path} has no rows below its header")
-        for line, row in rows.items():
-            if len(row) != len(columns):
-                hint = _separated(columns)
-                raise DataError(f"{path}: row {line} has {len(row)} cells, the header has {len(columns)}{hint}")
-        return cls(path, columns, rows)
+        if odd is not None:
+            number, cells = odd
+            raise DataError(
+                f"{path}: row {number} has {cells} cells, the header has {len(columns)}{_separated(columns)}"
+            )
+        return cls(path, columns, rows, content)
 
     def texts(self, column: str) -> list[str]:
         """A column's cells."""
         place = self.columns.index(column)
-        return [row[place] for row in self.rows.values()]
+        return [row[place] for row in self._cells()]
 
     def numbers(self, columns: Sequence[str], advice: str = "") -> Tensor:
         """Columns of numbers, float64 `[N, len(columns)]`.
@@ -81,24 +92,46 @@ class Table:
             DataError: a cell is empty or no finite number.
         """
         places = [self.columns.index(column) for column in columns]
-        values = [
-            [self._number(line, row[place], place, advice) for place in places] for line, row in self.rows.items()
-        ]
-        return torch.tensor(values, dtype=torch.float64)
+        values = array("d")
+        try:
+            for row in self._cells():
+                values.extend([float(row[place]) for place in places])
+        except ValueError:
+            raise self._no_number(places, advice) from None
+        found = torch.frombuffer(values, dtype=torch.float64).view(-1, len(places))
+        if not found.isfinite().all():
+            raise self._no_number(places, advice)
+        return found
 
     def why_not(self, column: str) -> str:
         """What to say behind the name of a column that is not there: the nearest, or those that are."""
         return _separated(self.columns) or nearest(column, self.columns) or f"; it has {_listed(self.columns)}"
 
-    def _number(self, line: int, cell: str, place: int, advice: str) -> float:
-        try:
-            value = float(cell)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            where = f"{self.path}: row {line}, column {self.columns[place]!r}"
-            raise DataError(f"{where} must be a finite number but is {cell[:40]!r}{advice}")
-        return value
+    def _cells(self) -> Iterator[Sequence[str]]:
+        """The rows' cells, in the rows' order."""
+        lines = _lines(self._content)
+        next(lines)
+        return filter(None, lines)
+
+    def _no_number(self, places: Sequence[int], advice: str) -> DataError:
+        """Says which is the first cell that is no finite number."""
+        for number, row in zip(self.rows, self._cells(), strict=True):
+            for place in places:
+                if not _is_finite(row[place]):
+                    where = f"{self.path}: row {number}, column {self.columns[place]!r}"
+                    return DataError(f"{where} must be a finite number but is {row[place][:40]!r}{advice}")
+        raise AssertionError("all cells are finite numbers")
+
+
+def _lines(content: bytes) -> Iterator[list[str]]:
+    return csv.reader(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=""))
+
+
+def _is_finite(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
 
 
 def _separated(columns: Sequence[str]) -> str:
