@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from lightsweep import cli
-from lightsweep.data import Line
-from lightsweep.errors import ConfigError
 from tests.test_cli import QUICK
 
 ROOT = Path(__file__).resolve().parents[2]
+CPU = "trainer.accelerator=cpu"
 
 
 @pytest.mark.parametrize(
@@ -106,10 +105,27 @@ def test_a_bad_csv_names_row_and_column(command, tmp_path, text, target, message
     assert ended.code == 2
 
 
-def test_a_split_that_is_too_small_for_all_processes_is_told_with_its_size(monkeypatch):
-    data = Line([1.0, 2.0], noise=0.1, num_examples=30, test_size=0, batch_size=10, val_size=1)
-    data.setup("fit")
-    monkeypatch.setattr(data, "_place", lambda: (0, 2))
+@pytest.mark.parametrize(
+    ("split", "sizes", "limits", "told"),
+    [
+        ("val", (1, 9), {}, "has 1 example for 2 processes; set trainer.devices lower, or make the split larger"),
+        ("test", (9, 1), {}, "has 1 example for 2 processes; set trainer.devices lower, or make the split larger"),
+        (
+            "test",
+            (0, 9),
+            {"test": 1},
+            "has 1 example within trainer.limit_test_batches=1 for 2 processes; set trainer.devices lower, or that "
+            "limit higher",
+        ),
+    ],
+)
+def test_a_split_that_is_too_small_for_all_processes_is_refused_before_training(command, split, sizes, limits, told):
+    val, test = sizes
+    options = ["model=linear_regression", "data=line", f"data.val_size={val}", f"data.test_size={test}"]
+    options += [f"trainer.limit_{name}_batches={limit}" for name, limit in limits.items()]
 
-    with pytest.raises(ConfigError, match=r"^the val split has 1 example for 2 processes; set trainer\.devices lower"):
-        data.val_dataloader()
+    ended = command(
+        cli.train, *options, "data.eval_batch_size=1", "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu"
+    )
+
+    assert (ended.code, ended.line) == (2, f"error: the {split} split {told}")

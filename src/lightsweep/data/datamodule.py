@@ -11,7 +11,7 @@ from lightsweep.data.description import Description
 from lightsweep.data.files import ImageFiles
 from lightsweep.data.loader import Batches, DeviceBatches, EvalLoader, Preparation, TrainLoader, WorkerBatches
 from lightsweep.data.memory import room
-from lightsweep.data.order import BatchOrder
+from lightsweep.data.order import BatchOrder, limited
 from lightsweep.data.spec import Arrays, DataSpec
 from lightsweep.data.spec_check import fitting
 from lightsweep.data.split import Split, balancing_weights, fold_split, random_split
@@ -167,6 +167,21 @@ class ArrayDataModule(LightningDataModule):
             if self.class_weights is not None:
                 self.spec = replace(self.spec, class_weights=self._weights())
 
+    def refuse_idle_processes(self, world_size: int) -> None:
+        """Raise ConfigError where a split that was read gives one of several processes nothing to evaluate.
+
+        Metrics that gather their examples do not bear that.
+        """
+        for split in ("val", "test"):
+            there, limit = len(self.splits.get(split, ())), self.limits[split]
+            used = min(there, limited(-(-there // self.eval_batch_size), limit) * self.eval_batch_size)
+            if there and used < world_size:
+                within = f" within trainer.limit_{split}_batches={limit}" if used < there else ""
+                raise ConfigError(
+                    f"the {split} split has {many(used, 'example')}{within} for {world_size} processes; "
+                    f"set trainer.devices lower, or {'that limit higher' if within else 'make the split larger'}"
+                )
+
     @property
     def num_train_batches(self) -> int:
         """Batches in an epoch, after `trainer.limit_train_batches`."""
@@ -196,11 +211,6 @@ class ArrayDataModule(LightningDataModule):
 
     def _eval_loader(self, split: str) -> EvalLoader:
         rank, world_size = self._place()
-        if len(self.splits[split]) < world_size:
-            raise ConfigError(
-                f"the {split} split has {many(len(self.splits[split]), 'example')} for {world_size} processes; "
-                "set trainer.devices lower, or make the split larger"
-            )
         return EvalLoader(self._batches(split), self.eval_batch_size, rank, world_size, self.limits[split])
 
     def _batches(self, split: str) -> Batches:

@@ -173,7 +173,12 @@ def _refuse_processes(trainer: Trainer, cfg: DictConfig, model: Model, datamodul
     """Raise ConfigError where a run's processes cannot be started here, or cannot train this model on these data."""
     refuse_unstartable(trainer)
     refuse_single_examples(model, datamodule, "batch_norm" in cfg.model, trainer.world_size)
-    if trainer.world_size > 1 and any(p.is_complex() for p in model.net.parameters()):
+    if trainer.world_size == 1:
+        return
+    if cfg.test:
+        datamodule.setup("test")
+    datamodule.refuse_idle_processes(trainer.world_size)
+    if any(p.is_complex() for p in model.net.parameters()):
         raise ConfigError(f"`model`: complex parameters are trained by one process but there are {trainer.world_size}")
 
 
