@@ -179,6 +179,26 @@ def test_ray_leaves_the_programs_own_handler_of_sigterm_in_place(monkeypatch):
         signal.signal(signal.SIGTERM, before)
 
 
+class _NoToken(Exception):
+    """Stands for Ray's AuthenticationError."""
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (_NoToken("no authentication token was found. Ensure"), "join auto: no authentication token was found"),
+        (ConnectionError("Failed to connect to Ray cluster at h:1"), r"cluster at h:1; if it has .*auth_token or RAY_"),
+    ],
+)
+def test_a_lacking_or_wrong_token_of_a_ray_cluster_is_one_line(monkeypatch, raised, told):
+    def init(**options: Any) -> NoReturn:
+        raise raised
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init, exceptions=SimpleNamespace(RayError=_NoToken)))
+    with pytest.raises(ConfigError, match=told):
+        _join(RaySettings("auto"))
+
+
 @pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_one_line(program, needs_package):
     needs_package("ray")

@@ -92,6 +92,7 @@ def test_without_the_token_joining_is_refused_in_one_line(cluster, swept):
     output, _ = sweep.communicate(timeout=120)
     assert sweep.returncode == 2, output
     assert f"`hydra/launcher=ray` cannot join {cluster.address}" in output
+    assert "put its token into ~/.ray/auth_token" in output
     assert "Traceback" not in output
 
 

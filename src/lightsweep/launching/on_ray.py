@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 WAIT_S = 0.5
 CONNECT_S = 10.0
+_TOKEN = "; if it has token authentication, put its token into ~/.ray/auth_token or RAY_AUTH_TOKEN"
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,11 @@ def _join(settings: RaySettings) -> None:
     terminated = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=settings.address or "local", **options)
-    except (ConnectionError, RuntimeError, ValueError, TypeError, OSError) as error:
+    except (ConnectionError, RuntimeError, ValueError, TypeError, OSError, ray.exceptions.RayError) as error:
         where = "start Ray on this machine" if settings.address is None else f"join {settings.address}"
-        raise ConfigError(f"`hydra/launcher=ray` cannot {where}: {lines_of(error)[0]}") from None
+        # Ray says no more than that of a process whose token is not the cluster's
+        hint = _TOKEN if lines_of(error)[0].startswith("Failed to connect to Ray cluster") else ""
+        raise ConfigError(f"`hydra/launcher=ray` cannot {where}: {lines_of(error)[0]}{hint}") from None
     finally:
         if signal.getsignal(signal.SIGTERM) is not terminated:  # Ray's own exits with 15, and says nothing
             signal.signal(signal.SIGTERM, terminated)
