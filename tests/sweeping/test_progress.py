@@ -1,7 +1,9 @@
 """The lines that are printed while a sweep runs."""
 
+import io
 import threading
 import time
+from contextlib import redirect_stdout
 
 import pytest
 
@@ -28,6 +30,16 @@ def test_what_finishes_is_printed_once(capsys):
     with Progress(finished):
         finished.lines["new"] = "now"
     assert capsys.readouterr().out == "now\n"
+
+
+def test_what_finishes_while_another_trial_prints_into_its_log_is_printed_here(capsys):
+    finished, log = Finished(), io.StringIO()
+    with Progress(finished), redirect_stdout(log):
+        finished.lines["new"] = "now"
+        asked, deadline = finished.asked, time.monotonic() + 30
+        while finished.asked < asked + 2 and time.monotonic() < deadline:  # the second look comes after the line
+            time.sleep(0.01)
+    assert (log.getvalue(), capsys.readouterr().out) == ("", "now\n")
 
 
 def test_an_error_of_the_body_is_the_one_that_is_told():

@@ -1,5 +1,6 @@
 """What is printed while a sweep runs: a line for each thing that finishes, read from the study by a thread."""
 
+import sys
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -27,6 +28,7 @@ class Progress:
     def __init__(self, finished: Finished) -> None:
         self._finished = finished
         self._printed: set[Hashable] = set()
+        self._stdout = sys.stdout  # a trial in this process turns what it prints, for as long as it runs, into its log
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sweep-progress", daemon=True)
 
@@ -55,7 +57,7 @@ class Progress:
                 self._print(line())
 
     def _print(self, line: str) -> None:
-        print(line, flush=True)
+        print(line, file=self._stdout, flush=True)
 
 
 def finished_trials(plan: Plan) -> Finished:
