@@ -107,13 +107,14 @@ def test_missing_package_is_named(kind, name, monkeypatch):
         MAKE[kind](node(kind, name))
 
 
-def test_groups_name_only_arguments_that_optuna_has():
+def test_groups_name_all_arguments_that_optuna_has_and_no_others():
     for names, arguments in plugin.SAMPLERS.items():
         name, cls = names.split()
         if name != "motpe":  # kept for old configurations; Optuna has it no more
             known = inspect.signature(getattr(optuna.samplers, cls)).parameters
             gone = {"constraints_func", "restart_strategy", "inc_popsize"}
             assert set(arguments) - gone <= set(known), name
+            assert set(known) - {"seed", "search_space"} <= set(arguments), name
 
 
 def test_patient_pruner_wraps_another():

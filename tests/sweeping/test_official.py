@@ -107,6 +107,7 @@ def test_custom_search_space_that_draws_what_is_set_already_is_refused(app, line
     (app.folder / "spaces.py").write_text("def configure(cfg, trial):\n    trial.suggest_int('n', 1, 5)\n")
     run = app.sweep("x=interval(0,1)", line, "hydra.sweeper.custom_search_space=spaces.configure", code=2)
     assert "custom_search_space` draws n, which is fixed or searched already" in run.stderr
+    assert "Warning" not in run.stderr
     assert not app.sweep_dir.exists()
 
 

@@ -1,6 +1,7 @@
 """Settings of `hydra/sweeper=optuna`, its samplers and its pruners, as Hydra config groups.
 
-Samplers and pruners list every argument that Optuna's constructors take; None leaves Optuna's own default.
+Samplers and pruners list every argument that Optuna's constructors take, but the grid's space, which is the sweep's;
+None leaves Optuna's own default.
 """
 
 from dataclasses import dataclass, field
@@ -88,11 +89,14 @@ SAMPLERS: dict[str, list[str]] = {
                            "consider_pruned_trials", "restart_strategy", "popsize", "inc_popsize",
                            "use_separable_cma", "with_margin", "lr_adapt", "source_trials"],
     "gp GPSampler": ["independent_sampler", "n_startup_trials", "deterministic_objective",
-                     "warn_independent_sampling"],
+                     "warn_independent_sampling", "constraints_func"],
     "nsgaii NSGAIISampler": ["population_size", "mutation", "mutation_prob", "crossover", "crossover_prob",
-                             "swapping_prob", "constraints_func"],
+                             "swapping_prob", "constraints_func", "elite_population_selection_strategy",
+                             "child_generation_strategy", "after_trial_strategy"],
     "nsgaiii NSGAIIISampler": ["population_size", "mutation", "mutation_prob", "crossover", "crossover_prob",
-                               "swapping_prob", "reference_points", "dividing_parameter", "constraints_func"],
+                               "swapping_prob", "reference_points", "dividing_parameter", "constraints_func",
+                               "elite_population_selection_strategy", "child_generation_strategy",
+                               "after_trial_strategy"],
     "qmc QMCSampler": ["qmc_type", "scramble", "independent_sampler", "warn_asynchronous_seeding",
                        "warn_independent_sampling"],
     "brute_force BruteForceSampler": ["avoid_premature_stop"],

@@ -1,5 +1,6 @@
 """What an application's own function draws for a trial, beside the space: `hydra.sweeper.custom_search_space`."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,7 +61,9 @@ def check_custom(plan: Plan, config: DictConfig) -> None:
     trial = study.ask()
     lines = plan.space.suggest(trial, plan.conditions.get)
     try:
-        draw_custom(plan.custom_search_space, config, trial, lines)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna's of a setting that is drawn twice, which is refused here
+            draw_custom(plan.custom_search_space, config, trial, lines)
     except ConfigError:
         raise
     except Exception:
