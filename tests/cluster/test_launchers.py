@@ -117,9 +117,16 @@ def test_jobs_that_were_cancelled_have_ended_when_they_left_the_queue(commands, 
     assert set(carrier.ended(jobs)) == set(jobs)
 
 
-def test_why_no_job_runs_is_told_once(commands, tmp_path, needs_package, caplog):
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("PartitionConfig", ["2 jobs waiting in SLURM's queue, none runs: PartitionConfig"]),
+        ("JobArrayTaskLimit", []),  # the user's own array_parallelism, between two jobs
+    ],
+)
+def test_why_no_job_runs_is_told_once(commands, tmp_path, needs_package, caplog, reason, told):
     needs_package("submitit")
-    commands(sbatch="echo Submitted batch job 7", squeue="echo 7_0 PD PartitionConfig; echo 7_1 PD PartitionConfig")
+    commands(sbatch="echo Submitted batch job 7", squeue=f"echo 7_0 PD {reason}; echo 7_1 PD {reason}")
     carrier = SlurmCarrier("slurm", tmp_path / "jobs", {}, poll_s=0.01)
 
     with caplog.at_level("INFO", "lightsweep"):
@@ -127,10 +134,7 @@ def test_why_no_job_runs_is_told_once(commands, tmp_path, needs_package, caplog)
         for _ in range(3):
             assert carrier.ended(jobs) == {}
 
-    assert [record.getMessage() for record in caplog.records] == [
-        "Launching 2 jobs as SLURM job 7",
-        "2 jobs waiting in SLURM's queue, none runs: PartitionConfig",
-    ]
+    assert [record.getMessage() for record in caplog.records] == ["Launching 2 jobs as SLURM job 7", *told]
 
 
 def test_a_refusal_by_slurm_is_told_once(commands, tmp_path, needs_package, capsys):

@@ -58,7 +58,8 @@ class SlurmCarrier:
         except (NameError, ValueError, TypeError) as error:
             raise ConfigError(f"`hydra.launcher` has a setting that submitit refuses: {_one_line(error)}") from None
         self._last_seen: dict[Any, float] = {}
-        self._told_reasons = {"None"}  # that of a job that SLURM has not looked at yet
+        # not told: that of a job that SLURM has not looked at yet, and of one whose array's last jobs have just ended
+        self._told_reasons = {"None", "JobArrayTaskLimit"}
         self._late_s = LATE_S if cluster == "slurm" else 0.0
 
     def send(self, errands: Sequence[Errand]) -> Sequence[Any]:
