@@ -169,9 +169,10 @@ class Trainer(Strict):
     decay_bias_and_norm: bool = Field(description="apply weight_decay to biases and normalisation gains too")
     print_loss: bool = Field(description="print the running loss at each logging point")
     ema_decay: Fraction | None = Field(description="decay of averaged weights used in evaluation; null: none")
-    precision: Literal["auto", "32-true", "64-true", "tf32", "bf16-mixed"] = Field(
+    precision: Literal["auto", "32-true", "64-true", "tf32", "bf16-mixed", "16-mixed"] = Field(
         description="auto: bf16-mixed where the model has convolutions and the hardware native bf16, else 32-true; "
-        "tf32: float32 with matrix products in TF32, on GPUs that have it"
+        "tf32: float32 with matrix products in TF32, on GPUs that have it; 16-mixed: float16 with a scaled loss, "
+        "for GPUs without bf16"
     )
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = Field(description="kind of device")
     devices: Annotated[int, Field(ge=1, le=4096)] | Literal[-1] | str | Annotated[list[int], Field(min_length=1)] = (

@@ -103,7 +103,7 @@ class Model(LightningModule):
         """Outputs in float32 or float64, as the task's functions take them in evaluation."""
         with self.autocast():
             outputs = self(inputs)
-        return outputs.float() if outputs.dtype == torch.bfloat16 else outputs
+        return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs
 
     def configure_optimizers(self) -> Any:
         """The optimizers and schedulers that `training` built; the stepper advances the latter, not Lightning."""

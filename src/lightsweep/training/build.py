@@ -146,10 +146,12 @@ def build(
     device = trainer.strategy.root_device
     resolved = _set_precision(cfg, model, device)
     stepper = build_stepper(cfg, datamodule, model, mode, clock, stop, device)
+    sharded = isinstance(trainer.strategy, Sharded)
+    stepper.scaler = precision.loss_scaler(resolved, stepper.optimizers, sharded, device)
     if cuda_graph.resolve(cfg.trainer.cuda_graph, model, device, _without_graph(stepper, trainer)):
         stepper.graph_size = datamodule.order.sizes[0]
     model.stepper = stepper
-    if isinstance(trainer.strategy, Sharded):
+    if sharded:
         refuse_unsharded(stepper.optimizers, datamodule.order.sizes, trainer.world_size)
     directions = {name: said_direction(metric) for name, metric in metrics.items()}
     for callback in callbacks:
@@ -197,6 +199,8 @@ def _without_graph(stepper: Stepper, trainer: Trainer) -> str | None:
         return "processes train together"
     if isinstance(stepper.optimizers[0], LBFGS):
         return "LBFGS evaluates a step's loss several times"
+    if stepper.scaler is not None:
+        return "float16 has its loss scaled"
     return None if stepper.accumulate == 1 else "a step takes the gradients of several batches"
 
 

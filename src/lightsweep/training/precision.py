@@ -1,7 +1,11 @@
 """Resolves `trainer.precision`, and turns a precision into the types of weights and arithmetic."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
+from torch.optim import LBFGS, Optimizer
 
 from lightsweep.errors import ConfigError
 from lightsweep.models.base import Model
@@ -14,8 +18,10 @@ def resolve(precision: str, model: Model, device: torch.device) -> str:
     `tf32` is `32-true` on a device that has no such units. Any other precision is given back as it is.
 
     Raises:
-        ConfigError: float64 on a device that has none.
+        ConfigError: float64 on a device that has none, or float16 on one for which it was not tried.
     """
+    if precision == "16-mixed" and device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"`trainer.precision` must not be 16-mixed on {device.type}: set it to 32-true")
     if weight_dtype(precision) == torch.float64 != precise(device):
         raise ConfigError(
             f"`trainer.precision` must not be 64-true on {device.type}, which has no float64: set it to 32-true, or "
@@ -67,4 +73,24 @@ def _tensors(model: Model) -> list[Tensor]:
 
 def autocast_dtype(precision: str) -> torch.dtype | None:
     """Type of the matrix arithmetic, where it differs from the weights'."""
-    return torch.bfloat16 if precision == "bf16-mixed" else None
+    return {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision)
+
+
+def loss_scaler(
+    precision: str, optimizers: Sequence[Optimizer], sharded: bool, device: torch.device
+) -> GradScaler | None:
+    """What scales the loss of float16, in which small gradients would be zero; None for other precisions.
+
+    Micikevicius et al., Mixed Precision Training (2018). A step whose gradient overflows is left out, and counts.
+
+    Raises:
+        ConfigError: the optimizer evaluates the loss itself, or the parameters are cut up.
+    """
+    if precision != "16-mixed":
+        return None
+    if sharded or isinstance(optimizers[0], LBFGS):
+        what = "trainer.strategy=fsdp" if sharded else "LBFGS"
+        raise ConfigError(f"`trainer.precision` must not be 16-mixed with {what}: set it to bf16-mixed or 32-true")
+    for optimizer in optimizers:
+        optimizer._opt_called = True  # type: ignore[attr-defined]  # else schedules warn where the first step is left out
+    return GradScaler(device.type)

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
 from torch.optim import LBFGS, Optimizer
 
 from lightsweep.data.loader import Batch, Chunk
@@ -45,6 +46,7 @@ class Stepper:
         stop: asks the loop to end.
 
     Attributes:
+        scaler: makes float16's gradients larger, and leaves a step out where one overflows; None for no scaling.
         graph_size: examples of the batches whose gradients are recorded as a CUDA graph; 0 for none.
         steps: optimizer steps made so far.
         epochs: whole epochs made so far.
@@ -67,6 +69,7 @@ class Stepper:
         self.model, self.optimizers, self.schedules = model, optimizers, schedules
         self.accumulate, self.grad_clip, self.max_steps = accumulate, grad_clip, max_steps
         self.clock, self.stop, self.graph_size = clock, stop, 0
+        self.scaler: GradScaler | None = None
         self.steps = 0
         self.epochs = 0
         self.batches = 0
@@ -145,6 +148,7 @@ class Stepper:
         return {name: getattr(self, name) for name in _STATE} | {
             "epoch": asdict(self.epoch),
             "interval": asdict(self.interval),
+            "scaler": None if self.scaler is None else self.scaler.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -152,6 +156,8 @@ class Stepper:
         for name in _STATE:
             setattr(self, name, state[name])
         self.epoch, self.interval = Sums(**state["epoch"]), Sums(**state["interval"])
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state["scaler"])
         self._resumed = True
 
     def show_averages(self) -> None:
@@ -237,12 +243,20 @@ class Stepper:
             self._closure_step(list(group), total)
         else:
             self._gradient(group, total, record=True)
-            for optimizer in self.optimizers:
-                optimizer.step()
+            self._update()
         for schedule in self._by_step:
             schedule.advance()
         if self.model.ema is not None:
             self.model.ema.update_parameters(self.model.net)
+
+    def _update(self) -> None:
+        for optimizer in self.optimizers:
+            if self.scaler is None:
+                optimizer.step()
+            else:
+                self.scaler.step(optimizer)
+        if self.scaler is not None:
+            self.scaler.update()
 
     def _present_rates(self) -> dict[str, float]:
         return {"lr": self.lr} | ({} if self.momentum is None else {"momentum": self.momentum})
@@ -285,6 +299,9 @@ class Stepper:
             # where the network is cut up, its gradients are summed already
             value = bring_together(value, [] if self._sharded else self._parameters, self._statistics)
         if self.grad_clip is not None:
+            if self.scaler is not None:
+                for optimizer in self.optimizers:
+                    self.scaler.unscale_(optimizer)
             torch.nn.utils.clip_grad_norm_(self._parameters, self.grad_clip)
         return value
 
@@ -294,7 +311,8 @@ class Stepper:
         loss = self.model.task.loss(outputs, targets)
         if share not in self._shares:
             self._shares[share] = torch.full_like(loss, share)
-        loss.backward(self._shares[share])  # as (loss * share).backward(), which would make two tensors more each time
+        gradient = self._shares[share] if self.scaler is None else self.scaler.scale(self._shares[share])
+        loss.backward(gradient)  # as (loss * share).backward(), which would make two tensors more each time
         return loss.detach(), outputs.detach()
 
     def _recorded(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
