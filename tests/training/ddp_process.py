@@ -1,4 +1,4 @@
-"""One of several processes that train a list of cases together: `python ddp_process.py <cases.json>`.
+"""Several processes that train a list of cases together: `python ddp_process.py <cases.json>`.
 
 Lightning sees LOCAL_RANK, so it starts no further process.
 """
@@ -10,16 +10,19 @@ import socket
 import subprocess
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 warnings.filterwarnings("ignore", message=".*LeafSpec.*")
 
 import torch  # noqa: E402
+from lightning.fabric.utilities.rank_zero import rank_zero_only  # noqa: E402
 from torch import nn  # noqa: E402
 
 import lightsweep  # noqa: E402
 from lightsweep import compose, train  # noqa: E402
 from lightsweep.errors import Interrupted  # noqa: E402
+from lightsweep.exiting import leave_at_once  # noqa: E402
 from lightsweep.training.stepper import Stepper  # noqa: E402
 
 
@@ -48,35 +51,22 @@ def train_together(cases, size, folder):
     """
     cases = [{**case, "port": free_port()} for case in cases]
     (folder / "cases.json").write_text(json.dumps(cases))
-    shared = {
-        "MASTER_ADDR": "127.0.0.1",
-        "WORLD_SIZE": str(size),
-        "NODE_RANK": "0",
-        "PYTHONPATH": os.pathsep.join(
-            [
-                *map(str, (Path(lightsweep.__file__).parents[1], Path(__file__).parents[2])),
-                os.environ.get("PYTHONPATH", ""),
-            ]
-        ),
-    }
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(folder / "cases.json")],
-            env={**os.environ, **shared, "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(size)
-    ]
-    outputs = []
+    sources = [*map(str, (Path(lightsweep.__file__).parents[1], Path(__file__).parents[2]))]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([*sources, os.environ.get("PYTHONPATH", "")])}
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(folder / "cases.json")],
+        env={**environ, "MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": str(size), "NODE_RANK": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
     try:
-        for process in processes:
-            outputs.append(process.communicate(timeout=300)[0])
+        output = process.communicate(timeout=300)[0]
     finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0] * size, "\n".join(outputs)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, output
 
 
 def free_port():
@@ -105,8 +95,9 @@ def train_and_stop(cfg, folder, steps):
     raise AssertionError(f"the run ended before it was stopped after {steps} steps")
 
 
-if __name__ == "__main__":
-    for case in json.loads(Path(sys.argv[1]).read_text()):
+def train_all(cases):
+    """What one of the processes does."""
+    for case in cases:
         os.environ["MASTER_PORT"] = case["port"]  # under FSDP a run's store outlives it, in torch's device mesh
         cfg, folder = compose(case["overrides"]), Path(case["folder"])
         if "stop_after" in case:
@@ -115,3 +106,21 @@ if __name__ == "__main__":
                 train(cfg, folder, resume=True)
         else:
             train(cfg, folder, resume=case.get("resume", False))
+
+
+def main():
+    """Fork the processes, so that one import serves all; the first that fails ends the others."""
+    cases = json.loads(Path(sys.argv[1]).read_text())
+    for rank in range(size := int(os.environ["WORLD_SIZE"])):
+        if os.fork() == 0:
+            os.environ["LOCAL_RANK"] = str(rank)
+            rank_zero_only.rank = rank  # as Lightning reads it off when it is imported
+            train_all(cases)
+            leave_at_once(0)
+    for _ in range(size):
+        if os.wait()[1]:
+            os.killpg(0, signal.SIGKILL)  # those that wait for it, too
+
+
+if __name__ == "__main__":
+    main()
