@@ -72,6 +72,7 @@ def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
         (["optimizer.learning_rate=1"], ["`optimizer.learning_rate` is no known key; here: `optimizer.lr`"]),
         (["lr=1"], ["`lr` is no known key; did you mean 'optimizer.lr'?"]),
         (["trainer.seed=1"], ["`trainer.seed` is no known key; did you mean 'seed'?"]),
+        (["job=1"], ["`job` is no known key; known here: hydra,"]),  # not that of Hydra's own settings
         (["trainer=gpu"], ["`trainer` must be one of ddp,", "but got 'gpu'; here: `trainer.accelerator=gpu`"]),
         (["trainer.max_epoch=1"], ["`trainer.max_epoch` is no known key", "did you mean 'max_epochs'?"]),
         (["data=bse"], ["`data` must be one of csv, emnist,"]),

@@ -10,7 +10,11 @@ from lightsweep.config.elsewhere import HERE, meant
 from lightsweep.paths import conf_dir
 
 GUIDE = Path(__file__).parents[2] / "docs" / "moving.md"
-VALUES = {"optimizer": {"lr": 0.1, "name": "sgd"}, "data": {"name": "MNIST", "train": {"depth": 1}}}
+VALUES = {
+    "optimizer": {"lr": 0.1, "name": "sgd", "min_epochs": 3},
+    "data": {"name": "MNIST", "train": {"depth": 1}},
+    "depth": 2,  # as `+depth=2` has it
+}
 
 
 def test_the_guide_tells_the_same():
@@ -37,6 +41,7 @@ def test_what_is_named_exists_and_what_it_replaces_does_not(compose):
         ("depth", "; did you mean 'data.train.depth'?"),
         ("name", ""),  # two groups have it
         ("data.lrs", "; did you mean 'lr_scale'?"),
+        ("trainer.min_epochs", f"; here: {HERE['trainer.min_epochs']}"),
         ("trainer.profiler", f"; here: {HERE['trainer.profiler']}"),
         ("zzz", ""),
     ],

@@ -76,6 +76,12 @@ def test_the_articles_convnet_has_its_parameters():
     assert counts == [32 * 9, 32, 64 * 32 * 9, 64, 10 * 64 * 7 * 7, 10]
 
 
+def test_a_network_of_torchvisions_takes_the_settings_of_every_model():
+    model = TorchvisionNet(IMAGES, "shufflenet_v2_x0_5", label_smoothing=0.1, channels_last=False)
+
+    assert (model.task.label_smoothing, model.channels_last) == (0.1, False)
+
+
 def test_a_list_of_filters_is_several_convolutions_before_one_pooling():
     model = ConvNet(IMAGES, [3, [4, 5]], batch_norm=True)
 
@@ -124,6 +130,10 @@ def test_a_list_of_filters_is_several_convolutions_before_one_pooling():
         (
             lambda: ConvNet(IMAGES, [2] * 5),
             r"^`model\.filters` has 5 poolings, and each halves the image, but 28 × 28 pixels",
+        ),
+        (
+            lambda: TorchvisionNet(DataSpec((4, 40, 40), 3), "resnet18"),
+            r"^`model=torchvision` needs images of 1 or 3 ch",
         ),
         (
             lambda: TorchvisionNet(TABLE, "resnet18"),

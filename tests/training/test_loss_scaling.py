@@ -1,6 +1,7 @@
 """float16 with a scaled loss: a plain loop's numbers, also where gradients overflow and where a run goes on."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from lightsweep.errors import ConfigError
 from lightsweep.models import MLP
 from lightsweep.paths import RunPaths
 from lightsweep.training import precision, train
+from lightsweep.training.build import _without_graph
 from tests.training.ddp_process import train_and_stop
 
 BASE = (
@@ -75,8 +77,8 @@ def test_a_run_that_was_stopped_goes_on_with_its_scale(compose, run, tmp_path, s
     scales(TOO_LARGE)
     overrides = (
         *BASE,
-        "optimizer=adam",
-        "scheduler=cosine",
+        "optimizer=rmsprop",
+        "scheduler=onecycle",
         "trainer.max_epochs=2",
         "trainer.accumulate_grad_batches=2",
     )
@@ -120,3 +122,10 @@ def test_lbfgs_is_refused(run):
         ConfigError, match=r"^`trainer\.precision` must not be 16-mixed with LBFGS: set it to bf16-mixed"
     ):
         run("model=softmax_regression", "optimizer=lbfgs", "trainer.precision=16-mixed")
+
+
+def test_no_graph_is_recorded_of_a_step_that_was_not_tried_on_a_gpu():
+    stepper = SimpleNamespace(scaler=torch.amp.GradScaler("cpu"), optimizers=[None], accumulate=1)
+    trainer = SimpleNamespace(world_size=1, strategy=None)
+
+    assert _without_graph(stepper, trainer) == "float16 has its loss scaled"
