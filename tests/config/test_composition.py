@@ -1,6 +1,8 @@
 """Every YAML file composes, passes the schema and resolves; what does not compose is explained in one line."""
 
 import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -109,3 +111,12 @@ def test_what_does_not_compose_is_explained_in_one_line(compose, overrides, word
     assert "s3cret" not in line
     for word in words:
         assert word in line
+
+
+@pytest.mark.usefixtures("in_a_run")
+@pytest.mark.parametrize("kind", ["run", "sweep"])
+def test_commands_that_begin_within_one_second_have_folders_of_their_own(kind):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        folders = [str(hydra_compose("train", return_hydra_config=True).hydra[kind].dir) for _ in range(2)]
+
+    assert folders[0] != folders[1]
