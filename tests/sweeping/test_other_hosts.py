@@ -55,6 +55,20 @@ def test_a_trial_of_another_host_is_run_again_only_when_its_signs_of_life_have_c
     assert conditions(plan) == ["not_counted", "not_counted", "waiting", "waiting"]
 
 
+@pytest.mark.parametrize("zone", ["UTC+5", "UTC-9"])
+def test_a_trial_of_a_host_in_another_time_zone_lives_as_long_as_any(plan, monkeypatch, zone):
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        abroad(plan, "theirs", None)
+    time.tzset()
+    assert release_orphans(plan) == 0
+
+    later = time.time() + 100
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert release_orphans(plan) == 1
+
+
 def test_of_two_hosts_that_claim_the_last_trial_at_once_the_later_withdraws(plan, monkeypatch):
     monkeypatch.setattr("lightsweep.sweeping.claim.local_file", lambda _: None)  # a server: no lock is shared
     monkeypatch.setattr("lightsweep.sweeping.claim.may_start", lambda *_: True)  # each looked before the other claimed

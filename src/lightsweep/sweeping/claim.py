@@ -42,7 +42,7 @@ def claim(plan: Plan) -> Trial | None:
         if not may_start(plan, counts, storage, study_id):
             return None
         draw = None if plan.sampler.get("seed") is None else next_draw(trials)
-        notes: dict[str, Any] = {marks.OWNER: Owner.here(plan.sweep).to_attribute()}
+        notes: dict[str, Any] = {marks.OWNER: Owner.here(plan.sweep).to_attribute(), marks.ALIVE: time.time()}
         if draw is not None:
             notes[marks.DRAW] = draw
         trial = _ask(load_study(plan, trial_index=draw), storage, trials, notes)
@@ -181,8 +181,8 @@ def lose(study: Study, storage: BaseStorage, trial: FrozenTrial, reason: str, ma
 def _is_orphan(trial: FrozenTrial, plan: Plan, jobs_ended: bool) -> bool:
     if marks.condition(trial) == "foreign":
         return False
-    seen = max(trial.user_attrs.get(marks.ALIVE, 0.0), _started(trial))
-    return is_gone(Owner.from_attribute(trial.user_attrs[marks.OWNER]), seen, plan, jobs_ended)
+    owner = Owner.from_attribute(trial.user_attrs[marks.OWNER])
+    return is_gone(owner, trial.user_attrs.get(marks.ALIVE, 0.0), plan, jobs_ended)
 
 
 def is_gone(owner: Owner, seen: float, plan: Plan, jobs_ended: bool = False) -> bool:
@@ -198,10 +198,6 @@ def is_gone(owner: Owner, seen: float, plan: Plan, jobs_ended: bool = False) -> 
     if owner.is_local():
         return owner.is_dead()
     return plan.remote_timeout_s is not None and time.time() - seen > plan.remote_timeout_s
-
-
-def _started(trial: FrozenTrial) -> float:
-    return time.time() if trial.datetime_start is None else trial.datetime_start.timestamp()
 
 
 def finish(storage: BaseStorage, trial_id: int, reason: str, not_counted: str | None = None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial, TrialState
 
 OWNER = "lightsweep:owner"
-ALIVE = "lightsweep:alive"  # `time.time()` of the owner's last sign of life, where other hosts may wait for one
+ALIVE = "lightsweep:alive"  # `time.time()` of the owner's last sign of life; Optuna's times are of each host's own zone
 REASON = "lightsweep:reason"
 NOT_COUNTED = "lightsweep:not_counted"  # why the trial is outside n_trials: killed, withdrawn or tried again
 FOUND_GONE = "lightsweep:found_gone"  # its process had ended some time before the study heard of it
