@@ -1,6 +1,7 @@
 """Files are whole or not there."""
 
 import json
+import os
 
 import pytest
 
@@ -64,6 +65,20 @@ def test_a_second_name_is_given_again_without_leaving_a_third(tmp_path):
 
     assert target.read_text() == "weights"
     assert sorted(found.name for found in tmp_path.iterdir()) == ["best", "last"]
+
+
+@pytest.mark.parametrize(("or_rename", "left"), [(False, ["best", "last"]), (True, ["best"])])
+def test_without_hard_links_a_second_name_is_a_copy_or_the_only_one(tmp_path, monkeypatch, or_rename, left):
+    def refused(*names):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    (tmp_path / "last").write_text("weights")
+
+    link(tmp_path / "last", tmp_path / "best", or_rename)
+
+    assert (tmp_path / "best").read_text() == "weights"
+    assert sorted(found.name for found in tmp_path.iterdir()) == left
 
 
 def test_a_second_name_that_cannot_be_given_leaves_nothing(tmp_path):

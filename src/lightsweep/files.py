@@ -76,14 +76,20 @@ def discard_parts(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def link(source: Path, target: Path) -> None:
-    """Give a file a second name, replacing what bore it; a copy where the file system has no hard links."""
+def link(source: Path, target: Path, or_rename: bool = False) -> None:
+    """Give a file a second name, replacing what bore it.
+
+    Where the file system has no hard links that is a copy; with `or_rename` the file has its new name alone there.
+    """
     part = _part(target)
     try:
         try:
             os.link(source, part)
         except OSError:
-            write_bytes(part, source.read_bytes())
+            if or_rename:
+                os.replace(source, part)
+            else:
+                write_bytes(part, source.read_bytes())
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)  # there also after a rename of two names of one file, which does nothing

@@ -54,6 +54,19 @@ def test_a_run_that_was_killed_within_an_epoch_goes_on_from_its_last_checkpoint(
     assert equal(first["optimizer_states"], second["optimizer_states"])
 
 
+def test_a_kill_at_any_moment_leaves_the_last_checkpoint_by_its_name(run, tmp_path, monkeypatch):
+    last, there = RunPaths(tmp_path / "run").last, []
+
+    def replace(source, target):
+        os.rename(source, target)
+        there.append(last.is_file())
+
+    monkeypatch.setattr(os, "replace", replace)
+    run(*CASES["often"], folder=tmp_path / "run")
+
+    assert all(there[there.index(True) :])
+
+
 def test_minutes_make_checkpoints_within_an_epoch_too(run, tmp_path, monkeypatch):
     now = iter(range(10**6))
     monkeypatch.setattr("lightsweep.training.checkpoints.time.monotonic", lambda: 61.0 * next(now))
@@ -91,10 +104,10 @@ def test_a_best_checkpoint_gets_its_name_also_where_the_kill_came_after_the_last
     case = CASES["no_validation"]  # each epoch's training loss is below the one before
     kept, calls = checkpoints.link, iter(range(2))
 
-    def killed(*files):
-        if next(calls) == 1:
+    def killed(source, target, **how):
+        if target.name == "best.ckpt" and next(calls) == 1:
             raise Killed
-        kept(*files)
+        kept(source, target, **how)
 
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, "link", killed)

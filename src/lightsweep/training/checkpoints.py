@@ -248,9 +248,9 @@ class Checkpoints(Checkpoint):
     def save(self, trainer: Trainer) -> None:
         """Write `last.ckpt`, keeping the one before as `previous.ckpt`; all processes call this together."""
         trainer.save_checkpoint(self.paths.next)
-        if trainer.is_global_zero:  # at no moment do both names stand for one file, which one fault could spoil
-            if self.paths.last.is_file():
-                os.replace(self.paths.last, self.paths.previous)
+        if trainer.is_global_zero:
+            if self.paths.last.is_file():  # and is there at every moment, for who reads it or goes on after a kill
+                link(self.paths.last, self.paths.previous, or_rename=True)
             os.replace(self.paths.next, self.paths.last)
         self._saved_step, self._saved_at = trainer.global_step, time.monotonic()
 
