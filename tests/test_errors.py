@@ -70,13 +70,17 @@ def test_rank_died_says_how_and_survives_pickling(code, reason, line):
     assert (found.rank, found.code, found.reason, found.exit_code) == (1, code, reason, 5)
 
 
+def test_diverged_sends_one_to_the_scheduler_where_the_rate_is_no_number():
+    assert str(Diverged(7, float("nan"), float("nan"), 2.5)).endswith(" 2.5. What sets such an lr is the scheduler")
+
+
 def test_diverged_names_step_rate_and_last_finite_loss():
     assert str(Diverged(7, 0.1, float("inf"), 2.5)) == (
         "the training loss became inf at step 7 with lr 0.1; the last finite loss was 2.5. Try a smaller optimizer.lr"
     )
     first = str(Diverged(0, 0.1, float("nan"), None))
     assert first.endswith(
-        "; there was none before it: what gives it is the network, its loss or its inputs, and not optimizer.lr"
+        "; there was none before it: what gives it is the network, its loss or its inputs, not optimizer.lr"
     )
 
 

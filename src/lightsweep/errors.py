@@ -15,6 +15,7 @@ LightsweepError
 Everything else is a bug and keeps its traceback.
 """
 
+import math
 import signal
 import sys
 import traceback
@@ -79,12 +80,12 @@ class Diverged(RunStopped):
     status = "diverged"
 
     def __init__(self, step: int, lr: float, loss: float, last_finite_loss: float | None) -> None:
-        last = (
-            "there was none before it: what gives it is the network, its loss or its inputs, and not optimizer.lr"
-            if last_finite_loss is None
-            else f"the last finite loss was {last_finite_loss:.6g}. Try a smaller optimizer.lr"
-        )
-        super().__init__(f"the training loss became {loss} at step {step} with lr {lr:.6g}; {last}")
+        if last_finite_loss is None:
+            told = "there was none before it: what gives it is the network, its loss or its inputs, not optimizer.lr"
+        else:
+            advice = "Try a smaller optimizer.lr" if math.isfinite(lr) else "What sets such an lr is the scheduler"
+            told = f"the last finite loss was {last_finite_loss:.6g}. {advice}"
+        super().__init__(f"the training loss became {loss} at step {step} with lr {lr:.6g}; {told}")
         self.step, self.lr, self.loss, self.last_finite_loss = step, lr, loss, last_finite_loss
 
     def __reduce__(self) -> tuple:  # survives the way back from a worker process
