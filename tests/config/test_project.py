@@ -138,3 +138,9 @@ def test_a_file_in_another_encoding_is_named(project, tmp_path):
 
     with pytest.raises(ConfigError, match=r"^In 'experiment/mine': save the file as UTF-8: .*0xfc in position 4"):
         compose(["experiment=mine"])
+
+
+def test_a_byte_order_mark_does_not_hide_where_a_file_belongs(project):
+    project(conf__experiment__mine="\ufeff# @package _global_\nseed: 3\n")
+
+    assert compose(["experiment=mine"]).seed == 3

@@ -21,7 +21,7 @@ from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, MissingConfigException
-from hydra.plugins.config_source import ConfigResult
+from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -47,6 +47,7 @@ def prepare_hydra() -> None:
     _leave_out_bases()
     _refuse_odd_choices()
     _refuse_odd_files()
+    _pass_byte_order_marks()
     _refuse_circles()
     _check_grids()
     _end_multiruns()
@@ -119,6 +120,16 @@ def _refuse_odd_files() -> None:
             raise ConfigCompositionException(told if config_path in told else f"In '{config_path}': {told}") from None
 
     ConfigRepository.load_config = loaded  # type: ignore[method-assign]
+
+
+def _pass_byte_order_marks() -> None:
+    """See `# @package _global_` also behind the mark that some editors begin a file with, as YAML's reader does."""
+    original = ConfigSource._get_header_dict
+
+    def header(config_text: str) -> dict[str, str | None]:
+        return original(config_text.removeprefix("\ufeff"))
+
+    ConfigSource._get_header_dict = staticmethod(header)  # type: ignore[method-assign]
 
 
 def _refuse_circles() -> None:
