@@ -140,6 +140,14 @@ def test_what_is_trusted_and_nothing_to_call_is_told_what_to_be(monkeypatch, tmp
         instantiate(OmegaConf.create({"_target_": "mine_with_number.NUMBER"}), trust=["mine_with_number"])
 
 
+def test_a_module_that_ends_the_process_as_it_is_imported_is_named(monkeypatch, tmp_path):
+    (tmp_path / "leaving_nets.py").write_text("raise SystemExit(7)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ConfigError, match=r"cannot be imported: SystemExit: 7 \(leaving_nets\.py, line 1\)$"):
+        instantiate(OmegaConf.create({"_target_": "leaving_nets.Net"}), trust=["leaving_nets"])
+
+
 def test_arguments_reach_the_target_as_they_are():
     node = OmegaConf.create({"_target_": "torch.nn.Linear", "in_features": 2})
 
@@ -153,6 +161,14 @@ def test_an_unknown_argument_is_the_users_mistake():
     node = OmegaConf.create({"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 2, "colour": 1})
 
     with pytest.raises(ConfigError, match=r"`torch\.nn\.Linear` could not be built: it takes no `colour`"):
+        instantiate(node)
+
+
+def test_an_inner_part_that_cannot_be_built_is_named_and_not_what_it_is_within():
+    inner = {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 2, "dtype": 3}
+    node = OmegaConf.create({"_target_": "torch.nn.ModuleList", "modules": [{"_target_": "torch.nn.ReLU"}, inner]})
+
+    with pytest.raises(ConfigError, match=r"^`torch\.nn\.Linear` could not be built: .*dtype"):
         instantiate(node)
 
 

@@ -63,8 +63,15 @@ def instantiate(node: DictConfig, *args: Any, trust: Iterable[str] = (), **kwarg
             told = f"`{node.get('_target_')}` needs a package that is not installed: {one_line(cause)}{place_of(cause)}"
             raise ConfigError(told) from error
         if cause is not None and _is_refusal(cause):
-            raise ConfigError(f"`{node.get('_target_')}` could not be built: {refusal(cause, node)}") from error
+            raise ConfigError(f"`{_refused_target(error, node)}` could not be built: {refusal(cause, node)}") from error
         raise
+
+
+def _refused_target(error: Exception, node: DictConfig) -> str:
+    """Which target of a node refused its arguments: an inner one, if Hydra names it, by the module that defined it."""
+    named = re.search(r"^Error in .*target '(.+)'", str(error)) if isinstance(error, InstantiationException) else None
+    name = named[1].rpartition(".")[2] if named else ""
+    return next((target for target in targets(node) if target.rpartition(".")[2] == name), str(node.get("_target_")))
 
 
 def _is_refusal(error: BaseException) -> TypeGuard[Exception]:
@@ -125,7 +132,7 @@ def refuse_foreign(target: str, trust: Iterable[str] = ()) -> None:
         raise outside
     try:
         found = locate(target)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, SystemExit) as error:
         raise ConfigError(f"`_target_: {target}` {_why_not_found(target, error)}") from None
     home = f"{getattr(found, '__module__', None) or ''}."
     if target.startswith(trusted) and not callable(found):
@@ -168,7 +175,7 @@ def absence(path: str, error: BaseException) -> str | None:
     return f"{above} has no {name}{nearest(name, (each for each in known if not each.startswith('_')))}"
 
 
-def _why_not_found(target: str, error: Exception) -> str:
+def _why_not_found(target: str, error: BaseException) -> str:
     cause = error.__cause__ or error  # Hydra's own text is of several lines
     absent = absence(target, cause)
     if absent is not None:
