@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from lightsweep import cli
 from lightsweep.cli.ending import ended_by
@@ -25,6 +26,19 @@ def test_a_run_and_its_evaluation(command, data):
     assert (tested.code, tested.err) == (0, "")
     result = json.loads(RunPaths(Path("mine")).result.read_text())
     assert f"test/acc {result['test/acc']:.4f}" in tested.out
+
+
+def test_a_command_whose_folder_another_process_writes_leaves_that_ones_words(command, data):
+    mine = RunPaths(Path("mine").absolute())
+    mine.hydra.mkdir(parents=True)
+    mine.overrides.write_text("- seed=1\n")
+
+    with FileLock(mine.lock):
+        refused = command(cli.train, *QUICK, *data, "hydra.run.dir=mine")
+
+    told = f"error: {mine.folder} is being written by another process; wait for it, or end it\n"
+    assert (refused.code, refused.err) == (2, told)
+    assert mine.overrides.read_text() == "- seed=1\n"
 
 
 def test_a_bug_keeps_its_traceback(command, data, monkeypatch):

@@ -3,6 +3,8 @@
 import fcntl
 from pathlib import Path
 
+from lightsweep.errors import RunFolderError
+
 
 def is_held(lock: Path) -> bool | None:
     """Whether another process, or another part of this one, holds a lock file; None where that cannot be told.
@@ -17,3 +19,8 @@ def is_held(lock: Path) -> bool | None:
     except OSError:  # no such file, or a file system without locks
         return None
     return False
+
+
+def busy(folder: Path) -> RunFolderError:
+    """The error for who would write into a folder that is held."""
+    return RunFolderError(f"{folder} is being written by another process; wait for it, or end it")

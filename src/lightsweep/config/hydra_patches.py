@@ -4,6 +4,7 @@ It composes quicker, offers choices alone that can be made, refuses those that a
 one line, checks every job of a grid before the first, and ends a multirun of which a run has failed as any other.
 """
 
+import os
 import shutil
 import time
 import traceback
@@ -16,6 +17,7 @@ from typing import Any
 from hydra._internal import defaults_list as hydra_defaults
 from hydra._internal.config_repository import ConfigRepository, IConfigRepository
 from hydra._internal.defaults_list import Overrides
+from hydra.core import utils as hydra_utils
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
@@ -31,6 +33,7 @@ from lightsweep.config.check import check
 from lightsweep.config.own import is_own
 from lightsweep.config.quick_composition import compose_quicker
 from lightsweep.errors import Interrupted, one_line
+from lightsweep.holding import busy, is_held
 from lightsweep.paths import RunPaths, SweepPaths, conf_dir, home
 
 _CLOCKS_DIFFER_S = 0.1
@@ -49,6 +52,7 @@ def prepare_hydra() -> None:
     _refuse_odd_files()
     _pass_byte_order_marks()
     _refuse_circles()
+    _spare_running_runs()
     _check_grids()
     _end_multiruns()
 
@@ -151,6 +155,22 @@ def _refuse_circles() -> None:
 
 _FOLLOWS = "_create_defaults_tree_impl"
 """Hydra's function that calls itself for each entry of a file's defaults."""
+
+
+def _spare_running_runs() -> None:
+    """Let a command that is refused, since its folder is another run's that goes on, not write over that one's words.
+
+    Where torchrun or srun started the run's processes the first of them may hold the folder already.
+    """
+    original = hydra_utils._save_config
+
+    def saved(cfg: DictConfig, filename: str, output_dir: Path) -> None:
+        run = RunPaths(Path(output_dir).parent)
+        if not {"LOCAL_RANK", "SLURM_PROCID"} & os.environ.keys() and is_held(run.lock):
+            raise busy(run.folder)
+        original(cfg, filename, output_dir)
+
+    hydra_utils._save_config = saved
 
 
 def _check_grids() -> None:

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.files import discard_parts
+from lightsweep.holding import busy
 from lightsweep.paths import RunPaths
 from lightsweep.screen import many
 from lightsweep.training.build import Parts
@@ -96,7 +97,7 @@ def held(paths: RunPaths) -> Iterator[None]:
     try:
         lock.acquire(timeout=0.2)  # who only looks whether it is held has it for a moment
     except Timeout:
-        raise RunFolderError(f"{paths.folder} is being written by another process; wait for it, or end it") from None
+        raise busy(paths.folder) from None
     except OSError as error:
         raise RunFolderError(f"{paths.folder} cannot be written: {error.strerror}") from None
     try:
