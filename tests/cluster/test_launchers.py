@@ -137,12 +137,19 @@ def test_why_no_job_runs_is_told_once(commands, tmp_path, needs_package, caplog,
     assert [record.getMessage() for record in caplog.records] == ["Launching 2 jobs as SLURM job 7", *told]
 
 
-def test_a_refusal_by_slurm_is_told_once(commands, tmp_path, needs_package, capsys):
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("no such partition", "no such partition$"),
+        ("Invalid job array specification", "Invalid job array specification; 2 jobs may .*sweeper.trials_per_job, or"),
+    ],
+)
+def test_a_refusal_by_slurm_is_told_once(commands, tmp_path, needs_package, capsys, said, told):
     needs_package("submitit")
-    commands(sbatch="echo no such partition >&2; exit 1", squeue="true")
+    commands(sbatch=f"echo {said} >&2; exit 1", squeue="true")
     carrier = SlurmCarrier("slurm", tmp_path / "jobs", {}, poll_s=0.01)
 
-    with pytest.raises(ConfigError, match=r"^SLURM refused the jobs: no such partition$"):
+    with pytest.raises(ConfigError, match=rf"^SLURM refused the jobs: {told}"):
         carrier.send(errands(2))
     assert capsys.readouterr().err == ""
 

@@ -29,6 +29,11 @@ log = logging.getLogger(__name__)
 LATE_S = 20.0
 """How long a network file system may hide the answer of a job that has left the queue."""
 
+_FEWER = (
+    "; {} jobs may be more than its MaxArraySize: let each run several trials by hydra.sweeper.trials_per_job, or "
+    "give a grid in parts"
+)
+
 
 class SlurmCarrier:
     """A `Carrier` by SLURM.
@@ -82,7 +87,8 @@ class SlurmCarrier:
                 jobs = self._executor.map_array(_perform, light)
         except Exception as error:
             failed = getattr(error, "stderr", None) or str(error)
-            raise ConfigError(f"SLURM refused the jobs: {_one_line(failed)}") from None
+            advice = _FEWER.format(len(light)) if "Invalid job array" in failed else ""
+            raise ConfigError(f"SLURM refused the jobs: {_one_line(failed)}{advice}") from None
         sys.stderr.write(said.getvalue())
         now = time.monotonic()
         self._last_seen.update((job, now) for job in jobs)
