@@ -194,6 +194,10 @@ def test_study_of_another_direction_or_space_is_refused(app):
     run = app.sweep("x=interval(-3,2)", f"{S}.n_trials=2", code=2)
     assert "was made for another space: x was FloatDistribution(high=2.0" in run.stderr
 
+    elsewhere = (f"{S}.storage=journal:{app.sweep_dir}/study.journal", f"{S}.study_name=sweep", "hydra.sweep.dir=other")
+    app.sweep("x=interval(-3,2)", f"{S}.n_trials=2", *elsewhere, code=2)
+    assert not (app.folder / "other").exists()
+
 
 @pytest.mark.parametrize(
     ("params", "state", "lacks"),

@@ -6,7 +6,7 @@ was killed has none.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from lightsweep.errors import Interrupted, SweepFailed
+from lightsweep.errors import Interrupted, SweepFailed, UserError
 from lightsweep.files import write_text
 from lightsweep.launching.run_job import NoMore
 from lightsweep.paths import SweepPaths
@@ -104,7 +104,12 @@ class SweepRun:
         if local_file(plan.storage) != SweepPaths(plan.folder).journal:
             open_storage(plan.storage, for_sweep=True)  # one that cannot be used leaves no folder behind
         make_folder(plan.folder)
-        self.study = open_study(plan)
+        try:
+            self.study = open_study(plan)
+        except UserError:
+            with suppress(OSError):  # it holds something
+                plan.folder.rmdir()
+            raise
         self.plan = replace(plan, study_name=self.study.study_name)
         enqueue(self.study, self.plan, queued)
         note_seed(self.study, self.plan)
