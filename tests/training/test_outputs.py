@@ -194,6 +194,25 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
         load(tmp_path / "other.ckpt")
 
 
+def test_weights_are_loaded_without_the_rest_and_a_flipped_bit_in_them_is_named(tmp_path, monkeypatch):
+    from lightsweep.training.checkpoints import PlainCheckpointIO, load_weights_alone
+
+    load, mapped, path = torch.load, [], tmp_path / "last.ckpt"
+    monkeypatch.setattr(torch, "load", lambda path, **how: mapped.append(how["mmap"]) or load(path, **how))
+    checkpoint = {"state_dict": {"w": torch.full((1000,), 7.0)}, "optimizer_states": [torch.zeros(5)]}
+    torch.save(checkpoint, path, _use_new_zipfile_serialization=False)
+    assert load_weights_alone(path)["w"].sum() == 7000
+    PlainCheckpointIO().save_checkpoint(checkpoint, path)
+    assert load_weights_alone(path)["w"].sum() == 7000
+
+    assert mapped == [False, True]  # torch's older format cannot be mapped
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.full((9,), 7.0).numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(RunFolderError, match=r"last\.ckpt is damaged"):
+        load_weights_alone(path)
+
+
 def test_the_best_checkpoint_is_the_best_epochs_and_the_first_of_equals(run, tmp_path):
     run(
         "model=softmax_regression",

@@ -89,20 +89,20 @@ _SEAL_SIZE = len(_SEAL) + 64
 def _seal(file: BinaryIO, digest: str) -> None:
     """Put the content's SHA-256 into the archive's comment, which ends a zip file after the comment's length.
 
-    torch checks each tensor's bytes but not which name they bear, so some flipped bits would load as something else.
+    torch does not look at the archive's own checksums, so flipped bits would load as something else.
     """
     file.seek(-2, os.SEEK_END)
     file.write(_SEAL_SIZE.to_bytes(2, "little") + _SEAL + digest.encode())
 
 
-def _refuse_if_changed(path: Path) -> None:
+def _is_sealed(path: Path) -> bool:
     """Raise RunFolderError if a sealed file is not what it was; against accidents, not against a forger."""
     size = path.stat().st_size - 2 - _SEAL_SIZE
     with path.open("rb") as file:
         file.seek(max(0, size) + 2)
         seal = file.read()
         if size < 0 or not seal.startswith(_SEAL):
-            return  # written elsewhere
+            return False  # written elsewhere
         file.seek(0)
         sha256 = hashlib.sha256()
         while size > 0:
@@ -111,6 +111,7 @@ def _refuse_if_changed(path: Path) -> None:
             size -= len(part)
     if sha256.hexdigest().encode() != seal[len(_SEAL) :]:
         raise RunFolderError(f"{path} is damaged: its SHA-256 is not the one that it was written with")
+    return True
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -119,26 +120,44 @@ def load(path: Path) -> dict[str, Any]:
     Raises:
         RunFolderError: see `read`; or another file.
     """
-    found = read(path)
+    return _of_run(read(path), path)
+
+
+def load_weights_alone(path: Path) -> dict[str, Any]:
+    """The weights of a run's checkpoint, to be copied; its optimizer's state is not brought into memory.
+
+    Raises:
+        RunFolderError: as `load` does.
+    """
+    weights: dict[str, Any] = _of_run(read(path, mapped=True), path)["state_dict"]
+    return weights
+
+
+def _of_run(found: Any, path: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or "state_dict" not in found:
         raise RunFolderError(f"{path} is no checkpoint of a run: it holds no state_dict")
     return found
 
 
-def take_up(model: nn.Module, checkpoint: dict[str, Any]) -> None:
+def take_up(model: nn.Module, weights: dict[str, Any]) -> None:
     """Give a model the weights of a checkpoint.
 
     Raises:
         RunFolderError: they do not fit.
     """
     try:
-        load_weights(model, checkpoint["state_dict"])
+        load_weights(model, weights)
     except RuntimeError as error:
         raise RunFolderError(f"the checkpoint does not fit the model: {lines_of(error)[-1]}") from error
 
 
-def read(path: Path) -> Any:
+def read(path: Path, mapped: bool = False) -> Any:
     """What torch.save wrote into a file, on the CPU.
+
+    Args:
+        path: the file.
+        mapped: for those who copy what they need: tensors are read where they are looked at. A file without a seal is
+            read whole all the same: it may be of torch's older format, which cannot be mapped.
 
     Raises:
         RunFolderError: no such file, one that is cut short or damaged, or one that holds more than plain data.
@@ -146,10 +165,10 @@ def read(path: Path) -> Any:
     if not path.is_file():
         raise RunFolderError(f"{path} is no checkpoint: there is no such file")
     try:
-        _refuse_if_changed(path)
+        sealed = _is_sealed(path)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Detected pickle protocol")  # not ours: it will be refused
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and sealed)
     except RunFolderError:
         raise
     except pickle.UnpicklingError as error:

@@ -42,7 +42,7 @@ def start_with(net: nn.Module, source: Path, skip: Sequence[str | int] = ()) -> 
 
 def _weights_of(path: Path) -> dict[str, Any]:
     """A file's tensors by the names that they have within the network."""
-    found = read(path)
+    found = read(path, mapped=True)
     if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
         found = found["state_dict"]
         for beginning in (_AVERAGED, _OWN):

@@ -36,7 +36,7 @@ from lightsweep.screen import many
 from lightsweep.sweeping.trial import is_part_of_sweep
 from lightsweep.training.build import Parts, build
 from lightsweep.training.callbacks import refuse_unserved
-from lightsweep.training.checkpoints import load, take_up
+from lightsweep.training.checkpoints import load_weights_alone, take_up
 from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
 from lightsweep.training.refusals import (
@@ -175,10 +175,10 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
     cfg.test = True
     check(cfg, finished=True)
     silence_lightning()
-    state = load(found)
+    weights = load_weights_alone(found)
     try:
         with torch_kept(cfg.trainer.precision):
-            return _metrics_of(build(cfg, paths, Clock(), StopRequest(), going_on=True), state)
+            return _metrics_of(build(cfg, paths, Clock(), StopRequest(), going_on=True), weights)
     except NoTestSet:
         raise RunFolderError(
             "the run has no test set, to be evaluated on: its data.test_size is 0, or its data have no load_test"
@@ -262,7 +262,7 @@ def _examine(parts: Parts, paths: RunPaths, result: Result, test: bool) -> None:
     with parts.stepper.clock.part("validation" if test else "logging"):
         # the first process's: started by torchrun or srun, the others have folders of their own
         first = parts.trainer.is_global_zero
-        best: Any = load(paths.best if paths.best.is_file() else paths.last) if first else None
+        best: Any = load_weights_alone(paths.best if paths.best.is_file() else paths.last) if first else None
         best = parts.trainer.strategy.broadcast(best)
         if test:
             result.metrics.update(_metrics_of(parts, best))
@@ -271,8 +271,8 @@ def _examine(parts: Parts, paths: RunPaths, result: Result, test: bool) -> None:
         parts.trainer.validate(parts.model, datamodule=parts.datamodule, verbose=False)
 
 
-def _metrics_of(parts: Parts, checkpoint: dict[str, Any]) -> dict[str, float]:
-    take_up(parts.model, checkpoint)
+def _metrics_of(parts: Parts, weights: dict[str, Any]) -> dict[str, float]:
+    take_up(parts.model, weights)
     parts.trainer.test(parts.model, datamodule=parts.datamodule, verbose=False)
     return {name: value for name, value in parts.model.evaluated.items() if name.startswith("test/")}
 

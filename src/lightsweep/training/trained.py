@@ -15,7 +15,7 @@ from lightsweep.errors import ConfigError
 from lightsweep.models import Model
 from lightsweep.models.tasks import class_probabilities
 from lightsweep.paths import RunPaths
-from lightsweep.training.checkpoints import load, take_up
+from lightsweep.training.checkpoints import load_weights_alone, take_up
 from lightsweep.training.model import averaged, build_model
 from lightsweep.training.precision import weight_dtype
 
@@ -81,7 +81,7 @@ def load_trained(folder: Path, checkpoint: str = "best", trust: Sequence[str] = 
         cfg.model.compile = False
     check(cfg, finished=True)
     data = Description.read(paths)
-    state = load(found)
+    state = load_weights_alone(found)
     model = build_model(cfg, data.spec)
     if cfg.trainer.ema_decay is not None:
         model.ema = averaged(model, cfg.trainer.ema_decay)
