@@ -144,6 +144,18 @@ def test_a_run_that_was_stopped_in_the_validation_after_its_last_step_ends_the_s
         assert_same_end(tmp_path / "whole", tmp_path / "stopped")
 
 
+def test_a_run_that_goes_on_reads_its_checkpoint_once(compose, run, tmp_path, monkeypatch):
+    from lightsweep.training import checkpoints
+
+    run(*CASES["full_batch"], "test=false", folder=tmp_path)
+    found, read = [], checkpoints.read
+    monkeypatch.setattr(checkpoints, "read", lambda path, **options: found.append(path) or read(path, **options))
+
+    train(compose(*CASES["full_batch"], "test=false", "trainer.max_epochs=5"), tmp_path, resume=True)
+
+    assert found == [RunPaths(tmp_path).last]
+
+
 def test_two_processes_may_not_write_into_one_folder(compose, tmp_path):
     from lightsweep.training.resuming import held
 

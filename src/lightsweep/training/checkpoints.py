@@ -24,7 +24,14 @@ from lightsweep.training.sharding import load_weights
 
 
 class PlainCheckpointIO(CheckpointIO):
-    """Writes atomically, reads with `weights_only=True`."""
+    """Writes atomically, reads with `weights_only=True`.
+
+    Attributes:
+        at_hand: a file that was read already, and what it holds: what is loaded next, and once.
+    """
+
+    def __init__(self) -> None:
+        self.at_hand: tuple[Path, dict[str, Any]] | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a checkpoint whole or not at all.
@@ -49,7 +56,8 @@ class PlainCheckpointIO(CheckpointIO):
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint; see `load`."""
-        return load(Path(path))
+        at_hand, self.at_hand = self.at_hand, None
+        return at_hand[1] if at_hand is not None and at_hand[0] == Path(path) else load(Path(path))
 
     def remove_checkpoint(self, path: Any) -> None:
         """Delete a checkpoint if it is there."""

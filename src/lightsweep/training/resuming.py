@@ -42,6 +42,7 @@ def resume_from(parts: Parts, paths: RunPaths) -> Path | None:
         _refuse_shorter(checkpoint, parts)
         parts.recorder.rewind(checkpoint["files"])
         parts.checkpoints.resumed_from = path
+        parts.trainer.strategy.checkpoint_io.at_hand = path, checkpoint  # type: ignore[attr-defined]
         return path
     parts.recorder.rewind({})
     return None
