@@ -2,10 +2,11 @@
 
 import json
 import os
+import tracemalloc
 
 import pytest
 
-from lightsweep.files import discard_parts, link, write_json, write_whole
+from lightsweep.files import discard_parts, link, write_csv, write_json, write_whole
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path):
@@ -54,6 +55,18 @@ def test_numbers_that_json_does_not_have_become_null(tmp_path):
     write_json(path, {"a": float("nan"), "b": [float("inf"), 0.0], "c": None, "d": 0})
 
     assert json.loads(path.read_text()) == {"a": None, "b": [None, 0.0], "c": None, "d": 0}
+
+
+def test_a_table_is_written_without_being_held(tmp_path):
+    tracemalloc.start()
+    try:
+        write_csv(tmp_path / "x.csv", ((number, None, "ä,") for number in range(20_000)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (tmp_path / "x.csv").read_bytes().startswith('0,,"ä,"\n1,,"ä,"\n'.encode())
+    assert peak < (tmp_path / "x.csv").stat().st_size
 
 
 def test_a_second_name_is_given_again_without_leaving_a_third(tmp_path):

@@ -21,7 +21,7 @@ from lightsweep.paths import PredictionPaths, RunPaths
 from lightsweep.reporting import contact_sheet
 from lightsweep.reporting.tensorboard import pictures
 from lightsweep.training.predicting import predict as predict_files
-from lightsweep.training.trained import load_trained
+from lightsweep.training.trained import Trained, load_trained
 
 
 @pytest.fixture
@@ -122,6 +122,21 @@ def test_of_many_images_the_first_are_drawn_and_kept_and_a_bad_one_is_named_in_i
     assert [float(chance) for _, _, chance in kept] == pytest.approx([each.probability for each in alone], abs=1e-5)
     told = list(predict_files(load_trained(trained_run), files))
     assert [path for path, each in zip(files, told, strict=True) if isinstance(each, DataError)] == [files[20]]
+
+
+def test_rows_are_written_as_they_are_told(command, run, table, tmp_path, monkeypatch):
+    data = ("data=csv", f"data.path={table}", "data.target=kind", "data.task=classification", "data.batch_size=10")
+    run(*data, "model=softmax_regression", "data.val_size=10", "test=false", folder=tmp_path)
+    monkeypatch.setattr("lightsweep.training.predicting._ROWS", 2)
+    told, of_each = [], Trained.outputs
+    monkeypatch.setattr(Trained, "outputs", lambda trained, rows: told.append(len(rows)) or of_each(trained, rows))
+    when_written = []
+    monkeypatch.setattr(predicting, "write_csv", lambda path, rows: when_written.extend(sum(told) for _ in rows))
+
+    code, *_ = command(predict, f"run={tmp_path}", table)
+
+    assert code == 0
+    assert when_written[:6] == [2, 2, 2, 4, 4, 6], "after the header"
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

@@ -1,8 +1,8 @@
 """`predict.py`: what a finished run's network takes image files, or the rows of CSV files, for."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,28 +42,47 @@ def _predict() -> None:
         raise ConfigError(f"`out` must be a folder but {out} is a file")
     _refuse_missing(files)
     trained = load_run(options, run.folder)
-    from lightsweep.reporting.contact_sheet import MOST
     from lightsweep.training.predicting import predict as predictions
 
-    found: list[Prediction] = []
-    bad = 0
-    for prediction in predictions(trained, files):
-        if isinstance(prediction, DataError):
-            bad += 1
-            print(f"error: {prediction}", file=sys.stderr)
-        else:
-            found.append(prediction if len(found) < MOST else replace(prediction, pixels=None))
+    told = _Told()
+    lines = told.of(predictions(trained, files))
+    first = next(lines, None)
+    if first is not None:
+        _write(first, lines, told, PredictionPaths(out))
+    if told.bad:
+        sys.exit(DataError.exit_code)
+
+
+class _Told:
+    """Prints predictions as they come, and hands them on.
+
+    Attributes:
+        count: predictions so far.
+        bad: files so far that could not be read.
+        shown: the images for the sheet.
+    """
+
+    def __init__(self) -> None:
+        from lightsweep.reporting.contact_sheet import MOST
+
+        self.count = self.bad = 0
+        self.shown: list[Prediction] = []
+        self._most = MOST
+
+    def of(self, predictions: "Iterable[Prediction | DataError]") -> "Iterator[Prediction]":
+        """Print each; what is wrong with a file goes to stderr."""
+        for prediction in predictions:
+            if isinstance(prediction, DataError):
+                self.bad += 1
+                print(f"error: {prediction}", file=sys.stderr)
+                continue
+            self.count += 1
+            if prediction.pixels is not None and self.count <= self._most:
+                self.shown.append(prediction)
             place = prediction.path if prediction.row is None else f"{prediction.path}:{prediction.row}"
             chance = "" if prediction.probability is None else f"  {prediction.probability:.4f}"
             print(f"{place}  {prediction.label}{chance}")
-    if found:
-        paths = PredictionPaths(out)
-        _write(found, paths)
-        cut = found[0].pixels is not None and len(found) > MOST
-        drawn = f"; {paths.sheet.name} shows the first {MOST} of {len(found):,} images" if cut else ""
-        print(f"files in {out}{drawn}")
-    if bad:
-        sys.exit(DataError.exit_code)
+            yield prediction
 
 
 def _refuse_missing(files: Sequence[Path]) -> None:
@@ -81,23 +100,26 @@ def _refuse_missing(files: Sequence[Path]) -> None:
         sys.exit(DataError.exit_code)
 
 
-def _write(found: "Sequence[Prediction]", paths: PredictionPaths) -> None:
+def _write(first: "Prediction", others: "Iterable[Prediction]", told: _Told, paths: PredictionPaths) -> None:
     from lightsweep.training.run import make_folder
 
     make_folder(paths.folder)
     with written_into(paths.folder):
-        if found[0].pixels is not None:
+        write_csv(paths.table, _cells(first, others))
+        if told.shown:
             from lightsweep.reporting.contact_sheet import write_sheet
 
-            write_sheet(paths.sheet, [each for each in found if each.pixels is not None])
-        write_csv(paths.table, _cells(found))
+            write_sheet(paths.sheet, told.shown)
+    cut = 0 < len(told.shown) < told.count
+    drawn = f"; {paths.sheet.name} shows the first {len(told.shown)} of {told.count:,} images" if cut else ""
+    print(f"files in {paths.folder}{drawn}")
 
 
-def _cells(found: "Sequence[Prediction]") -> Iterator[Sequence[Any]]:
+def _cells(first: "Prediction", others: "Iterable[Prediction]") -> Iterator[Sequence[Any]]:
     """The table: of images no row is told, and of a regression no probability."""
-    place = ("file",) if found[0].row is None else ("file", "row")
-    yield *place, *(("value",) if found[0].probability is None else ("label", "probability"))
-    for each in found:
+    place = ("file",) if first.row is None else ("file", "row")
+    yield *place, *(("value",) if first.probability is None else ("label", "probability"))
+    for each in chain([first], others):
         row = () if each.row is None else (each.row,)
         probability = () if each.probability is None else (f"{each.probability:.6f}",)
         yield each.path, *row, each.label, *probability

@@ -109,15 +109,15 @@ class Description:
         for column in self.columns:
             if column not in table.columns:
                 raise DataError(f"{table.path} has no column {column!r}, an input of the run{table.why_not(column)}")
-        values = table.numbers(self.columns)
+        stored = table.numbers(self.columns)
         means, stds = (torch.tensor(given, dtype=torch.float64) for given in (self.column_means, self.column_stds))
-        stored = (values - means) / stds
-        far = (stored.abs() > LARGEST).nonzero()
-        if len(far):
-            row, column = far[0].tolist()
+        stored.sub_(means).div_(stds)  # in place: a large table is not held twice
+        if max(map(abs, stored.aminmax())) > LARGEST:
+            row, column = (stored.abs() > LARGEST).nonzero()[0].tolist()
+            value = table.numbers([self.columns[column]])[row, 0]
             raise DataError(
                 f"{table.path}: row {table.rows[row]}, column {self.columns[column]!r} is "
-                f"{values[row, column]:.6g}, too far from the {means[column]:.6g} of the run's training rows"
+                f"{value:.6g}, too far from the {means[column]:.6g} of the run's training rows"
             )
         return stored
 

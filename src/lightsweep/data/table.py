@@ -99,7 +99,7 @@ class Table:
         except ValueError:
             raise self._no_number(places, advice) from None
         found = torch.frombuffer(values, dtype=torch.float64).view(-1, len(places))
-        if not found.isfinite().all():
+        if not all(map(math.isfinite, found.aminmax())):  # without a copy of the table
             raise self._no_number(places, advice)
         return found
 

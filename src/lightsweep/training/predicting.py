@@ -82,7 +82,7 @@ def _named(path: Path, error: DataError) -> DataError:
 
 def _of_rows(trained: Trained, path: Path) -> Iterator[Prediction]:
     table = Table.read(path)
-    told = [each for part in trained.data.rows(table).split(_ROWS) for each in _told(trained, part)]
+    told = (each for part in trained.data.rows(table).split(_ROWS) for each in _told(trained, part))
     for row, (label, probability) in zip(table.rows, told, strict=True):
         yield Prediction(path, row, label, probability, None)
 
