@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lightsweep.data import CSV
+from lightsweep.data import CSV, table
 from lightsweep.data.description import Description
 from lightsweep.data.table import Table
 from lightsweep.errors import ConfigError, DataError, RunFolderError
@@ -144,6 +144,15 @@ def test_what_cannot_be_ignored_is_one_line(labelled, ignore, told):
 def test_a_target_that_is_no_number_is_not_told_to_be_ignored(tmp_path):
     with pytest.raises(DataError, match=r"column 'y' must be a finite number but is 'x'$"):
         CSV(written(tmp_path, "a,y\n1,2\n2,x\n"), "y", "regression", batch_size=1)
+
+
+def test_a_file_is_gone_through_once_for_itself_its_labels_and_its_inputs(labelled, monkeypatch):
+    passes, lines = [], table._lines
+    monkeypatch.setattr(table, "_lines", lambda content: passes.append(1) or lines(content))
+
+    CSV(labelled, "y", "classification", batch_size=5, ignore=["id"])
+
+    assert len(passes) == 3
 
 
 def test_a_table_takes_little_more_memory_than_its_file_and_its_numbers(tmp_path):

@@ -68,15 +68,18 @@ class CSV(ArrayDataModule):
             raise ConfigError(
                 f"`data.test_size` must be below the {many(len(table.rows), 'row')} of {path} but got {test_size}"
             )
-        classes = _classes(table, target) if task == "classification" else []
+        labels = table.texts(target) if task == "classification" else []
+        classes = _classes(table, target, labels) if task == "classification" else []
         self.spec = DataSpec((len(self._columns),), len(classes) or None, tuple(classes))
         inputs = table.numbers(self._columns, "; if that column is no input, add it to `data.ignore`")
-        targets = self._targets(table)
+        targets = self._targets(table, labels)
+        del table, labels  # the file's bytes are as many as its numbers'
         shuffled = torch.randperm(len(targets), generator=torch.Generator().manual_seed(self.split_seed + 1))
         train, test = (part.sort().values for part in shuffled.tensor_split([len(targets) - test_size]))
         self._means, self._stds = _scale(inputs[train[self._trained(targets[train])]])
         inputs.sub_(self._means).div_(self._stds)  # in place: a large table is not held twice
-        fits = self._stds.isfinite() & (inputs.abs() <= LARGEST).all(0)  # which NaN is not
+        lowest, highest = inputs.aminmax(dim=0)
+        fits = self._stds.isfinite() & (torch.maximum(-lowest, highest) <= LARGEST)  # which NaN is not
         if not fits.all():
             column = self._columns[int(fits.int().argmin())]
             raise DataError(
@@ -119,17 +122,17 @@ class CSV(ArrayDataModule):
         table = Table.read(Path(path))
         if self.target not in table.columns:
             raise DataError(f"{path} has no column {self.target!r}, the target{table.why_not(self.target)}")
-        return Arrays(self.describe().rows(table), self._targets(table))
+        labels = table.texts(self.target) if self.spec.num_classes is not None else []
+        return Arrays(self.describe().rows(table), self._targets(table, labels))
 
-    def _targets(self, table: Table) -> Tensor:
-        """`[N, 1]` float64 numbers, or `[N]` int64 classes."""
+    def _targets(self, table: Table, labels: list[str]) -> Tensor:
+        """`[N, 1]` float64 numbers, or `[N]` int64 classes by the rows' labels."""
         if self.spec.num_classes is None:
             targets = table.numbers([self.target])
             if targets.abs().max() > LARGEST:
                 raise DataError(f"{table.path}: column {self.target!r} must hold numbers up to {LARGEST:.2g} in size")
             return targets
         indices = {label: index for index, label in enumerate(self.spec.class_names)}
-        labels = table.texts(self.target)
         for line, label in zip(table.rows, labels, strict=True):
             if label not in indices:
                 told = f"row {line}, column {self.target!r} is {label[:40]!r}"
@@ -164,9 +167,9 @@ def _scale(rows: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(varies, rows.mean(0), rows[0]), torch.where(varies, rows.std(0, correction=0), 1.0)
 
 
-def _classes(table: Table, column: str) -> list[str]:
-    """The distinct labels, in the same order in every process."""
-    path, labels = table.path, table.texts(column)
+def _classes(table: Table, column: str, labels: list[str]) -> list[str]:
+    """The distinct ones of a column's labels, in the same order in every process."""
+    path = table.path
     for line, label in zip(table.rows, labels, strict=True):
         if not label.strip():
             raise DataError(f"{path}: row {line}, column {column!r} must name a class but is {label[:40]!r}")
