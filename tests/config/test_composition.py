@@ -71,6 +71,16 @@ def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
     [
         (["optimizer=admw"], ["`optimizer` must be one of", "adagrad", "'admw'", "did you mean 'adamw'?"]),
         (["optimiser=adam"], ["optimiser"]),
+        (["optimizer=torch.optim.Adam"], ["'torch.optim.Adam'; did you mean 'adam'?"]),
+        (["optimizer.nesterov=true"], ["`optimizer.nesterov` is no known key; to add it: +optimizer.nesterov=<value>"]),
+        (["optimizer.params=1"], ["`optimizer.params` is no known key; known here: "]),
+        (
+            ["model=torchvision", "model.name=a", "model.arguments.width=1"],
+            ["to add it: +model.arguments.width=<value>"],
+        ),
+        (["data=./cats"], ["`data` must be one of", "but got './cats'; did you mean data=images data.root=./cats?"]),
+        (["data=a/b.csv"], ["; did you mean data=csv data.path=a/b.csv?"]),
+        (["metrics=accuracy"], ["but got 'accuracy'; here: every run with classes has `val/acc` and `test/acc`"]),
         (["optimizer.learning_rate=1"], ["`optimizer.learning_rate` is no known key; here: `optimizer.lr`"]),
         (["lr=1"], ["`lr` is no known key; did you mean 'optimizer.lr'?"]),
         (["trainer.seed=1"], ["`trainer.seed` is no known key; did you mean 'seed'?"]),

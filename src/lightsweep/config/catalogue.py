@@ -41,20 +41,6 @@ TOPICS = {
 }
 """The words of `info=` and the Hydra groups that they stand for; `run` stands for the keys outside of groups."""
 
-_GIVEN_BY_US = {
-    "params",
-    "groups",
-    "optimizer",
-    "spec",
-    "net",
-    "task",
-    "seed",
-    "save_dir",
-    "last_epoch",
-    "options",
-    "num_classes",
-}
-
 _SCHEMA: dict[str, type[BaseModel]] = {"": Config, "logger": Logger, **GROUPS}
 """What tells of a group's keys; an empty name stands for those outside of groups."""
 
@@ -135,7 +121,7 @@ def _member(group: str, name: str, node: dict[str, Any]) -> Member:
     arguments = {argument.name: argument for argument in callee.arguments} if callee is not None else {}
     named = {key: arguments.get(renamed.get(key, key)) for key in node if not key.startswith("_")}
     keys = [_key(group, key, _spelt(node[key]), argument) for key, argument in named.items()]
-    absent = [name for name in arguments if name not in node and name not in _GIVEN_BY_US]
+    absent = [name for name in arguments if name not in node and name not in signature.GIVEN_BY_US]
     keys += [_key(group, name, _plain(arguments[name].default), arguments[name], added=True) for name in absent]
     return Member(name, target, callee.summary if callee is not None else "", tuple(keys))
 

@@ -1,9 +1,9 @@
-"""What Lightning's Trainer and lightning-hydra-template call things that go by another name here, or need no key.
+"""What Lightning, lightning-hydra-template and other trainers call things that go by another name here, or need no key.
 
 docs/moving.md tells the same.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lightsweep.config.nearest import nearest
@@ -17,12 +17,26 @@ HERE = {
     "task_name": "`tags=[<word>]`",
     "paths": "`hydra.run.dir` and `data.root`",
     "extras": "nothing is needed",
+    "batch": "`data.batch_size`",
     "device": "`trainer.accelerator`",
     "epochs": "`trainer.max_epochs`",
     "gpus": "`trainer.devices`",
+    "gradient_accumulation_steps": "`trainer.accumulate_grad_batches`",
+    "imgsz": "`data.size`, of `data=images` and `data=torchvision`",
     "learning_rate": "`optimizer.lr`",
+    "loss": "cross-entropy for classes, the mean square for numbers, or that of a `Model` of your own",
+    "max_grad_norm": "`trainer.grad_clip`",
+    "num_classes": "the data tell how many",
+    "output_dir": "`hydra.run.dir`",
+    "pretrained": "`weights=<a file>`",
+    "amp": "`trainer.precision`",
+    "bf16": "`trainer.precision=bf16-mixed`",
+    "fp16": "`trainer.precision=bf16-mixed`",
     "data.data_dir": "`data.root`",
+    "data.pin_memory": "nothing is needed",
+    "data.shuffle": "each epoch draws its batches anew",
     "data.train_val_test_split": "`data.val_size`",
+    "callbacks.model_checkpoint": "every run keeps its best and its last checkpoint, the best by `monitor`",
     "model.net": "the network's own keys are keys of `model`",
     "model.optimizer": "`optimizer=<name>` and its keys",
     "model.scheduler": "`scheduler=<name>` and its keys",
@@ -44,7 +58,12 @@ HERE = {
     "trainer=ddp_sim": "`trainer=ddp trainer.accelerator=cpu trainer.devices=2`",
     "trainer=gpu": "`trainer.accelerator=gpu`",
     "trainer=mps": "`trainer.accelerator=mps`",
+    "callbacks=early_stopping": "`early_stopping.patience=<epochs>`",
+    "callbacks=model_checkpoint": "every run keeps its best and its last checkpoint",
     "logger=many_loggers": "`logger=[tensorboard,csv]`",
+    "metrics=acc": "every run with classes has `val/acc` and `test/acc`",
+    "metrics=accuracy": "every run with classes has `val/acc` and `test/acc`",
+    "scheduler=none": "`scheduler=constant`",
 }
 """A key with dots, or a choice of a group, of theirs; what it is here, as the end of a sentence."""
 
@@ -57,20 +76,55 @@ def here(word: str) -> str:
 def meant(key: str, values: Mapping[str, Any], known: Iterable[str]) -> str:
     """What somebody may have meant by a key that is not known, as the end of a line, or an empty text.
 
+    Told is, of what there is, the first: the very word of theirs, a namesake in another group, their word in another
+    group, a key in the same group that is misspelt, one anywhere that says the same in more or fewer words, and one in
+    the same group that is spelt alike.
+
     Args:
         key: with dots.
         values: the whole configuration.
         known: the names in the group that the key is not in.
     """
-    name = key.rpartition(".")[2]
-    namesakes = [other for other in _keys_named(name, values) if other != key]
-    namesake = f"; did you mean {namesakes[0]!r}?" if len(namesakes) == 1 else ""
-    return here(key) or namesake or nearest(name, known)
+    name = _name(key)
+    ours = [other for other in _keys(values) if other != key]
+    return (
+        here(key)
+        or _the_one([other for other in ours if _name(other) == name])
+        or _the_one([other for other in HERE if _name(other) == name])
+        or nearest(name, known, likeness=0.8)
+        or _longer_or_shorter(name, ours)
+        or nearest(name, known, likeness=0.6)
+    )
 
 
-def _keys_named(name: str, values: Mapping[str, Any], above: str = "") -> Iterator[str]:
+def _the_one(keys: Sequence[str]) -> str:
+    """A hint to a key of ours or what one of theirs is here, where it is the only one."""
+    if len(keys) != 1:
+        return ""
+    return here(keys[0]) or f"; did you mean {keys[0]!r}?"
+
+
+def _longer_or_shorter(name: str, ours: Sequence[str]) -> str:
+    """A hint to the key that `name` has words more than, as `train_batch_size`, or is a part of, as `ema` is."""
+    shorter = [key for key in [*ours, *HERE] if _ends_with(name, _name(key))]
+    longest = max((len(_name(key)) for key in shorter), default=0)
+    longer = [key for key in ours if _name(key).startswith(f"{name}_") or _name(key).endswith(f"_{name}")]
+    return _the_one([key for key in shorter if len(_name(key)) == longest]) or _the_one(longer)
+
+
+def _ends_with(name: str, word: str) -> bool:
+    """Whether `name` is `word` with a few words before it; what is called a name may be anything's."""
+    return name.endswith(f"_{word}") and word != "name" and len(name.split("_")) <= 3 * len(word.split("_"))
+
+
+def _name(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _keys(values: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """The keys of a configuration, with dots, but those that Hydra reads itself."""
     for key, value in values.items():
-        if key == name:
+        if not key.startswith("_"):
             yield f"{above}{key}"
-        elif isinstance(value, Mapping):
-            yield from _keys_named(name, value, f"{above}{key}.")
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{above}{key}.")

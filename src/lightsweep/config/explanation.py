@@ -11,9 +11,11 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from lightsweep.config import signature
 from lightsweep.config.elsewhere import here, meant
 from lightsweep.config.nearest import nearest
 from lightsweep.config.passwords import masked
+from lightsweep.config.schema import GROUPS
 from lightsweep.errors import lines_of, one_line
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
@@ -41,9 +43,9 @@ def _explained(error: Exception) -> str:
     if isinstance(error, yaml.YAMLError):
         return f"a configuration file is no YAML: {one_line(error)}"
     if isinstance(error, MissingConfigException) and error.options:
-        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+        group, choice = _group_and_choice(error.missing_cfg_file or "")
         options = list(error.options)
-        near = _torchvision(group, choice, options) or here(f"{group}={choice}") or nearest(choice, options)
+        near = _torchvision(group, choice, options) or here(f"{group}={choice}") or _nearest_choice(choice, options)
         return f"`{group}` must be one of {', '.join(options)} but got {choice!r}{near}"
     if isinstance(error, OverrideParseException):
         lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing", "See "))]
@@ -64,10 +66,24 @@ def _explained(error: Exception) -> str:
     return " ".join(lines_of(error))
 
 
+def _group_and_choice(path: str) -> tuple[str, str]:
+    """`hydra/launcher/local` has a group of two parts, `data/./pictures` a choice of two."""
+    group, _, choice = path.partition("/") if path.startswith("data/") else path.rpartition("/")
+    return group, choice
+
+
+def _nearest_choice(choice: str, options: list[str]) -> str:
+    """A hint to the choice that is spelt alike, also where an import path is given, as torch.optim.Adam."""
+    return nearest(choice, options) or nearest(choice.rpartition(".")[2], options)
+
+
 def _torchvision(group: str, choice: str, options: list[str]) -> str:
-    """A hint where a choice of `data` or `model` is torchvision's, however spelt, and none of ours."""
+    """A hint where a choice of `data` or `model` is torchvision's, however spelt, or a folder, and none of ours."""
     if group == "model" and _folded(choice).startswith(NETWORKS):
         return f"; did you mean model=torchvision model.name={choice}?"
+    if group == "data" and "/" in choice:
+        reader = "csv data.path" if choice.endswith(".csv") else "images data.root"
+        return f"; did you mean data={reader}={choice}?"
     if group != "data" or _folded(choice) in map(_folded, options):
         return ""
     name = next((name for name in TORCHVISION if _folded(name) == _folded(choice)), None)
@@ -89,8 +105,19 @@ def _unknown_key(error: OmegaConfBaseException) -> str:
     if isinstance(error.parent_node, DictConfig):
         known = [str(name) for name in error.parent_node]
     full_key = error.full_key or key
-    near = _known_to(full_key) or meant(full_key, _settings_around(error), known) or _listed(known)
-    return f"`{full_key}` is no known key{near}"
+    near = _known_to(full_key) or here(full_key) or _to_be_added(error, full_key)
+    return f"`{full_key}` is no known key{near or meant(full_key, _settings_around(error), known) or _listed(known)}"
+
+
+def _to_be_added(error: OmegaConfBaseException, full_key: str) -> str:
+    """How a key is added that no file names: what is built takes it, or it is one of arguments that are passed on."""
+    parent, parts = error.parent_node, full_key.split(".")
+    target = parent.get("_target_") if isinstance(parent, DictConfig) else None
+    callee = signature.read(str(target)) if target is not None else None
+    taken = [argument.name for argument in callee.arguments] if callee is not None else []
+    passed_on = len(parts) > 2 and parts[0] in GROUPS and not parent
+    addable = (parts[-1] in taken and parts[-1] not in signature.GIVEN_BY_US) or passed_on
+    return f"; to add it: +{full_key}=<value>" if addable else ""
 
 
 def _settings_around(error: OmegaConfBaseException) -> dict[str, Any]:

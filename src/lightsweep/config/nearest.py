@@ -4,12 +4,18 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known word nearest to `word`, whatever their case, or an empty text."""
+def nearest(word: str, known: Iterable[str], likeness: float = 0.5) -> str:
+    """A hint that names the known word nearest to `word`, whatever their case, or an empty text.
+
+    Args:
+        word: what somebody wrote.
+        known: what it may be.
+        likeness: how like each other the two must be, in [0, 1].
+    """
     spellings: dict[str, str] = {}
     for each in known:
         spellings.setdefault(each.casefold(), each)
-    close = difflib.get_close_matches(word.casefold(), list(spellings), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word.casefold(), list(spellings), n=1, cutoff=likeness)
     return f"; did you mean {spellings[close[0]]!r}?" if close else ""
 
 

@@ -13,6 +13,21 @@ from lightsweep.config import docstring
 _DEPTH = 8
 """Re-exports and base classes that are followed."""
 
+GIVEN_BY_US = {
+    "params",
+    "groups",
+    "optimizer",
+    "spec",
+    "net",
+    "task",
+    "seed",
+    "save_dir",
+    "last_epoch",
+    "options",
+    "num_classes",
+}
+"""Arguments that lightsweep gives itself, or that are no key's."""
+
 
 @dataclass(frozen=True)
 class Argument:
