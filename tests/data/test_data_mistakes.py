@@ -55,14 +55,14 @@ def test_a_missing_data_file_says_where_it_belongs(command, monkeypatch):
     from torchvision.datasets import MNIST
 
     def unreachable(self):
-        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
+        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz:\nTried http://nowhere/, got:\n<a reason>\n")
 
     monkeypatch.setattr(MNIST, "download", unreachable)
 
     ended = command(cli.train, *QUICK, "data.root=nowhere")
 
     assert re.fullmatch(
-        r"error: mnist could not be read from nowhere or downloaded \(.*train-images.*\); "
+        r"error: mnist could not be read from nowhere or downloaded \(.*train-images.* got: <a reason>\); "
         r"put its files by hand into nowhere/MNIST/raw",
         ended.line,
     ), ended.line

@@ -10,7 +10,7 @@ from torchvision import datasets
 from lightsweep.data.datamodule import ArrayDataModule
 from lightsweep.data.idx import read_labelled
 from lightsweep.data.spec import Arrays, DataSpec
-from lightsweep.errors import ConfigError, DataError
+from lightsweep.errors import ConfigError, DataError, one_line
 from lightsweep.paths import data_dir
 
 _DATASETS = {
@@ -94,7 +94,7 @@ class MNIST(ArrayDataModule):
             _DATASETS[self.dataset_name](str(self.root), download=True, **options)
         except (OSError, RuntimeError, ValueError, EOFError) as error:
             raise DataError(
-                f"{self.dataset_name} could not be read from {self.root} or downloaded ({error}); "
+                f"{self.dataset_name} could not be read from {self.root} or downloaded ({one_line(error)}); "
                 f"put its files by hand into {self.raw}"
             ) from error
 
