@@ -29,6 +29,14 @@ class Refusing(nn.Module):
         raise ValueError
 
 
+class Asserting(nn.Linear):
+    """A network that asserts what its inputs are."""
+
+    def forward(self, inputs):
+        assert inputs.shape[1] == 2, "only pairs"
+        return super().forward(inputs)
+
+
 class Giving(nn.Linear):
     """A network that gives something made of its logits."""
 
@@ -38,6 +46,12 @@ class Giving(nn.Linear):
 
     def forward(self, inputs):
         return self.made(super().forward(inputs))
+
+
+def without_memory(name):
+    """A network of torchvision's that is large."""
+    with torch.device("meta"):
+        return TorchvisionNet(IMAGES, name)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +115,10 @@ def test_a_list_of_filters_is_several_convolutions_before_one_pooling():
         (lambda: ConvNet(TABLE, [4]), r"^`model=convnet` needs images \[C, H, W\], but .*\(5,\)"),
         (lambda: Wrapped(IMAGES, nn.Linear(3, 10)), r"^`model` Linear does not take inputs of shape \(1, 28, 28\)"),
         (
+            lambda: Wrapped(TABLE, Asserting(5, 3)),
+            r"^`model` Asserting does not take .*: only pairs \(test_models\.py, line \d+\)$",
+        ),
+        (
             lambda: Wrapped(TABLE, Refusing()),
             r"^`model` Refusing does not take .*: ValueError \(test_models\.py, line \d+\)$",
         ),
@@ -147,7 +165,14 @@ def test_a_list_of_filters_is_several_convolutions_before_one_pooling():
             lambda: TorchvisionNet(IMAGES, "fcn_resnet50"),
             r"^`model\.name`: torchvision has no 'fcn_resnet50' for class",
         ),
-        (lambda: TorchvisionNet(IMAGES, "alexnet"), r"^`model` alexnet does not take inputs of shape \(1, 28, 28\)"),
+        (
+            lambda: TorchvisionNet(IMAGES, "alexnet"),
+            r"^`model` alexnet does not take inputs of shape \(1, 28, 28\) .*; torchvision .*: data\.size=\[63,63\],",
+        ),
+        (
+            lambda: without_memory("vit_b_16"),
+            r"^`model` vit_b_16 .* 224 but got 28!; .*: data\.size=\[224,224\].* by \+model\.arg.*\.image_size$",
+        ),
         (
             lambda: TorchvisionNet(IMAGES, "resnet18", {"depth": 3}),
             r"^`model\.arguments`: torchvision's resnet18 cannot be built: .* keyword argument 'depth'",

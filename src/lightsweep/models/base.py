@@ -86,6 +86,10 @@ class Model(LightningModule):
         """What the network is called where a run says what it trains."""
         return type(self).__name__
 
+    def wanted_inputs(self) -> str:
+        """What inputs the network takes, as the end of the line that refuses others, or an empty text."""
+        return ""
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs `[B, num_outputs]` for inputs `[B, *input_shape]`; in evaluation, by the averaged weights."""
         net = self.net if self.training or self.ema is None else self.ema
@@ -179,9 +183,9 @@ class Model(LightningModule):
             with torch.inference_mode(False), torch.set_grad_enabled(gradients):  # else nothing tells who wrote into it
                 inputs = torch.zeros(2, *self.spec.input_shape, dtype=dtype)
                 found = self.net.eval()(inputs)
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
             asked = f"inputs of shape {self.spec.input_shape} and type {dtype}"
-            told = f"{lines_of(error)[0]}{place_of(error)}"
+            told = f"{lines_of(error)[0]}{place_of(error)}{self.wanted_inputs()}"
             raise ConfigError(f"`model` {name} does not take {asked}: {told}") from error
         finally:
             self.net.train(training)

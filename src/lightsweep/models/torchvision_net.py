@@ -24,7 +24,7 @@ class TorchvisionNet(Model):
     Args:
         spec: the data; an example must be `[1, H, W]` or `[3, H, W]`.
         name: as torchvision's, such as `resnet18`, `mobilenet_v3_small` or `vit_b_16`.
-        arguments: of the network itself, such as `{dropout: 0.1}` or, of `vit_b_16`, `{image_size: 64}`.
+        arguments: of the network itself, such as `{dropout: 0.1}` or, of `vit_b_16`, `{image_size: 64}`; null: none.
         label_smoothing: share of the target's mass spread over all classes.
         options: see `Model`.
 
@@ -50,6 +50,12 @@ class TorchvisionNet(Model):
     def network_name(self) -> str:
         """As torchvision calls it."""
         return self._name
+
+    def wanted_inputs(self) -> str:
+        """The smallest size that torchvision states; a vision transformer takes the one alone that it was made for."""
+        height, width = min(weights.meta["min_size"] for weights in models.get_model_weights(self._name))
+        told = f"; torchvision states {height} × {width} pixels: data.size=[{height},{width}], where `data` has it"
+        return told + ", or another by +model.arguments.image_size" * self._name.startswith("vit")
 
 
 def _made(name: str, num_outputs: int, arguments: dict[str, Any]) -> nn.Module:
