@@ -81,7 +81,7 @@ def test_what_is_skipped_stays_as_it_was_drawn(file):
         (
             mlp(4, 3),
             (),
-            r"^`weights`: .*weights\.pt has 1\.0\.weight, which this network has not; .*skip_weights=\[1\.0\]$",
+            r"^`weights`: .*weights\.pt has 1\.0\.weight, which this network has not; .*skip_weights=\[1\]$",
         ),
         (mlp(4, 3, 2, 2), (), r"^`weights`: .*weights\.pt has no 2\.0\.weight, which this network has; .*=\[2\.0\]$"),
         (mlp(4, 3, 2), ["1.0.wei"], r"^`skip_weights` names '1\.0\.wei', but neither .* has such a tensor$"),

@@ -1,6 +1,6 @@
 """Weights that a network is given to start with: another run's, or those of a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +61,22 @@ def _shape(value: Any) -> tuple[int, ...] | None:
 
 def _refuse_misfits(own: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> None:
     for name in [*own, *given]:
+        part = name.rpartition(".")[0] or name
         if name not in given:
             told = f"{path} has no {name}, which this network has; to keep it as it is drawn"
         elif name not in own:
             told = f"{path} has {name}, which this network has not; to leave it out"
+            part = _part_apart(name, own)
         elif _shape(given[name]) != _shape(own[name]):
             here, there = (list(_shape(value) or []) for value in (own[name], given[name]))
             told = f"{name} is {there} in {path} but {here} in this network; to keep it as it is drawn"
         else:
             continue
-        raise ConfigError(f"`weights`: {told}: skip_weights=[{name.rpartition('.')[0] or name}]")
+        raise ConfigError(f"`weights`: {told}: skip_weights=[{part}]")
+
+
+def _part_apart(name: str, others: Iterable[str]) -> str:
+    """The shortest beginning of a name, up to a dot, that none of the others has: the whole part that it belongs to."""
+    words = name.split(".")
+    beginnings = (".".join(words[:length]) for length in range(1, len(words)))
+    return next((begin for begin in beginnings if not any(is_within(other, [begin]) for other in others)), name)
