@@ -191,6 +191,16 @@ def test_a_model_that_does_not_fit_the_data_is_one_line(build, text):
     assert "\n" not in str(caught.value)
 
 
+def test_gray_images_leave_the_weights_their_names():
+    gray = TorchvisionNet(IMAGES, "squeezenet1_1").eval()
+    colour = TorchvisionNet(DataSpec((3, 28, 28), 10), "squeezenet1_1").eval()
+    images = torch.randn(2, 1, 28, 28)
+
+    gray.net.load_state_dict(colour.net.state_dict())
+
+    assert torch.equal(gray(images), colour(images.expand(-1, 3, -1, -1)))
+
+
 class TrainedOnly(nn.Linear):
     """A network whose outputs have a gradient in training alone."""
 

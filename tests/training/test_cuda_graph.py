@@ -9,7 +9,7 @@ from torch import nn
 
 from lightsweep.data.spec import DataSpec
 from lightsweep.errors import ConfigError
-from lightsweep.models import MLP, ConvNet
+from lightsweep.models import MLP, ConvNet, TorchvisionNet
 from lightsweep.models.wrapped import Wrapped
 from lightsweep.paths import RunPaths
 from lightsweep.training import build, stepper, train
@@ -208,6 +208,7 @@ def test_hooks_leave_no_place_for_a_graph(spec):
     model = MLP(spec, [4])
     model.net[1].weight.register_hook(lambda gradient: None)
     assert is_hooked(model.net)
+    assert not is_hooked(TorchvisionNet(DataSpec((1, 28, 28), 10), "squeezenet1_1").net)  # lightsweep's own hook
 
 
 @pytest.mark.parametrize(

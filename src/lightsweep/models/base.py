@@ -228,6 +228,16 @@ def copied_inputs(net: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor
     return inputs.clone(), *others
 
 
+def coloured_inputs(net: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The network's arguments with gray images as three equal channels; a hook changes no weight's name."""
+    inputs, *others = arguments
+    return inputs.expand(-1, 3, -1, -1), *others
+
+
+OWN_HOOKS = (copied_inputs, coloured_inputs)
+"""Hooks on a network that may be recorded with it: they do nothing but change a tensor."""
+
+
 def task_for(spec: DataSpec, label_smoothing: float = 0.0) -> Task:
     """The usual task for a data set: multiclass where it has classes, else regression."""
     return Regression() if spec.num_classes is None else Multiclass(label_smoothing, spec.class_weights)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torchvision import models
 
 from lightsweep.config.nearest import nearest
 from lightsweep.data.spec import DataSpec
 from lightsweep.errors import ConfigError, one_line
-from lightsweep.models.base import Model, need, task_for
+from lightsweep.models.base import Model, coloured_inputs, need, task_for
 
 _INCEPTION = {"aux_logits": False, "init_weights": True}
 """Of GoogLeNet and Inception v3: in training one output too, and weights drawn as ever, without a warning."""
@@ -45,7 +45,9 @@ class TorchvisionNet(Model):
         task = task_for(spec, label_smoothing)
         net = _made(name, task.num_outputs(spec), dict(arguments or {}))
         self._name = name
-        super().__init__(spec, net if spec.input_shape[0] == 3 else _OfGray(net), task, **options)
+        if spec.input_shape[0] == 1:
+            net.register_forward_pre_hook(coloured_inputs)
+        super().__init__(spec, net, task, **options)
 
     def network_name(self) -> str:
         """As torchvision calls it."""
@@ -68,14 +70,3 @@ def _made(name: str, num_outputs: int, arguments: dict[str, Any]) -> nn.Module:
         return models.get_model(name, weights=None, num_classes=num_outputs, **arguments)
     except (TypeError, ValueError, AssertionError) as error:
         raise ConfigError(f"`model.arguments`: torchvision's {name} cannot be built: {one_line(error)}") from error
-
-
-class _OfGray(nn.Module):
-    """A network of three channels for images of one."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.net(images.expand(-1, 3, -1, -1))

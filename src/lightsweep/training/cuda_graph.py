@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lightsweep.errors import ConfigError, lines_of
-from lightsweep.models.base import Model, copied_inputs
+from lightsweep.models.base import OWN_HOOKS, Model
 
 Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Puts a batch's gradient into parameters that have none; gives loss and outputs, both without gradient."""
@@ -104,7 +104,7 @@ def is_hooked(net: nn.Module) -> bool:
         for hook in found.values()
     ]
     on_tensors = (p._backward_hooks or getattr(p, "_post_accumulate_grad_hooks", None) for p in net.parameters())
-    return any(hook is not copied_inputs for hook in hooks) or any(on_tensors)
+    return any(hook not in OWN_HOOKS for hook in hooks) or any(on_tensors)
 
 
 @contextmanager

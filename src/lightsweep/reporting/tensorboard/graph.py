@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 from torch.fx.passes.shape_prop import ShapeProp
 
+from lightsweep.models.base import OWN_HOOKS
+
 
 def network_graph(net: nn.Module, example: Tensor) -> GraphDef:
     """Trace a network.
@@ -27,8 +29,11 @@ def network_graph(net: nn.Module, example: Tensor) -> GraphDef:
     training = net.training
     try:
         traced = torch.fx.symbolic_trace(net.eval())
+        inputs: tuple[Tensor, ...] = (example,)
+        for hook in net._forward_pre_hooks.values():  # the trace has none of the network's own hooks
+            inputs = hook(net, inputs) if hook in OWN_HOOKS else inputs
         with torch.no_grad():
-            ShapeProp(traced).propagate(example)
+            ShapeProp(traced).propagate(*inputs)
     finally:
         net.train(training)
     names: dict[Node, str] = {}
