@@ -178,6 +178,23 @@ def test_gradients_of_sparse_embeddings_are_for_no_fused_kernel():
     assert optimizer.param_groups[0]["fused"] is None
 
 
+@pytest.mark.parametrize("options", [{}, {"nesterov": True, "weight_decay": 0.1}, {"dampening": 0.5}])
+def test_a_parameter_may_have_its_first_gradient_late(options):
+    def trained(**implementation):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+        factory = partial(torch.optim.SGD, lr=0.1, momentum=0.9, **options, **implementation)
+        (optimizer,) = build_optimizers(factory, net, True)
+        for step in range(4):
+            net[0].requires_grad_(step > 1)
+            optimizer.zero_grad()
+            net(torch.ones(2, 3)).sum().backward()
+            optimizer.step()
+        return torch.cat([parameter.detach().flatten() for parameter in net.parameters()])
+
+    torch.testing.assert_close(trained(), trained(foreach=False))
+
+
 class Around(torch.optim.Optimizer):
     """Made as pytorch-optimizer's Lookahead, without torch's own `__init__`."""
 

@@ -127,7 +127,8 @@ def build_optimizers(
         raise ConfigError("`model` has no trainable parameters")
     if factory.func is LBFGS:  # it takes a single group
         groups = [{"params": [p for group in groups for p in group["params"]]}]
-    chosen = _IMPLEMENTATIONS & factory.keywords.keys()
+    damped = factory.keywords.get("dampening", 0)  # see `LateMomentum`
+    chosen = damped or _IMPLEMENTATIONS & factory.keywords.keys()
     sparse = any(getattr(part, "sparse", False) for part in model.modules())  # gradients that no kernel takes
     fuse = fuse_on is not None and "fused" in takes and not chosen and not sparse and _fusable(groups, factory, fuse_on)
     extra = {"fused": True} if fuse else {}
@@ -138,6 +139,8 @@ def build_optimizers(
     optimizers = _usable([found] if isinstance(found, Optimizer) else found, name)
     for optimizer in optimizers:
         keep_types_of_state(optimizer)
+        if isinstance(optimizer, SGD) and any(group["fused"] and group["momentum"] for group in optimizer.param_groups):
+            optimizer.register_step_pre_hook(LateMomentum())
     return optimizers
 
 
@@ -158,6 +161,32 @@ def _usable(found: Any, name: str) -> list[Optimizer]:
         if closure is not None and closure.default is closure.empty and not isinstance(each, LBFGS):
             raise ConfigError(f"`optimizer`: {type(each).__name__}.step must be given a closure, which LBFGS alone is")
     return several
+
+
+class LateMomentum:
+    """Lets parameters have their first gradient at a later step than others, as those that were frozen: SGD's hook.
+
+    torch's fused kernel wants momentum of all parameters of a group or of none, and else raises. From zero, and without
+    dampening, the first update is that of the gradient alone, as with the other implementations.
+    """
+
+    def __init__(self) -> None:
+        self._graded: list[bool] = []
+
+    def __call__(self, optimizer: Optimizer, *_: Any) -> None:
+        """Before a step."""
+        graded = [p.grad is not None for group in optimizer.param_groups for p in group["params"]]
+        if graded != self._graded:  # to look for momentum each time takes longer
+            self._graded = graded
+            for group in optimizer.param_groups:
+                _give_momentum(optimizer, [p for p in group["params"] if p.grad is not None])
+
+
+def _give_momentum(optimizer: Optimizer, graded: list[Tensor]) -> None:
+    """Give it to those of a group's parameters that have none, where others have."""
+    late = [p for p in graded if optimizer.state.get(p, {}).get("momentum_buffer") is None]
+    for parameter in late if len(late) < len(graded) else ():
+        optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def keep_types_of_state(optimizer: Optimizer) -> None:
