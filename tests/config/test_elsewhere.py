@@ -12,15 +12,10 @@ from lightsweep.paths import conf_dir
 
 GUIDE = Path(__file__).parents[2] / "docs" / "moving.md"
 VALUES = {
-<<<<<<< HEAD
-    "optimizer": {"lr": 0.1, "name": "sgd", "min_epochs": 3},
-    "data": {"name": "MNIST", "train": {"depth": 1}},
     "depth": 2,  # as `+depth=2` has it
-=======
-    "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.1, "name": "sgd"},
+    "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.1, "name": "sgd", "min_epochs": 3},
     "data": {"name": "MNIST", "batch_size": 100, "train": {"depth": 1}},
     "trainer": {"ema_decay": None},
->>>>>>> 2cf7dcb ([config] Answer more of other trainers' words, by rules where one will do)
 }
 
 
@@ -48,10 +43,7 @@ def test_what_is_named_exists_and_what_it_replaces_does_not(compose):
         ("model.lr", "; did you mean 'optimizer.lr'?"),
         ("depth", "; did you mean 'data.train.depth'?"),
         ("name", ""),  # two groups have it
-<<<<<<< HEAD
-        ("data.lrs", "; did you mean 'lr_scale'?"),
         ("trainer.min_epochs", f"; here: {HERE['trainer.min_epochs']}"),
-=======
         ("data.lr_scal", "; did you mean 'lr_scale'?"),
         ("base_lr", "; did you mean 'optimizer.lr'?"),
         ("train_batch_size", "; did you mean 'data.batch_size'?"),  # of the keys that it ends with, the longest
@@ -62,7 +54,6 @@ def test_what_is_named_exists_and_what_it_replaces_does_not(compose):
         ("trainer.epochs", f"; here: {HERE['epochs']}"),  # their word, in another group
         ("gradient_clip_val", f"; here: {HERE['trainer.gradient_clip_val']}"),
         ("losses", ""),  # somewhat like lr_scale
->>>>>>> 2cf7dcb ([config] Answer more of other trainers' words, by rules where one will do)
         ("trainer.profiler", f"; here: {HERE['trainer.profiler']}"),
         ("zzz", ""),
     ],

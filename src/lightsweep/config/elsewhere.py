@@ -31,7 +31,7 @@ HERE = {
     "pretrained": "`weights=<a file>`",
     "amp": "`trainer.precision`",
     "bf16": "`trainer.precision=bf16-mixed`",
-    "fp16": "`trainer.precision=bf16-mixed`",
+    "fp16": "`trainer.precision=16-mixed`",
     "data.data_dir": "`data.root`",
     "data.pin_memory": "nothing is needed",
     "data.shuffle": "each epoch draws its batches anew",
