@@ -127,7 +127,8 @@ def build_optimizers(
         raise ConfigError("`model` has no trainable parameters")
     if factory.func is LBFGS:  # it takes a single group
         groups = [{"params": [p for group in groups for p in group["params"]]}]
-    damped = factory.keywords.get("dampening", 0)  # see `LateMomentum`
+    dampening = factory.keywords.get("dampening", 0)
+    damped = isinstance(dampening, float | int) and dampening  # see `LateMomentum`; the fused step refuses what is none
     chosen = damped or _IMPLEMENTATIONS & factory.keywords.keys()
     sparse = any(getattr(part, "sparse", False) for part in model.modules())  # gradients that no kernel takes
     fuse = fuse_on is not None and "fused" in takes and not chosen and not sparse and _fusable(groups, factory, fuse_on)
