@@ -103,7 +103,7 @@ def _given(member: catalogue.Member) -> str:
 
 def _own_keys(group: str, found: list[catalogue.Member]) -> list[str]:
     """What the members' own keys mean, which are not among those of the page of every key."""
-    if group in ("experiment", "sweeps"):
+    if group in catalogue.WHOLE:
         return []
     schema = (GROUPS | {"logger": Logger}).get(group)
     shared = {field.alias or name for name, field in schema.model_fields.items()} if schema is not None else set()

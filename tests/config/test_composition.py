@@ -56,6 +56,14 @@ def test_every_target_in_the_yaml_files_exists_and_is_allowed(compose, group, ch
         refuse_foreign(target)
 
 
+@pytest.mark.parametrize("experiment", [choice for group, choice in CHOICES if group == "experiment"])
+def test_one_batch_of_each_split_is_all_whatever_the_experiment_and_the_trainer_say(compose, experiment):
+    cfg = compose("debug=fast_dev_run", f"experiment={experiment}", "trainer=ddp", small=False).trainer
+
+    assert (cfg.strategy, cfg.max_epochs, cfg.check_val_every_n_epoch) == ("ddp", 1, 1)
+    assert [cfg[f"limit_{split}_batches"] for split in ("train", "val", "test")] == [1, 1, 1]
+
+
 @pytest.mark.usefixtures("in_a_run")
 def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
     cfg = compose(small=False)

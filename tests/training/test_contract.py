@@ -54,7 +54,7 @@ def test_every_scheduler_drives_every_kind_of_optimizer(run, optimizer, schedule
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_is_tested_at_the_end(run, model):
-    result = run(f"model={model}", *MODELS[model], "trainer=fast_dev_run")
+    result = run(f"model={model}", *MODELS[model], "debug=fast_dev_run")
 
     assert result.steps == 1
     assert result.metrics["test/loss"] > 0

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lightsweep.cli.ending import ended_by
-from lightsweep.config.catalogue import TOPICS, Key, Member, members, run_keys
+from lightsweep.config.catalogue import TOPICS, WHOLE, Key, Member, members, run_keys
 from lightsweep.config.nearest import nearest
 from lightsweep.errors import ConfigError
 
@@ -40,7 +40,7 @@ def print_info(topic: str) -> None:
         if name not in names:
             raise ConfigError(f"`{group}` must be one of {', '.join(names)} but got {name!r}{nearest(name, names)}")
         found = [member for member in found if member.name == name]
-    column = "value" if group in ("experiment", "sweeps") else "default"
+    column = "value" if group in WHOLE else "default"
     for member in found:
         _print_member(console, member, column)
     if any(key.added for member in found for key in member.keys):

@@ -33,6 +33,7 @@ TOPICS = {
     "callbacks": "callbacks",
     "metrics": "metrics",
     "experiments": "experiment",
+    "debug": "debug",
     "sweeps": "sweeps",
     "launchers": "hydra/launcher",
     "sweepers": "hydra/sweeper",
@@ -40,6 +41,9 @@ TOPICS = {
     "pruners": "hydra/sweeper/pruner",
 }
 """The words of `info=` and the Hydra groups that they stand for; `run` stands for the keys outside of groups."""
+
+WHOLE = ("experiment", "debug", "sweeps")
+"""The groups whose choices set keys all over, and hold nothing of their own."""
 
 _SCHEMA: dict[str, type[BaseModel]] = {"": Config, "logger": Logger, **GROUPS}
 """What tells of a group's keys; an empty name stands for those outside of groups."""
@@ -92,7 +96,7 @@ def members(group: str) -> list[Member]:
         names = loader.get_group_options(group)
         if not names:
             raise ConfigError(f"`info` knows no {group!r}{nearest(group, TOPICS)}; it knows: {', '.join(TOPICS)}, run")
-        if group in ("experiment", "sweeps"):
+        if group in WHOLE:
             return [_whole(group, name, loader) for name in names]
         if group.startswith("hydra/"):
             nodes = [loader.repository.load_config(f"{group}/{name}").config for name in names]  # type: ignore[attr-defined]

@@ -265,7 +265,7 @@ def test_without_a_tensorboard_logger_nothing_is_written(run, tmp_path, logger):
         ("model.filters=[3]", "trainer.ema_decay=0.5", "trainer.precision=bf16-mixed"),
         ("model=mlp", "model.widths=[5]", "model.batch_norm=true", "optimizer=lbfgs"),
         ("model=softmax_regression", "data.val_size=0", "test=false"),
-        ("model=torchvision", "model.name=squeezenet1_1", "trainer=fast_dev_run"),
+        ("model=torchvision", "model.name=squeezenet1_1", "debug=fast_dev_run"),
     ],
     ids=["regression", "binary", "ema_bf16", "lbfgs", "no_validation", "gray_as_colour"],
 )
