@@ -36,6 +36,12 @@ def project_folders() -> list[Path]:
     return [folder for folder in dict.fromkeys((Path.cwd(), program)) if folder != home()]
 
 
+def choices(group: str) -> list[str]:
+    """The names of a group's files, ours and the user's own, but of those that others begin with or that hold nothing."""
+    folders = [conf_dir(), *(folder / "conf" for folder in project_folders())]
+    return sorted({file.stem for folder in folders for file in (folder / group).glob("*.yaml")} - {"none", "base"})
+
+
 def new_run() -> Path:
     """A folder for a run that was given none, named by the time; one that Hydra names says model and optimizer too."""
     return Path("outputs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S-%f")

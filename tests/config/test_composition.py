@@ -111,6 +111,7 @@ def test_the_default_configuration_is_the_articles_convnet_by_momentum(compose):
         (["optimizer=null"], ["`optimizer=null`: `optimizer` is chosen by name; there are", "adagrad"]),
         (["logger=[csv,3]"], ["`logger=[csv,3]`: `logger` is chosen by name", "tensorboard"]),
         (["metrics=[f1,aurc]"], ["`metrics` must be one of auroc, balanced_acc,", "'aurc'; did you mean 'auroc'?"]),
+        (["early_stopping=5"], ["there are default", "; for a key of it: early_stopping.KEY=5"]),
         (["~logger=3"], ["`~logger=3`: `logger` is chosen by name"]),
         (["hydra/launcher=null"], ["`hydra/launcher` is chosen by name", "local"]),
         (["data=csv", "data.path=~/a.csv"], ["`data.path=~/a.csv` is no override", "~/a.csv ^; for ~ write $HOME"]),

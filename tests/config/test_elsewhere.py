@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from lightsweep.config.elsewhere import HERE, meant
+from lightsweep.config.elsewhere import HERE, meant, meant_by_flag
 from lightsweep.config.schema import GROUPS
 from lightsweep.paths import conf_dir
 
@@ -55,8 +55,27 @@ def test_what_is_named_exists_and_what_it_replaces_does_not(compose):
         ("gradient_clip_val", f"; here: {HERE['trainer.gradient_clip_val']}"),
         ("losses", ""),  # somewhat like lr_scale
         ("trainer.profiler", f"; here: {HERE['trainer.profiler']}"),
+        ("wandb", "; did you mean logger=wandb?"),
+        ("logger.wandb", "; did you mean logger=wandb?"),
+        ("optimizer.adagrad", "; did you mean optimizer=adagrad?"),
+        ("data.adagrad", ""),
+        ("base", ""),  # what others begin with is no choice
         ("zzz", ""),
     ],
 )
 def test_a_key_is_looked_for_in_the_other_groups(key, hint):
     assert meant(key, VALUES, ["lr_scale"]) == hint
+
+
+@pytest.mark.parametrize(
+    ("flag", "hint"),
+    [
+        ("--epochs", f"; here: {HERE['epochs']}"),
+        ("--batch-size=32", "; did you mean 'data.batch_size'?"),
+        ("-seed", "; did you mean 'seed'?"),
+        ("--wandb", "; did you mean logger=wandb?"),
+        ("--zzz=lr", ""),
+    ],
+)
+def test_a_flag_is_taken_for_the_setting_of_that_name(flag, hint):
+    assert meant_by_flag(flag) == hint

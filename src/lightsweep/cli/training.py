@@ -37,6 +37,7 @@ from lightsweep.cli.grid import (
 )
 from lightsweep.config.check import check
 from lightsweep.config.command_words import command_words
+from lightsweep.config.elsewhere import meant_by_flag
 from lightsweep.config.going_on import refuse_changes
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.saved import read_config, read_result
@@ -132,8 +133,8 @@ def _check_flags() -> None:
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message and not unknown.startswith("-"):
             raise ConfigError(f"a flag stands between settings, which follow each other: put it before {unknown!r}")
-        settings = "settings have no dashes, as seed=1; " * (unknown != message)
-        raise ConfigError(f"{message}; {settings}all flags: --hydra-help")
+        settings = f"; settings have no dashes, as seed=1{meant_by_flag(unknown.split()[0])}" if unknown != message else ""
+        raise ConfigError(f"{message}{settings}; all flags: --hydra-help")
 
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]

@@ -119,16 +119,10 @@ def _check_logged(values: dict[str, Any]) -> None:
             if "/" not in name or name in known:
                 continue
             metric = name.removeprefix("val/")
-            if metric in _metrics_to_add():
+            if metric in paths.choices("metrics"):
                 wanted = f"[{','.join([*added, metric])}]" if added else metric
                 raise ConfigError(f"`{key}` names {name}, which no model logs by itself: add metrics={wanted}")
             raise ConfigError(f"`{key}` names {name}, which no model logs{nearest_metric(name, known)}")
-
-
-def _metrics_to_add() -> set[str]:
-    """The choices of `metrics`, ours and the user's own."""
-    folders = [paths.conf_dir(), *(folder / "conf" for folder in paths.project_folders())]
-    return {file.stem for folder in folders for file in (folder / "metrics").glob("*.yaml")} - {"none"}
 
 
 def _check_monitored(values: dict[str, Any]) -> None:

@@ -6,7 +6,9 @@ docs/moving.md tells the same.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from lightsweep import paths
 from lightsweep.config.nearest import nearest
+from lightsweep.config.schema import GROUPS, Config
 
 HERE = {
     "ckpt_path": "`resume=<a run's folder>` goes on, `weights=<a file or a run's folder>` begins anew from its weights",
@@ -68,6 +70,7 @@ HERE = {
     "scheduler=none": "`scheduler=constant`",
 }
 """A key with dots, or a choice of a group, of theirs; what it is here, as the end of a sentence."""
+_CHOSEN = (*GROUPS, "logger", "callbacks", "metrics")
 
 
 def here(word: str) -> str:
@@ -79,8 +82,8 @@ def meant(key: str, values: Mapping[str, Any], known: Iterable[str]) -> str:
     """What somebody may have meant by a key that is not known, as the end of a line, or an empty text.
 
     Told is, of what there is, the first: the very word of theirs, a namesake in another group, their word in another
-    group, a key in the same group that is misspelt, one anywhere that says the same in more or fewer words, and one in
-    the same group that is spelt alike.
+    group, a choice of that name, a key in the same group that is misspelt, one anywhere that says the same in more or
+    fewer words, and one in the same group that is spelt alike.
 
     Args:
         key: with dots.
@@ -93,10 +96,17 @@ def meant(key: str, values: Mapping[str, Any], known: Iterable[str]) -> str:
         here(key)
         or _the_one([other for other in ours if _name(other) == name])
         or _the_one([other for other in HERE if _name(other) == name])
+        or _chosen(key)
         or nearest(name, known, likeness=0.8)
         or _longer_or_shorter(name, ours)
         or nearest(name, known, likeness=0.6)
     )
+
+
+def meant_by_flag(word: str) -> str:
+    """What somebody may have meant by a flag, such as `--lr=0.1`, as the end of a line, or an empty text."""
+    values = {group: dict.fromkeys(model.model_fields) for group, model in GROUPS.items()}
+    return meant(word.lstrip("-").partition("=")[0].replace("-", "_"), values, Config.model_fields)
 
 
 def _the_one(keys: Sequence[str]) -> str:
@@ -104,6 +114,13 @@ def _the_one(keys: Sequence[str]) -> str:
     if len(keys) != 1:
         return ""
     return here(keys[0]) or f"; did you mean {keys[0]!r}?"
+
+
+def _chosen(key: str) -> str:
+    """A hint to the group that has a choice of this name, as `wandb` or `logger.wandb` is one of `logger`."""
+    group, _, name = key.rpartition(".")
+    having = [each for each in ([group] if group else _CHOSEN) if name in paths.choices(each)]
+    return f"; did you mean {having[0]}={name}?" if len(having) == 1 else ""
 
 
 def _longer_or_shorter(name: str, ours: Sequence[str]) -> str:

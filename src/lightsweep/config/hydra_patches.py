@@ -100,8 +100,9 @@ def _refuse_odd_choice(repo: IConfigRepository, override: Override) -> None:
     group, names = override.key_or_group, value if isinstance(value, list) else [value]
     options = repo.get_group_options(group)
     if not all(isinstance(name, str) for name in names):
+        number = f"; for a key of it: {group}.KEY={value}" if type(value) in (int, float) else ""
         raise ConfigCompositionException(
-            f"`{override.input_line}`: `{group}` is chosen by name; there are {', '.join(options)}"
+            f"`{override.input_line}`: `{group}` is chosen by name; there are {', '.join(options)}{number}"
         )
     for name in names if isinstance(value, list) else ():  # of one among several Hydra does not tell the group
         if not repo.config_exists(f"{group}/{name}"):
