@@ -21,7 +21,10 @@ CONFIG_ALONE_SHOWS = {
     "flags of two minds": (["-m", "--cfg=job"], r"Only one of --run, --multirun, --cfg.*"),
     "flag without its other": (["--resolve"], r".*--resolve.* --cfg.*"),
     "flag of no use": (["--shell-completion", "x"], r".*'install'.*"),
-    "setting as a flag": (["--seed=1"], r"unrecognized arguments: --seed=1; settings have no dashes, as seed=1; did you mean 'seed'\?; .*"),
+    "setting as a flag": (
+        ["--seed=1"],
+        r"unrecognized arguments: --seed=1; settings have no dashes, as seed=1; did you mean 'seed'.*",
+    ),
     "flag among settings": (
         ["seed=1", "--cfg", "job", "seed=2"],
         r"a flag stands between settings, which follow each other: put it before 'seed=2'",

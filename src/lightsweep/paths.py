@@ -37,7 +37,7 @@ def project_folders() -> list[Path]:
 
 
 def choices(group: str) -> list[str]:
-    """The names of a group's files, ours and the user's own, but of those that others begin with or that hold nothing."""
+    """The names of a group's files, ours and the user's own, but of what others begin with or what holds nothing."""
     folders = [conf_dir(), *(folder / "conf" for folder in project_folders())]
     return sorted({file.stem for folder in folders for file in (folder / group).glob("*.yaml")} - {"none", "base"})
 

@@ -133,8 +133,8 @@ def _check_flags() -> None:
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message and not unknown.startswith("-"):
             raise ConfigError(f"a flag stands between settings, which follow each other: put it before {unknown!r}")
-        settings = f"; settings have no dashes, as seed=1{meant_by_flag(unknown.split()[0])}" if unknown != message else ""
-        raise ConfigError(f"{message}{settings}; all flags: --hydra-help")
+        hint = f"; settings have no dashes, as seed=1{meant_by_flag(unknown.split()[0])}" if unknown != message else ""
+        raise ConfigError(f"{message}{hint}; all flags: --hydra-help")
 
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
