@@ -1,5 +1,6 @@
 """Images in class folders: what becomes of any file, which one is damaged, and that both loaders give the same."""
 
+import json
 import shutil
 
 import pytest
@@ -9,6 +10,9 @@ from PIL import Image
 from lightsweep.data import Images
 from lightsweep.data.transform import Transforms
 from lightsweep.errors import ConfigError, DataError
+from lightsweep.training.build import build_data
+from lightsweep.training.exporting import metadata
+from lightsweep.training.trained import load_trained
 
 
 @pytest.fixture
@@ -182,6 +186,20 @@ def test_a_val_folder_is_validated_on_where_that_is_asked_for(root, tmp_path, ca
     assert {name: len(split) for name, split in data.splits.items()} == {"train": 42, "val": 36}
     assert data.validates
     assert not capsys.readouterr().err
+
+
+def test_each_channels_own_scale_is_used_wherever_a_run_is(root, run, tmp_path):
+    images = ("data=images", f"data.root={root}", "data.size=[8,8]", "data.test_size=9", "data.val_size=0")
+    scales = ("data.mean=[0.1,0.2,0.3]", "data.std=[0.5,0.6,0.7]")
+    run(*images, *scales, "model=mlp", "data.batch_size=4", folder=tmp_path / "run")
+
+    trained = load_trained(tmp_path / "run")
+    data = build_data(trained.cfg)
+    data.setup("test")
+
+    ((inputs, _),) = data.test_dataloader()
+    assert torch.equal(trained.data.normalize()(data.splits["test"].inputs), inputs)
+    assert [json.loads(metadata(trained)[key]) for key in ("mean", "std")] == [[0.1, 0.2, 0.3], [0.5, 0.6, 0.7]]
 
 
 @pytest.mark.parametrize("key", ["size", "channels"])

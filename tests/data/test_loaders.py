@@ -160,6 +160,35 @@ def test_images_of_any_number_are_normalised_alike(examples, dtype):
     assert torch.equal(found, images.to(dtype) * (1 / (255 * 0.5)) - 0.2 / 0.5)
 
 
+@pytest.mark.parametrize(
+    ("mean", "std"), [((0.1, 0.2, 0.3), (0.5, 0.6, 0.7)), (0.2, (0.5, 0.6, 0.7)), ((0.1, 0.2, 0.3), 0.5)]
+)
+@pytest.mark.parametrize("examples", [0, 1, 777])
+def test_images_are_normalised_channel_by_channel(examples, mean, std):
+    images = torch.randint(0, 256, (examples, 3, 20, 16), dtype=torch.uint8).transpose(2, 3)
+    by_channel = [
+        Normalize(torch.tensor(mean).expand(3)[i].item(), torch.tensor(std).expand(3)[i].item()) for i in range(3)
+    ]
+
+    for stored in (images, images / 255):
+        found = Normalize(mean, std)(stored)
+
+        assert (found.shape, found.dtype) == (images.shape, torch.float32)
+        wanted = [each(stored[:, i : i + 1]) for i, each in enumerate(by_channel)]
+        torch.testing.assert_close(found, torch.cat(wanted, 1), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [("data.mean=[0.1,0.2,0.3]",), ("data.std=[]",), ("data=line", "model=linear_regression", "data.mean=[0.1]")],
+)
+def test_numbers_for_other_channels_than_there_are_are_refused(initial, overrides):
+    told = r"^`data\.(mean|std)` must be a number, or a list of one for each channel of an image, but got \(.*\) where"
+
+    with pytest.raises(ConfigError, match=told):
+        initial(*overrides)
+
+
 def test_the_normalisation_of_doubles_keeps_their_precision():
     values = torch.tensor([[1.0 + 1e-12]], dtype=torch.float64)
 
@@ -178,11 +207,18 @@ def test_a_shift_moves_whole_images_and_fills_with_background():
     assert len(moved.flatten(1).argmax(1).unique()) == 25, "every place within reach is reached"
 
 
+@pytest.mark.parametrize("move", [RandomShift(2), RandomAffine(30.0, 0.0)])
+def test_moved_images_are_filled_up_with_each_channels_background(move):
+    background = torch.tensor([-2.0, -1.0, 0.0])[:, None, None]
+
+    torch.testing.assert_close(move(background.expand(50, 3, 8, 8)), background.expand(50, 3, 8, 8))
+
+
 def test_a_shift_shows_a_window_of_the_padded_image_channels_last(monkeypatch):
     corners = torch.tensor([[0, 3, 6], [6, 1, 2]])
     monkeypatch.setattr(torch, "randint", lambda *given: corners)
     images = torch.randn(3, 2, 7, 11)
-    padded = F.pad(images, (3, 3, 3, 3), value=float(images.min()))
+    padded = torch.cat([F.pad(one, (3, 3, 3, 3), value=float(one.min())) for one in images.split(1, dim=1)], 1)
 
     moved = RandomShift(3)(images)
 

@@ -71,8 +71,12 @@ class Data(Built):
     num_workers: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="processes of the DataLoader when loader=workers"
     )
-    mean: Finite = Field(0.0, description="subtracted from inputs in [0, 1]")
-    std: Positive = Field(1.0, description="inputs are divided by it after the mean is subtracted")
+    mean: Finite | list[Finite] = Field(
+        0.0, description="subtracted from inputs in [0, 1]; a list: of an image's channels, each its own"
+    )
+    std: Positive | list[Positive] = Field(
+        1.0, description="inputs are divided by it after the mean is subtracted; a list: as of mean"
+    )
     shift: Index = Field(0, description="training images are moved by up to this many pixels each way")
     rotate: Annotated[Finite, Field(ge=0, le=180)] = Field(
         0.0, description="training images are turned by up to this many degrees each way"

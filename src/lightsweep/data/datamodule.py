@@ -15,7 +15,7 @@ from lightsweep.data.order import BatchOrder, limited
 from lightsweep.data.spec import Arrays, DataSpec
 from lightsweep.data.spec_check import fitting
 from lightsweep.data.split import Split, balancing_weights, fold_split, random_split
-from lightsweep.data.transform import Normalize, RandomAffine, RandomShift, Transforms
+from lightsweep.data.transform import Normalize, RandomAffine, RandomShift, Scale, Transforms, suits
 from lightsweep.errors import ConfigError
 from lightsweep.screen import many
 
@@ -46,7 +46,7 @@ class ArrayDataModule(LightningDataModule):
         loader: `device` keeps each split on the training device, `workers` reads it by a DataLoader; `auto` keeps it
             where it fits into half of the free memory.
         num_workers: the DataLoader's processes; 0 reads in this one.
-        mean, std: inputs (images in [0, 1]) become `(x - mean) / std`.
+        mean, std: inputs (images in [0, 1]) become `(x - mean) / std`; a list holds one a channel of images.
         shift: training images are moved by up to this many pixels.
         rotate: training images are turned by up to this many degrees.
         zoom: training images become larger or smaller by up to this share.
@@ -72,8 +72,8 @@ class ArrayDataModule(LightningDataModule):
         seed: int = 0,
         loader: str = "device",
         num_workers: int = 0,
-        mean: float = 0.0,
-        std: float = 1.0,
+        mean: float | Sequence[float] = 0.0,
+        std: float | Sequence[float] = 1.0,
         shift: int = 0,
         rotate: float = 0.0,
         zoom: float = 0.0,
@@ -93,7 +93,8 @@ class ArrayDataModule(LightningDataModule):
         self.batch_size, self.eval_batch_size, self.val_size = batch_size, eval_batch_size, val_size
         self.split_seed, self.seed = split_seed, seed
         self.loader, self.num_workers = loader, num_workers
-        self.mean, self.std = mean, std
+        self.mean: Scale = tuple(mean) if isinstance(mean, Sequence) else mean
+        self.std: Scale = tuple(std) if isinstance(std, Sequence) else std
         self.shift, self.rotate, self.zoom = shift, rotate, zoom
         self.chunk = 1
         self.limits: dict[str, int | float] = {"train": 1.0, "val": 1.0, "test": 1.0}
@@ -262,6 +263,12 @@ class ArrayDataModule(LightningDataModule):
         asked = [name for name in ("shift", "rotate", "zoom") if getattr(self, name)]
         if asked and len(self.spec.input_shape) != 3:
             raise ConfigError(f"`data.{asked[0]}` moves images, but one example has shape {self.spec.input_shape}")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if not suits(values, self.spec.input_shape):
+                raise ConfigError(
+                    f"`data.{name}` must be a number, or a list of one for each channel of an image, but got "
+                    f"{values} where one example has shape {tuple(self.spec.input_shape)}"
+                )
         if self.shift and self.shift >= (side := min(self.spec.input_shape[1:])):
             raise ConfigError(f"`data.shift` must be below the images' {many(side, 'pixel')} but got {self.shift}")
         if self.transforms.steps and not (isinstance(arrays, ImageFiles) or arrays.inputs.dtype == torch.uint8):

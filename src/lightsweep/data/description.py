@@ -14,7 +14,7 @@ from lightsweep.data.digit import digit
 from lightsweep.data.picture import Framing
 from lightsweep.data.spec import DataSpec
 from lightsweep.data.table import LARGEST, Table
-from lightsweep.data.transform import Normalize
+from lightsweep.data.transform import Normalize, Scale, suits
 from lightsweep.errors import ConfigError, DataError, RunFolderError
 from lightsweep.files import write_json
 from lightsweep.paths import RunPaths
@@ -24,6 +24,10 @@ _PICTURES = ("digit", "crop", "pad", "stretch")
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _is_positive(value: Any) -> bool:
+    return _is_number(value) and value > 0
 
 
 def _is_count(value: Any) -> bool:
@@ -38,12 +42,12 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "input_shape": (_is_list(_is_count), "a list of whole numbers above 0"),
     "num_classes": (lambda value: value is None or _is_count(value), "a whole number above 0, or null for regression"),
     "class_names": (_is_list(lambda _: True), "a list of names"),
-    "mean": (_is_number, "a number"),
-    "std": (lambda value: _is_number(value) and value > 0, "a number above 0"),
+    "mean": (lambda value: _is_number(value) or _is_list(_is_number)(value), "a number, or a list of them"),
+    "std": (lambda value: _is_positive(value) or _is_list(_is_positive)(value), "a number above 0, or a list of them"),
     "transposed": (lambda value: isinstance(value, bool), "true or false"),
     "columns": (_is_list(lambda value: isinstance(value, str)), "a list of names"),
     "column_means": (_is_list(_is_number), "a list of numbers"),
-    "column_stds": (_is_list(lambda value: _is_number(value) and value > 0), "a list of numbers above 0"),
+    "column_stds": (_is_list(_is_positive), "a list of numbers above 0"),
 }
 """Of each key what holds for a value that can be used, and how that is said. `picture` is looked at when it is used."""
 
@@ -54,7 +58,7 @@ class Description:
 
     Attributes:
         input_shape, num_classes, class_names: see `DataSpec`.
-        mean, std: images in [0, 1] become `(x - mean) / std`.
+        mean, std: images in [0, 1] become `(x - mean) / std`; one number, or one a channel.
         picture: how an image file becomes an input: `digit` as MNIST was made, or a `fit` of `Framing`; None where the
             inputs are no images.
         transposed: whether the data hold their images with rows and columns exchanged, as EMNIST does.
@@ -65,8 +69,8 @@ class Description:
     input_shape: tuple[int, ...]
     num_classes: int | None
     class_names: tuple[str, ...]
-    mean: float
-    std: float
+    mean: Scale
+    std: Scale
     picture: str | None = None
     transposed: bool = False
     columns: tuple[str, ...] = ()
@@ -148,7 +152,8 @@ class Description:
             _check(values)
             values["class_names"] = map(str, values["class_names"])
             lists = ("input_shape", "class_names", "columns", "column_means", "column_stds")
-            return cls(**values | {key: tuple(values.get(key, ())) for key in lists})
+            scales = [key for key in ("mean", "std") if isinstance(values[key], list)]
+            return cls(**values | {key: tuple(values.get(key, ())) for key in (*lists, *scales)})
         except OSError:
             raise RunFolderError(f"{paths.folder} has no {paths.data.name}: no run started in it") from None
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -165,6 +170,9 @@ def _check(values: Any) -> None:
     classes, names = values.get("num_classes"), values.get("class_names", [])
     if classes is not None and len(names) < classes:
         raise ValueError(f"`class_names` must name {classes} classes but names {len(names)}")
+    for key in ("mean", "std"):
+        if key in values and not suits(values[key], values.get("input_shape", ())):
+            raise ValueError(f"`{key}` must be a number, or a list of one a channel, but is {values[key]!r}")
     columns = len(values.get("columns", ()))
     for key in ("column_means", "column_stds"):
         if len(values.get(key, ())) != columns:

@@ -1,8 +1,9 @@
 """From stored examples to network inputs, in whole batches on whatever device they lie."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -14,16 +15,24 @@ from lightsweep.errors import ConfigError, one_line, raised_in
 _PIECE = 2**18
 """Values that are normalised at a time, so that they stay in a core's cache from one operation to the next."""
 
+Scale = float | tuple[float, ...]
+"""One number for all of an input, or one for each channel of an image `[C, H, W]`."""
+
+
+def suits(values: float | Sequence[float], shape: Sequence[int]) -> bool:
+    """Whether inputs of a shape, that of one example, can be scaled by one number or so many."""
+    return not isinstance(values, Sequence) or (len(shape) == 3 and len(values) == shape[0])
+
 
 @dataclass(frozen=True)
 class Normalize:
     """`(x / 255 - mean) / std` for uint8 images, `(x - mean) / std` for floating point.
 
-    Maps `[B, ...]` to `[B, ...]` of type `dtype`.
+    Maps `[B, ...]` to `[B, ...]` of type `dtype`; images `[B, C, H, W]` where there is a number for each channel.
     """
 
-    mean: float
-    std: float
+    mean: Scale
+    std: Scale
     dtype: torch.dtype = torch.float32
 
     def rounded(self, stored: Tensor) -> Tensor:
@@ -36,13 +45,33 @@ class Normalize:
         if inputs.dtype == torch.uint8:
             return self._from_bytes(inputs)
         inputs = inputs.to(self.dtype)
-        return inputs if (self.mean, self.std) == (0.0, 1.0) else (inputs - self.mean) / self.std
+        if (self.mean, self.std) == (0.0, 1.0):
+            return inputs
+        return (inputs - _spread(np.array(self.mean), inputs)) / _spread(np.array(self.std), inputs)
 
     def _from_bytes(self, inputs: Tensor) -> Tensor:
         found = _empty(inputs.shape, self.dtype, inputs.device)
-        for stored, piece in zip(inputs.reshape(-1).split(_PIECE), found.view(-1).split(_PIECE), strict=True):
-            piece.copy_(stored).mul_(1 / (255 * self.std)).sub_(self.mean / self.std)
+        std = np.array(self.std)
+        scale, offset = 1 / (255 * std), self.mean / std
+        parts, size = (inputs.reshape(-1), found.view(-1)), _PIECE
+        if offset.ndim:  # images stay whole
+            parts, size = (inputs, found), max(1, _PIECE // max(1, math.prod(inputs.shape[1:])))
+        factor, term = _spread(scale, found), _spread(offset, found)
+        for stored, piece in zip(*(part.split(size) for part in parts), strict=True):
+            piece.copy_(stored).mul_(factor).sub_(term)
         return found
+
+
+def _spread(values: np.ndarray, inputs: Tensor) -> float | Tensor:
+    """One number as it is, and one a channel as a tensor `[C, 1, 1]` of the inputs' type, where they lie."""
+    return _by_channel(tuple(values.tolist()), inputs.dtype, inputs.device) if values.ndim else float(values)
+
+
+@cache
+def _by_channel(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Made once: to bring it to a GPU is to wait for it."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
 
 
 def _empty(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -97,8 +126,8 @@ def _applied(step: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
 class RandomShift:
     """Moves each image by a whole number of pixels, drawn evenly from -pixels..pixels for each axis.
 
-    Maps `[B, C, H, W]` to the same shape; what comes in from outside has the batch's smallest value. Draws from
-    torch's default CPU generator, so that a checkpoint which holds its state resumes exactly.
+    Maps `[B, C, H, W]` to the same shape; what comes in from outside has its channel's smallest value in the batch.
+    Draws from torch's default CPU generator, so that a checkpoint which holds its state resumes exactly.
     """
 
     pixels: int
@@ -111,7 +140,7 @@ class RandomShift:
         batch, channels, height, width = images.shape
         top, left = torch.randint(0, 2 * pixels + 1, (2, batch)).to(device, non_blocking=True)
         padded = images.new_empty(batch, height + 2 * pixels, width + 2 * pixels, channels)
-        padded.copy_(images.amin())  # a tensor's value; as a number it would have to be read off the device
+        padded.copy_(images.amin((0, 2, 3)))  # tensors' values; as numbers they would have to be read off the device
         padded[:, pixels:-pixels, pixels:-pixels] = images.permute(0, 2, 3, 1)
         # all that a window of an image's size can show, as views; an index for each pixel takes three times as long
         windows = padded.unfold(1, height, 1).unfold(2, width, 1).permute(0, 1, 2, 4, 5, 3)
@@ -124,8 +153,8 @@ class RandomAffine:
     """Turns each image about its centre and makes it larger or smaller, both drawn evenly.
 
     The angle lies within ±`degrees`, the size between 1 - `zoom` and 1 + `zoom` of the image's own. Maps
-    `[B, C, H, W]`, floating point, to the same shape by bilinear interpolation; what comes in from outside has the
-    batch's smallest value. Draws as `RandomShift` does.
+    `[B, C, H, W]`, floating point, to the same shape by bilinear interpolation; what comes in from outside has its
+    channel's smallest value in the batch. Draws as `RandomShift` does.
     """
 
     degrees: float
@@ -144,7 +173,7 @@ class RandomAffine:
         turns = turns.view(2, 2, batch, 1, 1).to(images.device, non_blocking=True)
         # as F.affine_grid, whose products of 3 x 2 matrices take longer than the sampling
         grid = turns[:, 0] * _centres(width, images) + turns[:, 1] * _centres(height, images)[:, None]
-        lowest = images.amin()
+        lowest = images.amin((0, 2, 3), keepdim=True)
         return F.grid_sample(images - lowest, grid.permute(1, 2, 3, 0), align_corners=False).add_(lowest)
 
 
