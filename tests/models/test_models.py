@@ -178,6 +178,10 @@ def test_a_list_of_filters_is_several_convolutions_before_one_pooling():
             r"^`model\.arguments`: torchvision's resnet18 cannot be built: .* keyword argument 'depth'",
         ),
         (
+            lambda: TorchvisionNet(IMAGES, "mobilenet_v3_small", {"width_mult": 0.5, "dropot": 0.1}),
+            r"^`model\.arguments`: torchvision's mobilenet_v3_small takes no 'dropot'; did you mean 'dropout'\?$",
+        ),
+        (
             lambda: TorchvisionNet(IMAGES, "vit_b_16", {"image_size": 28}),
             r"^`model\.arguments`: torchvision's vit_b_16 cannot be built: Input shape indivisible by patch size!$",
         ),

@@ -1,5 +1,6 @@
 """Networks of torchvision's, by their names."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from lightsweep.models.base import Model, coloured_inputs, need, task_for
 
 _INCEPTION = {"aux_logits": False, "init_weights": True}
 """Of GoogLeNet and Inception v3: in training one output too, and weights drawn as ever, without a warning."""
+
+_MOBILENET_V3 = ("width_mult", "reduced_tail", "dilated")
+"""What its functions take beside what the class does."""
 
 
 class TorchvisionNet(Model):
@@ -67,6 +71,10 @@ def _made(name: str, num_outputs: int, arguments: dict[str, Any]) -> nn.Module:
     if name in ("googlenet", "inception_v3"):
         arguments = _INCEPTION | arguments
     try:
-        return models.get_model(name, weights=None, num_classes=num_outputs, **arguments)
+        net = models.get_model(name, weights=None, num_classes=num_outputs, **arguments)
     except (TypeError, ValueError, AssertionError) as error:
         raise ConfigError(f"`model.arguments`: torchvision's {name} cannot be built: {one_line(error)}") from error
+    taken = {*inspect.signature(type(net)).parameters, *_MOBILENET_V3}
+    for key in arguments.keys() - taken:  # which MobileNet v3 and ConvNeXt pass over
+        raise ConfigError(f"`model.arguments`: torchvision's {name} takes no {key!r}{nearest(key, taken)}")
+    return net
