@@ -276,7 +276,7 @@ def test_batch_normalisation_of_single_values_names_settings_that_the_model_has(
     )
 
     with pytest.raises(ConfigError, match=rf"which has no variance: choose another {re.escape(advice)}$"):
-        raise_if_refused(refused, OmegaConf.create(settings), first_step=True)
+        raise_if_refused(refused, OmegaConf.create({"model": settings}), first_step=True)
 
 
 def test_a_run_that_needs_more_memory_than_there_is_is_one_line(command, data):

@@ -192,6 +192,16 @@ def raised_in(error: BaseException) -> str:
     return modules[-1] if modules else ""
 
 
+def raised_below(error: BaseException, package: str, function: str) -> bool:
+    """Whether an exception came up through a function of an installed package; of the user's own code it does not."""
+    return any(
+        frame.f_code.co_name == function
+        and str(frame.f_globals.get("__name__")).partition(".")[0] == package
+        and not _is_users(frame)
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
+
+
 def place_of(error: BaseException) -> str:
     """Where in the user's own code an exception was raised, as ` (my_net.py, line 12)`; empty where it has no part."""
     frames = traceback.walk_tb(error.__traceback__)

@@ -54,6 +54,22 @@ def test_what_is_not_partial_is_told_to_be(run, group, words):
         run("model=softmax_regression", *words)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "told"),
+    [
+        ("BSAM\nnum_data: 550", r" cannot go on with its settings: bSAM requires closure\.$"),
+        ("AdaHessian", r" cannot go on with its settings: element 0 of tensors does not require grad"),
+        ("LOMO", r": LOMO refuses its settings: 'list' object has no attribute 'parameters'$"),
+    ],
+)
+def test_one_that_needs_what_no_step_has_is_refused_in_one_line(run, tmp_path, optimizer, told):
+    name, text = optimizer.split()[0], f"_partial_: true\nlr: 0.01\n_target_: pytorch_optimizer.{optimizer}\n"
+    (tmp_path / "conf" / "optimizer" / f"{name}.yaml").write_text(text)
+
+    with pytest.raises(ConfigError, match=f"^`optimizer`{told}"):
+        run("model=softmax_regression", f"optimizer={name}", TRUST)
+
+
 def test_the_averages_are_validated_and_saved(run, initial, tmp_path):
     overrides = (
         *BASE[:1],

@@ -135,7 +135,7 @@ def build_optimizers(
     extra = {"fused": True} if fuse else {}
     try:
         found = factory(groups, **extra)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ConfigError(f"`optimizer`: {name} refuses its settings: {error}{place_of(error)}") from error
     optimizers = _usable([found] if isinstance(found, Optimizer) else found, name)
     for optimizer in optimizers:

@@ -6,7 +6,7 @@ They have no types of their own for most of it, so where an error was raised and
 import torch
 from omegaconf import DictConfig
 
-from lightsweep.errors import ConfigError, lines_of, one_line, raised_in
+from lightsweep.errors import ConfigError, lines_of, one_line, raised_below, raised_in
 from lightsweep.training.result import Result
 
 
@@ -33,13 +33,13 @@ def raise_if_logger_cannot_begin(error: BaseException) -> None:
         raise ConfigError(f"`logger`: {package} cannot begin: {one_line(error)}") from error
 
 
-def raise_if_refused(error: BaseException, model: DictConfig, first_step: bool) -> None:
-    """Tell of settings that torch refuses only when it uses them."""
+def raise_if_refused(error: BaseException, cfg: DictConfig, first_step: bool) -> None:
+    """Tell of settings that torch, or an optimizer of another package, refuses only when it uses them."""
     if raised_in(error) == "lightning.pytorch.callbacks.early_stopping":  # a metric that is not there
         raise_if_lightning_refused(error)
     if str(error).startswith("Expected more than 1 value per channel"):
-        filters = " or model.filters" * ("filters" in model)
-        switch = ", or model.batch_norm=false" * ("batch_norm" in model)
+        filters = " or model.filters" * ("filters" in cfg.model)
+        switch = ", or model.batch_norm=false" * ("batch_norm" in cfg.model)
         raise ConfigError(
             "batch normalisation met a batch with one value of a channel, which has no variance: choose another "
             f"data.batch_size{filters}{switch}"
@@ -47,17 +47,19 @@ def raise_if_refused(error: BaseException, model: DictConfig, first_step: bool) 
     if type(error).__module__.startswith(("torch._dynamo.", "torch._inductor.")):
         told = f"`model.compile`: torch cannot compile the network here: {lines_of(error)[0]}"
         raise ConfigError(told) from error
-    refused = _refused_in(error, first_step)
+    refused = _refused_in(error, first_step, cfg.optimizer._target_.partition(".")[0])
     if refused is not None:
         raise ConfigError(f"`{refused}` cannot go on with its settings: {one_line(error)}") from error
 
 
-def _refused_in(error: BaseException, first_step: bool) -> str | None:
-    """The group whose settings torch found wrong only in use: an optimizer at its first step, a schedule at any.
+def _refused_in(error: BaseException, first_step: bool, package: str) -> str | None:
+    """The group whose settings were found wrong only in use: an optimizer at its first step, a schedule at any.
 
-    It has no type of its own for that, so where it was raised tells.
+    torch has no type of its own for that, so where it was raised tells. One of another package may want what no step
+    here has, a closure or gradients with a graph of their own, which torch itself tells then.
     """
     module = raised_in(error)
     if module == "torch.optim.lr_scheduler":
         return "scheduler"
-    return "optimizer" if module.startswith("torch.optim.") and first_step else None
+    others = package not in ("torch", "lightsweep") and raised_below(error, package, "step")
+    return "optimizer" if first_step and (others or module.startswith("torch.optim.")) else None

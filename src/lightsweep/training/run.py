@@ -218,11 +218,12 @@ def _fit(cfg: DictConfig, parts: Parts, result: Result, checkpoint: Path | None)
         raise_if_lightning_refused(error)
         raise
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise_if_refused(error, cfg.model, first_step=not parts.conductor.described or not stepper.steps)
+        raise_if_refused(error, cfg, first_step=not parts.conductor.described or not stepper.steps)
         if checkpoint is None or parts.conductor.started:
             raise
         raise RunFolderError(f"{checkpoint} does not fit this run: {lines_of(error)[-1]}") from error
     except Exception as error:
+        raise_if_refused(error, cfg, first_step=not stepper.steps)  # a package's own type of error
         if not parts.conductor.started:
             raise_if_logger_cannot_begin(error)
         raise
