@@ -69,6 +69,12 @@ def test_a_table_is_written_without_being_held(tmp_path):
     assert peak < (tmp_path / "x.csv").stat().st_size
 
 
+def test_what_is_no_utf_8_in_a_files_name_does_not_end_its_table(tmp_path):
+    write_csv(tmp_path / "x.csv", [(os.fsdecode(b"caf\xe9.png"), "café")])
+
+    assert (tmp_path / "x.csv").read_text(encoding="utf-8") == "caf\\udce9.png,café\n"
+
+
 def test_a_second_name_is_given_again_without_leaving_a_third(tmp_path):
     source, target = tmp_path / "last", tmp_path / "best"
     source.write_text("weights")

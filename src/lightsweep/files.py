@@ -111,10 +111,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
-    """Write a whole CSV file, row by row as they come; None is an empty cell."""
+    """Write a whole CSV file in UTF-8, row by row as they come; None is an empty cell.
+
+    What is no UTF-8 in a file's name is written as on the screen, `\\udcff`.
+    """
 
     def write(file: BinaryIO) -> None:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
         csv.writer(text, lineterminator="\n").writerows(rows)
         text.detach()
 
