@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torchvision.transforms.v2 import functional as F
 
 from lightsweep.files import write_whole
+from lightsweep.reporting.fonts import font
 from lightsweep.screen import cut
 from lightsweep.training.predicting import Prediction
 
@@ -22,7 +23,7 @@ def write_sheet(path: Path, predictions: Sequence[Prediction]) -> None:
     rows = -(-len(predictions) // columns)
     width, height = CELL + GAP, CELL + TEXT + GAP
     sheet = Image.new("RGB", (columns * width + GAP, rows * height + GAP), _PAPER)
-    draw, large, small = ImageDraw.Draw(sheet), ImageFont.load_default(18), ImageFont.load_default(12)
+    draw, small = ImageDraw.Draw(sheet), font(12)
     for index, prediction in enumerate(predictions):
         x, y = GAP + index % columns * width, GAP + index // columns * height
         assert prediction.pixels is not None
@@ -31,8 +32,9 @@ def write_sheet(path: Path, predictions: Sequence[Prediction]) -> None:
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         image = image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR)
         sheet.paste(image, (x + (CELL - size[0]) // 2, y + (CELL - size[1]) // 2))
-        draw.text((x, y + CELL + 4), cut(prediction.label, 14), _INK, large)
+        label, name = cut(prediction.label, 14), cut(prediction.path.name, 22)
+        draw.text((x, y + CELL + 4), label, _INK, font(18, label))
         if prediction.probability is not None:
             draw.text((x, y + CELL + 28), f"{100 * prediction.probability:.1f} %", _INK, small)
-        draw.text((x, y + CELL + 46), cut(prediction.path.name, 22), _FAINT, small)
+        draw.text((x, y + CELL + 46), name, _FAINT, font(12, name))
     write_whole(path, lambda file: sheet.save(file, "PNG"))

@@ -8,9 +8,10 @@ import math
 from collections.abc import Sequence
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
+from lightsweep.reporting.fonts import font
 from lightsweep.reporting.tensorboard.events import Value, image
 from lightsweep.reporting.tensorboard.norms import as_real
 from lightsweep.reporting.tensorboard.predictions import Mistake, Predictions
@@ -44,7 +45,7 @@ def confusion_matrix(predictions: Predictions, names: Sequence[str]) -> Image.Im
     counts, names = predictions.counts[shown][:, shown], [names[place] for place in shown]
     classes, cell = len(counts), 46 if len(counts) <= _LEGIBLE else 18
     numbers = classes <= _LEGIBLE
-    small, plain = ImageFont.load_default(12 if numbers else 11), ImageFont.load_default(14)
+    small, plain = font(12 if numbers else 11, *names), font(14)
     words = [*(_short(name) for name in names), *(["precision"] if numbers else [])]
     left = 22 + max(round(small.getlength(word)) for word in words)
     top, margin = 62, 64
@@ -99,7 +100,7 @@ def mistake_grid(images: Tensor, mistakes: Sequence[Mistake], names: Sequence[st
     columns, side, caption = min(5, len(mistakes)), 104, 38
     rows = math.ceil(len(mistakes) / columns)
     picture = Image.new("RGB", (max(300, columns * (side + 14) + 14), rows * (side + caption + 12) + 44), _WHITE)
-    draw, large, small = ImageDraw.Draw(picture), ImageFont.load_default(13), ImageFont.load_default(12)
+    draw, large, small = ImageDraw.Draw(picture), font(13), font(12, *names)
     draw.text((14, 10), "most confident mistakes: label, prediction and its probability", _INK, large)
     for place, (pixels, mistake) in enumerate(zip(images, mistakes, strict=True)):
         x, y = 14 + place % columns * (side + 14), 38 + place // columns * (side + caption + 12)
@@ -128,7 +129,7 @@ def filter_grid(weights: Tensor, layer: str) -> Image.Image:
     of = f"first {len(shown)} of {len(weights)}" if len(weights) > len(shown) else f"{len(weights)}"
     largest = float(shown.abs().max()) or 1.0
     words = f"layer {layer}: {of} filters of {height} by {width}, largest weight {largest:.3g}"
-    ImageDraw.Draw(picture).text((14, 10), words, _INK, ImageFont.load_default(13))
+    ImageDraw.Draw(picture).text((14, 10), words, _INK, font(13))
     for place, one in enumerate(shown / largest):
         tile = _picture(one) if len(one) == 3 else _signed(one.mean(0))
         corner = (14 + place % columns * (width * scale + gap), 38 + place // columns * (height * scale + gap))
