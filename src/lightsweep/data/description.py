@@ -152,7 +152,7 @@ class Description:
             _check(values)
             values["class_names"] = map(str, values["class_names"])
             lists = ("input_shape", "class_names", "columns", "column_means", "column_stds")
-            scales = [key for key in ("mean", "std") if isinstance(values[key], list)]
+            scales = [key for key in ("mean", "std") if isinstance(values.get(key), list)]
             return cls(**values | {key: tuple(values.get(key, ())) for key in (*lists, *scales)})
         except OSError:
             raise RunFolderError(f"{paths.folder} has no {paths.data.name}: no run started in it") from None
