@@ -225,7 +225,10 @@ def test_strings_of_a_choice_stay_strings():
     ("params", "message"),
     [
         ({"o": "choice(a,b)", "when": {"o=c": {"x": 1}}}, "has 'o=c', which never holds: o is a or b"),
-        ({"o": "range(1,4)", "when": {"o=4": {"x": 1}}}, "has 'o=4', which never holds: o is from 1 to 3"),
+        ({"o": "range(1,4)", "when": {"o=4": {"x": 1}}}, "has 'o=4', which never holds: o is from 1 to 3$"),
+        ({"o": "range(1,9,2)", "when": {"o=4": {"x": 1}}}, "never holds: o is from 1 to 7 in steps of 2"),
+        ({"o": "range(0,1,0.25)", "when": {"o=0.3": {"x": 1}}}, "never holds: o is from 0 to 0.75 in steps of 0.25"),
+        ({"o": "interval(0.0,1.0)", "when": {"o=nan": {"x": 1}}}, "never holds: o is from 0 to 1$"),
         (
             {"o": "choice(a,b,c)", "when": {"o=a,b": {"x": 1}, "o=b,c": {"x": 2}}},
             "sets `x` under 'o=a,b' and under 'o=b,c', which can hold together",

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -27,7 +27,7 @@ def check_conditions(space: "Space", outer: Iterable[Parameter] = ()) -> None:
     drawn = {bare(parameter.key): parameter for parameter in (*outer, *space.parameters)}
     for branch in space.branches:
         parameter = drawn.get(branch.key)
-        if parameter is not None and not any(_can_be(parameter, value) for value in branch.values):
+        if parameter is not None and not any(drawn_as(parameter, value) for value in branch.values):
             raise ConfigError(
                 f"`params.when` has {branch.condition!r}, which never holds: {branch.key} is {_shown(parameter)}"
             )
@@ -56,13 +56,16 @@ def refuse_overlaps(space: "Space", configured: Mapping[str, str | None], outer:
         refuse_overlaps(branch.space, configured, drawn.values())
 
 
-def _can_be(parameter: Parameter, text: str) -> bool:
+def drawn_as(parameter: Parameter, text: str) -> tuple[Any] | None:
+    """The value that a condition's text means, in a tuple, as it may be None itself; None where it is never drawn."""
     distribution = parameter.distribution
     if isinstance(distribution, CategoricalDistribution):
-        return any(same_value(text, parameter.text(choice)) for choice in distribution.choices)
+        return next(((each,) for each in distribution.choices if same_value(text, parameter.text(each))), None)
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     value = value_of(text)
-    return isinstance(value, int | float) and distribution.low <= value <= distribution.high
+    if not isinstance(value, int | float) or not distribution.low <= value <= distribution.high:
+        return None
+    return (value,) if distribution._contains(float(value)) else None
 
 
 def _shown(parameter: Parameter) -> str:
@@ -70,7 +73,8 @@ def _shown(parameter: Parameter) -> str:
     if isinstance(distribution, CategoricalDistribution):
         return " or ".join(parameter.text(choice) for choice in distribution.choices)
     assert isinstance(distribution, FloatDistribution | IntDistribution)
-    return f"from {distribution.low:g} to {distribution.high:g}"
+    steps = "" if distribution.step in (None, 1) else f" in steps of {distribution.step:g}"
+    return f"from {distribution.low:g} to {distribution.high:g}{steps}"
 
 
 def _own_keys(branch: "Branch") -> set[str]:

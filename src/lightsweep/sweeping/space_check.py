@@ -17,9 +17,9 @@ from lightsweep.config.explanation import explain
 from lightsweep.config.nearest import nearest
 from lightsweep.config.override_text import override_text
 from lightsweep.errors import ConfigError, lines_of, one_line
-from lightsweep.sweeping.conditions import refuse_overlaps
+from lightsweep.sweeping.conditions import drawn_as, refuse_overlaps
 from lightsweep.sweeping.config_keys import is_group, keys_of, options_of
-from lightsweep.sweeping.grammar import bare, same_value, value_of
+from lightsweep.sweeping.grammar import bare, value_of
 from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.space import Branch, Space
 
@@ -244,21 +244,11 @@ def _holding(branch: Branch, above: dict[str, Any], drawn: list[tuple[Parameter,
         drawn: the parameters of the branch's key, each with what makes its own space hold.
     """
     for parameter, its_above in drawn:
-        for choice in filter(None, map(partial(_drawn_as, parameter), branch.values)):
+        for choice in filter(None, map(partial(drawn_as, parameter), branch.values)):
             chosen = {**its_above, parameter.name: choice[0]}
             if all(above.get(name, value) == value for name, value in chosen.items()):
                 return {**above, **chosen}
     return above
-
-
-def _drawn_as(parameter: Parameter, text: str) -> tuple[Any] | None:
-    """The value of a parameter that a condition's text means, in a tuple, as the value may be None itself."""
-    distribution = parameter.distribution
-    if isinstance(distribution, CategoricalDistribution):
-        return next(((each,) for each in distribution.choices if same_value(text, parameter.text(each))), None)
-    value = value_of(text)
-    is_there = isinstance(value, int | float) and distribution._contains(distribution.to_internal_repr(value))
-    return (value,) if is_there else None
 
 
 def _explained(
