@@ -80,7 +80,8 @@ def test_an_impossible_setting_is_one_line(setting, message, program, needs_pack
     ("setting", "message"),
     [
         ({"num_gpus": 1.5}, "`hydra.launcher.num_gpus` must be a whole number or a part of one GPU but got 1.5"),
-        ({"num_cpus": -1}, "`hydra.launcher.num_cpus` must be a number of at least 0 but got -1"),
+        ({"num_cpus": -1}, "`hydra.launcher.num_cpus` must be a finite number of at least 0 but got -1"),
+        ({"num_gpus": float("inf")}, "`hydra.launcher.num_gpus` must be a finite number of at least 0 but got inf"),
     ],
 )
 def test_an_impossible_share_of_a_node_is_refused(setting, message):

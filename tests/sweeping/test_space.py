@@ -112,6 +112,8 @@ def test_deprecated_notation_becomes_distribution(given, distribution):
         ({"type": "real"}, "must be categorical, int or float"),
         ({"type": "int", "low": 1}, "needs low and high"),
         ({"type": "float", "low": "a", "high": 2}, "but has a"),
+        ({"type": "int", "low": 0, "high": 3.7}, "`k` must have whole numbers .* but has 3.7"),
+        ({"type": "int", "low": 0, "high": 3, "step": 0.5}, "`k` must have whole numbers .* but has 0.5"),
         ({"type": "float", "low": 1, "high": 9, "log": True, "step": 1}, "a step of 1 and a log scale"),
     ],
 )

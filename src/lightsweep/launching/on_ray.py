@@ -1,6 +1,7 @@
 """Errands as Ray tasks: Ray places them by CPUs, GPUs and fractions of them, on this machine or a running cluster."""
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -42,8 +43,9 @@ class RaySettings:
     def __post_init__(self) -> None:
         for name in ("num_cpus", "num_gpus"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
-                raise ConfigError(f"`hydra.launcher.{name}` must be a number of at least 0 but got {value!r}")
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (is_number and 0 <= value < math.inf):
+                raise ConfigError(f"`hydra.launcher.{name}` must be a finite number of at least 0 but got {value!r}")
         if self.num_gpus is not None and self.num_gpus > 1 and self.num_gpus != int(self.num_gpus):
             raise ConfigError(
                 f"`hydra.launcher.num_gpus` must be a whole number or a part of one GPU but got {self.num_gpus}"

@@ -98,10 +98,15 @@ def number(
     """A number between `low` and `high`, both of which can be drawn.
 
     Raises:
-        ConfigError: a bound or the step is no finite number, low above high, log with low <= 0, or log with a step;
-            whole numbers may name their step of 1.
+        ConfigError: a bound or the step is no finite number, or of whole numbers none, low above high, log with
+            low <= 0, or log with a step; whole numbers may name their step of 1.
     """
-    check_finite(key, low, high, 1 if step is None else step)
+    bounds = (low, high, 1 if step is None else step)
+    check_finite(key, *bounds)
+    if integer and (fractions := [value for value in bounds if value != int(value)]):
+        raise ConfigError(
+            f"`{key}` must have whole numbers as its bounds and step, being an int, but has {fractions[0]:g}"
+        )
     if low > high:
         raise ConfigError(f"`{key}` has low {low:g} above high {high:g}; write the smaller bound first")
     if log and low <= 0:
