@@ -244,6 +244,13 @@ def test_a_damaged_file_of_a_grid_is_named(unfinished_grid, content):
         Sweep.read(unfinished_grid)
 
 
+@pytest.mark.parametrize("content", ["- '", "- 1", "hydra: 3"])
+def test_a_damaged_configuration_of_a_sweep_is_named(tmp_path, content):
+    SweepPaths(tmp_path).multirun.write_text(content)
+    with pytest.raises(RunFolderError, match=r"multirun.yaml is damaged: "):
+        Sweep.read(tmp_path)
+
+
 def test_a_comparison_gives_the_search_of_each_choice(tmp_path):
     SweepPaths(tmp_path).multirun.write_text("hydra: {sweeper: {compare: optimizer}}\n")
     for name, value in (("sgd", 0.5), ("adam", 0.25)):

@@ -259,10 +259,10 @@ def _hydra() -> Iterator[Hydra]:
 
 
 def _is_comparison(found: paths.SweepPaths) -> bool:
-    return (
-        found.multirun.is_file()
-        and OmegaConf.select(OmegaConf.load(found.multirun), "hydra.sweeper.compare") is not None
-    )
+    if not found.multirun.is_file():
+        return False
+    with damage_told(found.multirun):  # plain YAML: an interpolation could ask for this machine's environment
+        return yaml.safe_load(found.multirun.read_text(encoding="utf-8"))["hydra"]["sweeper"].get("compare") is not None
 
 
 def _trials(found: paths.SweepPaths) -> Iterator[Trial]:
