@@ -13,6 +13,14 @@ def dotted(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{key}", value
 
 
+def keys(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
+    """Every dotted key of nested mappings, those of the mappings too."""
+    for key, value in tree.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from keys(value, f"{prefix}{key}.")
+
+
 def is_within(key: str, names: Iterable[object]) -> bool:
     """Whether a dotted key is one of some names, or lies below one."""
     return f"{key}.".startswith(tuple(f"{name}." for name in names))

@@ -3,10 +3,11 @@
 docs/moving.md tells the same.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lightsweep import paths
+from lightsweep.config.dotted import keys
 from lightsweep.config.nearest import nearest
 from lightsweep.config.schema import GROUPS, Config
 
@@ -91,7 +92,7 @@ def meant(key: str, values: Mapping[str, Any], known: Iterable[str]) -> str:
         known: the names in the group that the key is not in.
     """
     name = _name(key)
-    ours = [other for other in _keys(values) if other != key]
+    ours = [other for other in keys(values) if other != key and not _name(other).startswith("_")]  # such Hydra reads
     return (
         here(key)
         or _the_one([other for other in ours if _name(other) == name])
@@ -109,11 +110,11 @@ def meant_by_flag(word: str) -> str:
     return meant(word.lstrip("-").partition("=")[0].replace("-", "_"), values, Config.model_fields)
 
 
-def _the_one(keys: Sequence[str]) -> str:
+def _the_one(found: Sequence[str]) -> str:
     """A hint to a key of ours or what one of theirs is here, where it is the only one."""
-    if len(keys) != 1:
+    if len(found) != 1:
         return ""
-    return here(keys[0]) or f"; did you mean {keys[0]!r}?"
+    return here(found[0]) or f"; did you mean {found[0]!r}?"
 
 
 def _chosen(key: str) -> str:
@@ -138,12 +139,3 @@ def _ends_with(name: str, word: str) -> bool:
 
 def _name(key: str) -> str:
     return key.rpartition(".")[2]
-
-
-def _keys(values: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """The keys of a configuration, with dots, but those that Hydra reads itself."""
-    for key, value in values.items():
-        if not key.startswith("_"):
-            yield f"{above}{key}"
-        if isinstance(value, Mapping):
-            yield from _keys(value, f"{above}{key}.")

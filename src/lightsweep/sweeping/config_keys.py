@@ -1,12 +1,12 @@
 """What a sweep's configuration has: its config groups with their options, and its keys. Hydra is asked."""
 
-from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
+from lightsweep.config.dotted import keys
 from lightsweep.sweeping.grammar import bare
 
 
@@ -49,11 +49,4 @@ def task_part(config: DictConfig) -> dict[str, Any]:
 
 def keys_of(config: DictConfig) -> list[str]:
     """Every dotted key of the task's configuration."""
-    return list(_keys(task_part(config)))
-
-
-def _keys(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in tree.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _keys(value, f"{prefix}{key}.")
+    return list(keys(task_part(config)))
