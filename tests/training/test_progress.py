@@ -31,6 +31,22 @@ def test_a_resumed_epoch_counts_what_was_trained_since(monkeypatch, capsys):
     assert capsys.readouterr().out == "epoch 1/1   50 samples/s   2.0 s\n"
 
 
+def test_the_time_left_of_a_resumed_run_goes_by_what_was_trained_since(monkeypatch):
+    monkeypatch.setattr(progress, "draws", lambda console: True)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(perf_counter=iter([0.0, 10.0]).__next__))
+    stepper = SimpleNamespace(examples=500, epoch=SimpleNamespace(examples=0), batches=0, steps=5, max_steps=-1)
+    bar = Bar(stepper, print_loss=False)
+    trainer = SimpleNamespace(current_epoch=5, max_epochs=10, datamodule=SimpleNamespace(num_train_batches=1))
+
+    bar._trainer = trainer
+    bar.on_train_start(trainer, None)
+    trainer.current_epoch = 6
+    stepper.on_tick()
+
+    assert bar._progress.tasks[0].fields["text"].endswith("0:00:40 left")  # four of ten epochs, at 10 s each
+    bar.close()
+
+
 def test_the_line_of_an_epoch_without_a_validation_has_none_of_an_earlier_one(run, capsys):
     overrides = ("trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2", "test=false")
     run("model=softmax_regression", *overrides)

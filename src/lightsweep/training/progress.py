@@ -33,6 +33,7 @@ class Bar(ProgressBar):
         self._task = TaskID(0)
         self._began = self._epoch_began = 0.0
         self._examples_before = self._of_epoch_before = 0
+        self._share_before = 0.0
         self._validated = False
 
     def disable(self) -> None:
@@ -70,6 +71,7 @@ class Bar(ProgressBar):
             self._progress = Progress(*columns, console=self.console, auto_refresh=False, transient=True)
             self._task = self._progress.add_task("", total=None, text="")
             self._progress.start()
+            self._share_before = self._position()[1]
         self.stepper.on_tick = self._draw
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -118,8 +120,9 @@ class Bar(ProgressBar):
         words = [loss_and_accuracy(sums, self.stepper.model.task.counts)] if sums.examples else []
         elapsed = time.perf_counter() - self._began
         words.append(f"{(self.stepper.examples - self._examples_before) / max(elapsed, 1e-9):,.0f} samples/s")
-        if share:
-            words.append(f"{timedelta(seconds=round(elapsed * (1 - share) / share))} left")
+        done = share - self._share_before  # in the time since the bar began; a resumed run had the rest before
+        if done > 0:
+            words.append(f"{timedelta(seconds=round(elapsed * (1 - share) / done))} left")
         description = f"epoch {epoch + 1}{self._of_epochs()}"
         self._progress.update(self._task, total=1.0, completed=share, description=description, text="  ".join(words))
         self._progress.refresh()
