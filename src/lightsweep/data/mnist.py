@@ -143,5 +143,4 @@ def _emnist_classes(split: str | None) -> list[str]:
     known = datasets.EMNIST.classes_split_dict
     if split not in known:
         raise ConfigError(f"`data.split` must be one of {', '.join(known)} but got {split!r}")
-    classes = list(known[split])
-    return [name for name in classes if name != "N/A"]
+    return [name for name in known[split] if name != "N/A"]

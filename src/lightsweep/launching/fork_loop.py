@@ -187,10 +187,8 @@ class ForkLoop:
 def _kill_group(pid: int) -> None:
     """Kill an unreaped child and its group, which does not exist yet if the child has just been forked."""
     os.kill(pid, signal.SIGKILL)
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def main(socket_fd: int, preload: str) -> None:

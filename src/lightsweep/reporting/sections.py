@@ -185,8 +185,9 @@ def sweeps(found: Sequence[SavedSweep], runs: Sequence[Run], settings: Sequence[
     """The tuning-budget curves of all sweeps, and for each its trials and figures."""
     if not found:
         return None
-    budgets = [figure for figure in _budgets(found, runs, settings) if figure is not None]
-    inner = [_sweep(sweep, [run for run in runs if _is_trial_of(run, sweep)]) for sweep in found]
+    trials = [[run for run in runs if _is_trial_of(run, sweep)] for sweep in found]
+    budgets = [figure for figure in _budgets(found, trials, settings) if figure is not None]
+    inner = [_sweep(sweep, own) for sweep, own in zip(found, trials, strict=True)]
     edges = [
         f"{sweep.name}: the best trial's {', '.join(map(key_of, names))} lies within 5 % of an end of its "
         "range; the best may lie beyond it."
@@ -200,12 +201,14 @@ def sweeps(found: Sequence[SavedSweep], runs: Sequence[Run], settings: Sequence[
     return Section("Sweeps", text, figures=budgets, inner=inner)
 
 
-def _budgets(found: Sequence[SavedSweep], runs: Sequence[Run], settings: Sequence[str]) -> list[Drawing | None]:
+def _budgets(
+    found: Sequence[SavedSweep], trials: Sequence[Sequence[Run]], settings: Sequence[str]
+) -> list[Drawing | None]:
     by_objective: dict[tuple[str, str], list[SavedSweep]] = {}
-    for sweep in found:
+    for sweep, own in zip(found, trials, strict=True):
         if sweep.single:
-            objective, trials = _objectives(sweep, runs)[0], [run for run in runs if _is_trial_of(run, sweep)]
-            kind = " or ".join(sorted({run.loss for run in trials})) if is_loss(objective) else ""
+            objective = _objectives(sweep, own)[0]
+            kind = " or ".join(sorted({run.loss for run in own})) if is_loss(objective) else ""
             by_objective.setdefault((objective, kind), []).append(sweep)
     ends = ["", *(f"-{place}" for place in range(2, len(by_objective) + 1))]
     return [
@@ -246,13 +249,12 @@ def _trials_table(trials: Sequence[FrozenTrial], objectives: Sequence[str]) -> T
     return Table(["trial", *(f"{objective}{unit(objective)}" for objective in objectives), *keys], rows)
 
 
-def _objectives(sweep: SavedSweep, runs: Sequence[Run]) -> list[str]:
+def _objectives(sweep: SavedSweep, trial_runs: Sequence[Run]) -> list[str]:
     """What the sweep's values are, one name for each, as its trials' configurations say."""
     count = len(sweep.study.directions) if sweep.study is not None else 1
-    for run in runs:
+    for run in trial_runs:
         names = (run.settings or {}).get("objectives", ["monitor"])
-        known = isinstance(names, list) and len(names) == count and (run.monitor or "monitor" not in names)
-        if known and _is_trial_of(run, sweep):
+        if isinstance(names, list) and len(names) == count and (run.monitor or "monitor" not in names):
             return [run.monitor if name == "monitor" else str(name) for name in names]
     return ["value"] if count == 1 else [f"value {index}" for index in range(count)]
 

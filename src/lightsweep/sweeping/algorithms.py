@@ -7,7 +7,7 @@ import importlib.util
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import optuna
 from hydra.utils import get_class
@@ -140,7 +140,6 @@ def make_pruner(node: Mapping[str, Any] | None) -> BasePruner:
     """
     if not prunes(node):
         return NopPruner()  # whatever arguments a file may have left for another pruner
-    assert node is not None
     target, arguments = _target_and_arguments(node, "pruner")
     if target == "optuna.pruners.PatientPruner":
         wrapped = arguments.setdefault("wrapped_pruner", None)  # it has no default there
@@ -166,7 +165,7 @@ def check_decides(node: Mapping[str, Any] | None) -> None:
     Raises:
         ConfigError: the pruner raises by an argument that its constructor has taken, as Hyperband's do.
     """
-    if node is None or not prunes(node):
+    if not prunes(node):
         return
     target, arguments = _target_and_arguments(node, "pruner")
     if not target.startswith("optuna.") or target in _PACKAGES:
@@ -183,7 +182,7 @@ def check_decides(node: Mapping[str, Any] | None) -> None:
         ) from error
 
 
-def prunes(node: Mapping[str, Any] | None) -> bool:
+def prunes(node: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
     """Whether the node is a pruner that can prune."""
     return bool(node) and not str((node or {}).get("_target_")).endswith("NopPruner")
 
