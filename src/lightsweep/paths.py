@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from lightsweep.errors import ConfigError
 
@@ -54,76 +54,62 @@ def data_dir(root: str) -> Path:
     return project if not here.is_dir() and project.is_dir() and not is_code else here
 
 
+class _Inside:
+    """A path inside the `folder` of the object whose class has it as an attribute."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    def __get__(self, paths: Any, kind: type) -> Path:
+        return paths.folder / self.place
+
+
 @dataclass(frozen=True)
 class RunPaths:
     """File names inside one run's folder."""
 
     folder: Path
 
-    @property
-    def result(self) -> Path:
-        """`result.json`: the final metrics and the status."""
-        return self.folder / "result.json"
-
-    @property
-    def environment(self) -> Path:
-        """`environment.json`: git commit, package versions, hardware."""
-        return self.folder / "environment.json"
-
-    @property
-    def metrics(self) -> Path:
-        """`metrics.csv`: one row for each logging point."""
-        return self.folder / "metrics.csv"
-
-    @property
-    def hydra(self) -> Path:
-        """Hydra's own folder: config.yaml (as composed), overrides.yaml, hydra.yaml."""
-        return self.folder / ".hydra"
-
-    @property
-    def overrides(self) -> Path:
-        """The overrides with which the run was composed, a YAML list."""
-        return self.hydra / "overrides.yaml"
-
-    @property
-    def config(self) -> Path:
-        """`config.yaml`: the configuration with every interpolation resolved."""
-        return self.folder / "config.yaml"
-
-    @property
-    def data(self) -> Path:
-        """`data.json`: what the model must know of its data."""
-        return self.folder / "data.json"
-
-    @property
-    def logger_runs(self) -> Path:
-        """`loggers.json`: the runs of their own that W&B's and MLflow's loggers have begun."""
-        return self.folder / "loggers.json"
-
-    @property
-    def predictions(self) -> Path:
-        """The folder of predictions on image files: a table and a contact sheet."""
-        return self.folder / "predictions"
-
-    @property
-    def exports(self) -> Path:
-        """The folder of the exported networks."""
-        return self.folder / "exports"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of the checkpoints."""
-        return self.folder / "checkpoints"
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint with the best monitored value."""
-        return self.checkpoints / "best.ckpt"
-
-    @property
-    def last(self) -> Path:
-        """The newest checkpoint."""
-        return self.checkpoints / "last.ckpt"
+    result = _Inside("result.json")
+    """`result.json`: the final metrics and the status."""
+    environment = _Inside("environment.json")
+    """`environment.json`: git commit, package versions, hardware."""
+    metrics = _Inside("metrics.csv")
+    """`metrics.csv`: one row for each logging point."""
+    hydra = _Inside(".hydra")
+    """Hydra's own folder: config.yaml (as composed), overrides.yaml, hydra.yaml."""
+    overrides = _Inside(".hydra/overrides.yaml")
+    """The overrides with which the run was composed, a YAML list."""
+    config = _Inside("config.yaml")
+    """`config.yaml`: the configuration with every interpolation resolved."""
+    data = _Inside("data.json")
+    """`data.json`: what the model must know of its data."""
+    logger_runs = _Inside("loggers.json")
+    """`loggers.json`: the runs of their own that W&B's and MLflow's loggers have begun."""
+    predictions = _Inside("predictions")
+    """The folder of predictions on image files: a table and a contact sheet."""
+    exports = _Inside("exports")
+    """The folder of the exported networks."""
+    checkpoints = _Inside("checkpoints")
+    """The folder of the checkpoints."""
+    best = _Inside("checkpoints/best.ckpt")
+    """The checkpoint with the best monitored value."""
+    last = _Inside("checkpoints/last.ckpt")
+    """The newest checkpoint."""
+    previous = _Inside("checkpoints/previous.ckpt")
+    """The checkpoint before the newest, for when that one is damaged."""
+    next = _Inside("checkpoints/next.ckpt")
+    """A checkpoint that is about to become the newest."""
+    log = _Inside("run.log")
+    """What a sweep's trial would have printed."""
+    lock = _Inside(".lock")
+    """Held by the process that writes into the folder."""
+    tensorboard = _Inside("tensorboard")
+    """The folder of the TensorBoard events."""
+    closing_events = _Inside("tensorboard/events.out.tfevents.end")
+    """The events written when the run has ended; the name comes after those of the events before, in any order."""
+    session = _Inside("tensorboard/hparams/events.out.tfevents.session")
+    """The run's entry in TensorBoard's HParams tab."""
 
     def checkpoint(self, name: str) -> Path:
         """The checkpoint that a user calls `best` or `last`.
@@ -134,26 +120,6 @@ class RunPaths:
         if name not in ("best", "last"):
             raise ConfigError(f"`checkpoint` must be best or last but got {name!r}")
         return self.best if name == "best" else self.last
-
-    @property
-    def previous(self) -> Path:
-        """The checkpoint before the newest, for when that one is damaged."""
-        return self.checkpoints / "previous.ckpt"
-
-    @property
-    def next(self) -> Path:
-        """A checkpoint that is about to become the newest."""
-        return self.checkpoints / "next.ckpt"
-
-    @property
-    def log(self) -> Path:
-        """What a sweep's trial would have printed."""
-        return self.folder / "run.log"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that writes into the folder."""
-        return self.folder / ".lock"
 
     def rank_error(self, rank: int) -> Path:
         """Why one of several processes ended, for the first of them."""
@@ -169,21 +135,6 @@ class RunPaths:
         own = (run.hydra, run.config, run.environment, run.result, run.log, run.lock, run.last, run.next)
         return {path.name for path in own} & set(names)
 
-    @property
-    def tensorboard(self) -> Path:
-        """The folder of the TensorBoard events."""
-        return self.folder / "tensorboard"
-
-    @property
-    def closing_events(self) -> Path:
-        """The events written when the run has ended; the name comes after those of the events before, in any order."""
-        return self.tensorboard / "events.out.tfevents.end"
-
-    @property
-    def session(self) -> Path:
-        """The run's entry in TensorBoard's HParams tab."""
-        return self.tensorboard / "hparams" / "events.out.tfevents.session"
-
 
 @dataclass(frozen=True)
 class PredictionPaths:
@@ -191,15 +142,10 @@ class PredictionPaths:
 
     folder: Path
 
-    @property
-    def sheet(self) -> Path:
-        """The contact sheet of images."""
-        return self.folder / "sheet.png"
-
-    @property
-    def table(self) -> Path:
-        """`predictions.csv`: file, row (of a CSV file), label and probability or value."""
-        return self.folder / "predictions.csv"
+    sheet = _Inside("sheet.png")
+    """The contact sheet of images."""
+    table = _Inside("predictions.csv")
+    """`predictions.csv`: file, row (of a CSV file), label and probability or value."""
 
 
 @dataclass(frozen=True)
@@ -208,68 +154,36 @@ class SweepPaths:
 
     folder: Path
 
-    @property
-    def journal(self) -> Path:
-        """The study's journal, when no storage is named."""
-        return self.folder / "study.journal"
-
-    @property
-    def study_copy(self) -> Path:
-        """What a study in another storage was when the sweep ended, as a journal to be read."""
-        return self.folder / "study_copy.journal"
-
-    @property
-    def best(self) -> Path:
-        """`best.yaml`: the winner as an experiment file."""
-        return self.folder / "best.yaml"
-
-    @property
-    def trials(self) -> Path:
-        """`trials.csv`: one row a trial."""
-        return self.folder / "trials.csv"
-
-    @property
-    def results(self) -> Path:
-        """`optimization_results.yaml`, as the official sweeper writes it."""
-        return self.folder / "optimization_results.yaml"
-
-    @property
-    def rerun_settings(self) -> Path:
-        """`rerun.csv`: one row for each setting that was run again, with mean and interval."""
-        return self.folder / "rerun.csv"
-
-    @property
-    def rerun_runs(self) -> Path:
-        """`rerun_runs.csv`: one row for each re-run."""
-        return self.folder / "rerun_runs.csv"
-
-    @property
-    def reruns(self) -> Path:
-        """The folder of the re-runs."""
-        return self.folder / "rerun"
+    journal = _Inside("study.journal")
+    """The study's journal, when no storage is named."""
+    study_copy = _Inside("study_copy.journal")
+    """What a study in another storage was when the sweep ended, as a journal to be read."""
+    best = _Inside("best.yaml")
+    """`best.yaml`: the winner as an experiment file."""
+    trials = _Inside("trials.csv")
+    """`trials.csv`: one row a trial."""
+    results = _Inside("optimization_results.yaml")
+    """`optimization_results.yaml`, as the official sweeper writes it."""
+    rerun_settings = _Inside("rerun.csv")
+    """`rerun.csv`: one row for each setting that was run again, with mean and interval."""
+    rerun_runs = _Inside("rerun_runs.csv")
+    """`rerun_runs.csv`: one row for each re-run."""
+    reruns = _Inside("rerun")
+    """The folder of the re-runs."""
+    tensorboard = _Inside("tensorboard")
+    """The folder of the TensorBoard events that are about all runs: means over seeds."""
+    claims = _Inside("study.claims")
+    """The lock on which jobs take turns to claim a trial, when the storage is no file."""
+    multirun = _Inside("multirun.yaml")
+    """`multirun.yaml`: the sweep's configuration, as Hydra's own sweeper writes it."""
 
     def rerun(self, trial: int, seed: int) -> Path:
         """The folder of a re-run of a trial's settings."""
         return self.reruns / f"{trial}-{seed}"
 
-    @property
-    def tensorboard(self) -> Path:
-        """The folder of the TensorBoard events that are about all runs: means over seeds."""
-        return self.folder / "tensorboard"
-
     def seed_events(self, setting: str) -> Path:
         """The means over the seeds of a setting; `setting` becomes a folder's name, which TensorBoard shows."""
         return self.tensorboard / setting / "events.out.tfevents.seeds"
-
-    @property
-    def claims(self) -> Path:
-        """The lock on which jobs take turns to claim a trial, when the storage is no file."""
-        return self.folder / "study.claims"
-
-    @property
-    def multirun(self) -> Path:
-        """`multirun.yaml`: the sweep's configuration, as Hydra's own sweeper writes it."""
-        return self.folder / "multirun.yaml"
 
     @staticmethod
     def error(trial_folder: Path) -> Path:
@@ -283,10 +197,8 @@ class SubmissionPaths:
 
     folder: Path
 
-    @property
-    def jobs(self) -> Path:
-        """Where submitit writes scripts, answers and logs, named by the job's id."""
-        return self.folder / "%j"
+    jobs = _Inside("%j")
+    """Where submitit writes scripts, answers and logs, named by the job's id."""
 
     def function(self, content: bytes) -> Path:
         """What the jobs have in common, pickled; named by its content."""
@@ -300,30 +212,16 @@ class ReportPaths:
     NAME: ClassVar = "report"
     folder: Path
 
-    @property
-    def page(self) -> Path:
-        """`report.html`: the whole report in one file."""
-        return self.folder / "report.html"
-
-    @property
-    def markdown(self) -> Path:
-        """`report.md`: the tables."""
-        return self.folder / "report.md"
-
-    @property
-    def settings(self) -> Path:
-        """`settings.csv`: one row a setting, with mean, interval and n of each metric."""
-        return self.folder / "settings.csv"
-
-    @property
-    def differences(self) -> Path:
-        """`differences.csv`: one row for each metric and pair of settings that share two seeds or more."""
-        return self.folder / "differences.csv"
-
-    @property
-    def runs(self) -> Path:
-        """`runs.csv`: one row a run."""
-        return self.folder / "runs.csv"
+    page = _Inside("report.html")
+    """`report.html`: the whole report in one file."""
+    markdown = _Inside("report.md")
+    """`report.md`: the tables."""
+    settings = _Inside("settings.csv")
+    """`settings.csv`: one row a setting, with mean, interval and n of each metric."""
+    differences = _Inside("differences.csv")
+    """`differences.csv`: one row for each metric and pair of settings that share two seeds or more."""
+    runs = _Inside("runs.csv")
+    """`runs.csv`: one row a run."""
 
     def figure(self, name: str) -> Path:
         """A figure as PNG."""
