@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from lightsweep import paths
 
 GROUP = "sweeps"
-_OUR_CONF = (str(paths.conf_dir()), f"file://{paths.conf_dir()}", "pkg://lightsweep.conf")
+_OUR_CONF = (str(paths.conf_dir()), f"file://{paths.conf_dir()}")
 
 # `${lightsweep.first:a,b}`: the first that is not null, for a sweep's folder that bears its study's name
 OmegaConf.register_new_resolver(
