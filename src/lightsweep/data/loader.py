@@ -64,22 +64,18 @@ class DeviceBatches:
     def gather(self, batches: list[Tensor]) -> Iterator[Batch]:
         """Prepared training batches `([B, ...], [B])` for vectors of indices."""
         inputs, targets = self.arrays.inputs, self.arrays.targets
+        prepare = self.preparation.augment if self.cached else self.preparation.training
         if targets.device.type != "cpu" and batches:  # all at once: each copy costs as much as a kernel
             together = torch.cat(batches).to(targets.device, non_blocking=True)
             batches = list(together.split([len(indices) for indices in batches]))
         for indices in batches:
-            yield self._prepare(inputs.index_select(0, indices)), targets.index_select(0, indices)
+            yield prepare(inputs.index_select(0, indices)), targets.index_select(0, indices)
 
     def slices(self, parts: Iterator[slice]) -> Iterator[Batch]:
         """Evaluation batches: normalised, not augmented."""
         for part in parts:
             inputs = self.arrays.inputs[part]
             yield inputs if self.cached else self.preparation.normalize(inputs), self.arrays.targets[part]
-
-    def _prepare(self, inputs: Tensor) -> Tensor:
-        if self.cached:
-            return self.preparation.augment(inputs)
-        return self.preparation.training(inputs)
 
 
 class WorkerBatches:
