@@ -76,14 +76,15 @@ def test_what_is_skipped_stays_as_it_was_drawn(file):
         (
             mlp(4, 3, 5),
             (),
-            r"^`weights`: 1\.0\.weight is \[2, 3\] in .*weights\.pt but \[5, 3\] .* skip_weights=\[1\.0\]$",
+            r"^`weights`: 1\.0\.weight is \[2, 3\] in .*weights\.pt but \[5, 3\] .* skip_weights=\[1\.0\]; in all, 6 of 14 tensors do not fit$",
         ),
         (
             mlp(4, 3),
             (),
             r"^`weights`: .*weights\.pt has 1\.0\.weight, which this network has not; .*skip_weights=\[1\]$",
         ),
-        (mlp(4, 3, 2, 2), (), r"^`weights`: .*weights\.pt has no 2\.0\.weight, which this network has; .*=\[2\.0\]$"),
+        (mlp(4, 3, 2, 2), (), r"^`weights`: .*weights\.pt has no 2\.0\.weight, which .*=\[2\.0\]; in all, 7 of 21 .*$"),
+        (mlp(4, 5, 5, 6), (), r"^`weights`: 0\.0\.weight .*=\[0\.0\]; in all, 19 of 21 tensors do not fit$"),
         (mlp(4, 3, 2), ["1.0.wei"], r"^`skip_weights` names '1\.0\.wei', but neither .* has such a tensor$"),
     ],
 )

@@ -60,19 +60,23 @@ def _shape(value: Any) -> tuple[int, ...] | None:
 
 
 def _refuse_misfits(own: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> None:
-    for name in [*own, *given]:
-        part = name.rpartition(".")[0] or name
-        if name not in given:
-            told = f"{path} has no {name}, which this network has; to keep it as it is drawn"
-        elif name not in own:
-            told = f"{path} has {name}, which this network has not; to leave it out"
-            part = _part_apart(name, own)
-        elif _shape(given[name]) != _shape(own[name]):
-            here, there = (list(_shape(value) or []) for value in (own[name], given[name]))
-            told = f"{name} is {there} in {path} but {here} in this network; to keep it as it is drawn"
-        else:
-            continue
-        raise ConfigError(f"`weights`: {told}: skip_weights=[{part}]")
+    fit = {name for name in own.keys() & given.keys() if _shape(own[name]) == _shape(given[name])}
+    misfits = [name for name in dict.fromkeys([*own, *given]) if name not in fit]
+    if not misfits:
+        return
+    name = misfits[0]
+    part = name.rpartition(".")[0] or name
+    if name not in given:
+        told = f"{path} has no {name}, which this network has; to keep it as it is drawn"
+    elif name not in own:
+        told = f"{path} has {name}, which this network has not; to leave it out"
+        part = _part_apart(name, own)
+    else:
+        here, there = (list(_shape(value) or []) for value in (own[name], given[name]))
+        told = f"{name} is {there} in {path} but {here} in this network; to keep it as it is drawn"
+    alone = all(is_within(other, [part]) for other in misfits)
+    in_all = "" if alone else f"; in all, {len(misfits)} of {len(own.keys() | given.keys())} tensors do not fit"
+    raise ConfigError(f"`weights`: {told}: skip_weights=[{part}]{in_all}")
 
 
 def _part_apart(name: str, others: Iterable[str]) -> str:
