@@ -1,29 +1,32 @@
-"""Several processes that train a list of cases together: `python ddp_process.py <cases.json>`.
+"""Several processes that train a list of cases together, forked from one that has imported what they need.
 
 Lightning sees LOCAL_RANK, so it starts no further process.
 """
 
+import atexit
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import warnings
-from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
-warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+from lightsweep.imports import lean_imports
 
-import torch  # noqa: E402
-from lightning.fabric.utilities.rank_zero import rank_zero_only  # noqa: E402
-from torch import nn  # noqa: E402
+if __name__ == "__main__":
+    lean_imports()
 
-import lightsweep  # noqa: E402
-from lightsweep import compose, train  # noqa: E402
-from lightsweep.errors import Interrupted  # noqa: E402
-from lightsweep.exiting import leave_at_once  # noqa: E402
-from lightsweep.training.stepper import Stepper  # noqa: E402
+import torch.utils.tensorboard
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from torch import nn
+
+import lightsweep
+from lightsweep import compose, train
+from lightsweep.errors import Interrupted
+from lightsweep.exiting import leave_at_once
+from lightsweep.training.stepper import Stepper
 
 
 class Centred(nn.Module):
@@ -50,23 +53,25 @@ def train_together(cases, size, folder):
         folder: for the list of cases.
     """
     cases = [{**case, "port": free_port()} for case in cases]
-    (folder / "cases.json").write_text(json.dumps(cases))
+    (folder / "cases.json").write_text(json.dumps({"cases": cases, "size": size, "output": str(folder / "output.txt")}))
+    process = warm_python()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{folder / 'cases.json'}\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "0\n", (folder / "output.txt").read_text()
+
+
+@cache
+def warm_python():
+    """This file as a process: one for all tests, started by the first that needs it."""
     sources = [*map(str, (Path(lightsweep.__file__).parents[1], Path(__file__).parents[2]))]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([*sources, os.environ.get("PYTHONPATH", "")])}
     process = subprocess.Popen(
-        [sys.executable, __file__, str(folder / "cases.json")],
-        env={**environ, "MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": str(size), "NODE_RANK": "0"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
+        [sys.executable, __file__], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    try:
-        output = process.communicate(timeout=300)[0]
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, output
+    atexit.register(process.communicate)  # it ends where there is nothing more to read
+    return process
 
 
 def free_port():
@@ -108,10 +113,16 @@ def train_all(cases):
             train(cfg, folder, resume=case.get("resume", False))
 
 
-def main():
-    """Fork the processes, so that one import serves all; the first that fails ends the others."""
-    cases = json.loads(Path(sys.argv[1]).read_text())
-    for rank in range(size := int(os.environ["WORLD_SIZE"])):
+def train_as_group(cases, size, output):
+    """Fork the processes that train together; the first that fails ends the others, as do five minutes."""
+    os.setsid()
+    signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))
+    signal.alarm(300)
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for number in (1, 2):
+        os.dup2(file, number)
+    os.environ.update(MASTER_ADDR="127.0.0.1", WORLD_SIZE=str(size), NODE_RANK="0")
+    for rank in range(size):
         if os.fork() == 0:
             os.environ["LOCAL_RANK"] = str(rank)
             rank_zero_only.rank = rank  # as Lightning reads it off when it is imported
@@ -120,6 +131,15 @@ def main():
     for _ in range(size):
         if os.wait()[1]:
             os.killpg(0, signal.SIGKILL)  # those that wait for it, too
+
+
+def main():
+    """Fork a group for each file of cases whose name is a line, and answer by the status that it ended with."""
+    for line in sys.stdin:
+        if (pid := os.fork()) == 0:
+            train_as_group(**json.loads(Path(line.strip()).read_text()))
+            leave_at_once(0)
+        print(os.waitpid(pid, 0)[1], flush=True)
 
 
 if __name__ == "__main__":
