@@ -99,14 +99,15 @@ class Lines:
 
 def main() -> None:
     """Fork for each command."""
+    from lightsweep.imports import lean_imports
+
+    lean_imports()
     import optuna
     import torch.utils.tensorboard
 
     import lightsweep.reporting.summary
     import lightsweep.training
-    from lightsweep.imports import quiet_imports
 
-    quiet_imports()
     assert {optuna, torch, lightsweep}
     for line in sys.stdin:
         command = json.loads(line)
