@@ -100,6 +100,7 @@ def draw(
         axes.set_title(title, loc="left", wrap=True)
         vector, pixels = io.StringIO(), io.BytesIO()
         figure.savefig(vector, format="svg", transparent=True, metadata={"Date": None})
+        figure.set_layout_engine(None)  # all has its place now
         figure.savefig(pixels, format="png", dpi=160, facecolor="white")
     return Drawing(name, title, caption, _for_page(vector.getvalue(), name), pixels.getvalue())
 
