@@ -3,9 +3,6 @@
 import csv
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -13,22 +10,18 @@ from omegaconf import OmegaConf
 from lightsweep import cli
 from lightsweep.reporting.after_multirun import ReportAfterMultirun
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_optimizer_comparison_ends_with_the_report(mnist_root, tmp_path):
+def test_optimizer_comparison_ends_with_the_report(command, mnist_root, tmp_path):
     words = [
         "-m", "experiment=optimizer_comparison", "model=softmax_regression", "optimizer=sgd,adam", "data.val_size=50",
         f"data.root={mnist_root}", "data.batch_size=50", "trainer.max_epochs=1", "trainer.limit_train_batches=4",
         "logger=none", "hydra.sweeper.n_trials=2", "hydra.sweeper.rerun_best.seeds=2", "hydra/launcher=basic",
         f"hydra.sweep.dir={tmp_path}/c",
     ]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *words], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    done = command(cli.train, *words)
+    assert done.code == 0, done.err
     report = tmp_path / "c" / "report"
     settings = {row["setting"]: row for row in csv.DictReader((report / "settings.csv").read_text().splitlines())}
     assert set(settings) == {"sgd", "adam"}
@@ -40,8 +33,8 @@ def test_optimizer_comparison_ends_with_the_report(mnist_root, tmp_path):
         assert float(row["test/acc"]) == pytest.approx(sum(result["test/acc"] for result in results) / 2)
         trials = [json.loads((tmp_path / "c" / name / str(number) / "result.json").read_text()) for number in (0, 1)]
         assert [trial["test/acc"] for trial in trials] == [None, None]
-    assert "| setting | n completed |" in done.stdout
-    assert f"report in {report / 'report.html'}" in done.stdout
+    assert "| setting | n completed |" in done.out
+    assert f"report in {report / 'report.html'}" in done.out
 
 
 GRID = ("-m", "model=softmax_regression", "trainer.max_epochs=1", "trainer.limit_train_batches=4", "logger=none",

@@ -12,10 +12,12 @@ from unittest.mock import Mock
 
 import pytest
 
+from lightsweep import compose, train
 from lightsweep.cli import training
 from lightsweep.paths import RunPaths, home
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.trial import KilledTrial, running_trial
+from tests.training.ddp_process import train_together
 
 SETTINGS = ["model=softmax_regression", "optimizer=adam", "logger=none", "trainer.accelerator=cpu",
             "trainer.precision=64-true", "trainer.max_epochs=40", "test=false"]  # fmt: skip
@@ -53,9 +55,11 @@ def test_a_killed_trial_goes_on_from_its_checkpoint(ranks, mnist_root, tmp_path,
     os.kill(study_of(tmp_path / "sweep").trials[0].user_attrs[marks.OWNER]["pid"], signal.SIGKILL)
     output, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, output
-    undisturbed = start(*data, "optimizer.lr=0.001", f"hydra.run.dir={tmp_path / 'run'}")
-    output, _ = undisturbed.communicate(timeout=300)
-    assert undisturbed.returncode == 0, output
+    undisturbed = {"overrides": [*SETTINGS, *data, "optimizer.lr=0.001"], "folder": str(tmp_path / "run")}
+    if ranks == 1:
+        train(compose(undisturbed["overrides"]), tmp_path / "run")
+    else:
+        train_together([undisturbed], ranks, tmp_path)
 
     trials = study_of(tmp_path / "sweep").trials
     assert [marks.condition(trial) for trial in trials] == ["not_counted", "complete"]

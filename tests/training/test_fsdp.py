@@ -1,16 +1,14 @@
 """Parameters cut up over two and four processes (gloo) give what one process gives, and the same checkpoints."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
 from torch import nn
 
-from lightsweep import compose, train
+from lightsweep import cli, compose, train
+from lightsweep.cli.exporting import export
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths, home
@@ -143,33 +141,21 @@ def test_one_process_goes_on_with_a_run_of_several_and_the_other_way_round(group
 
 @pytest.mark.slow
 @pytest.mark.parametrize("starter", ["lightning", "torchrun"])
-def test_the_command_trains_and_other_commands_use_what_it_leaves(starter, mnist_root, tmp_path):
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+def test_the_command_trains_and_other_commands_use_what_it_leaves(starter, command, process, mnist_root, tmp_path):
     torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port", free_port()]
+    words = ["trainer=fsdp", "model=mlp", "trainer.devices=2", "trainer.accelerator=cpu", "trainer.max_epochs=1",
+             f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=50", "hydra.run.dir=run"]  # fmt: skip
 
-    def command(door, *words, run=()):
-        done = subprocess.run(
-            [sys.executable, *run, str(home() / door), *words],
-            cwd=tmp_path,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    trained = process([*(torchrun if starter == "torchrun" else ()), home() / "train.py", *words], tmp_path)
 
-    command(
-        "train.py", "trainer=fsdp", "model=mlp", "trainer.devices=2", "trainer.accelerator=cpu", "trainer.max_epochs=1",
-        f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=50", "hydra.run.dir=run",
-        run=torchrun if starter == "torchrun" else (),
-    )  # fmt: skip
+    assert trained.returncode == 0, trained.stdout + trained.stderr
     result = json.loads(RunPaths(tmp_path / "run").result.read_text())
     assert (result["status"], result["steps"]) == ("completed", 11)
     if starter == "lightning":
-        assert f"{result['test/acc']:.4f}" in command("evaluate.py", "run=run")
-        command("export.py", "run=run")
+        evaluated = command(cli.evaluate, "run=run")
+        assert (evaluated.code, evaluated.err) == (0, "")
+        assert f"{result['test/acc']:.4f}" in evaluated.out
+        assert command(export, "run=run").code == 0
 
 
 def test_what_cannot_be_cut_up_is_refused_in_one_line(compose, run):

@@ -151,24 +151,21 @@ def test_a_run_without_a_checkpoint_starts_anew(compose, run, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_process_is_resumed_by_its_command(mnist_root, tmp_path):
+def test_a_killed_process_is_resumed_by_its_command(run, mnist_root, tmp_path):
     """SIGKILL at three moments of a real command, and the last resumed run ends as one that never was killed."""
     words = [f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=5", "model=mlp", "model.dropout=0.3",
-             "trainer.max_epochs=30", "scheduler=cosine", "logger=none"]  # fmt: skip
-    for name in ("whole", "killed"):
-        command = [sys.executable, "train.py", *words, f"hydra.run.dir={tmp_path / name}"]
-        if name == "whole":
-            subprocess.run(command, check=True, capture_output=True)
-            continue
-        for _ in range(3):
-            checkpoint = RunPaths(tmp_path / name).last
-            before = checkpoint.stat().st_mtime_ns if checkpoint.is_file() else 0
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            while process.poll() is None and (not checkpoint.is_file() or checkpoint.stat().st_mtime_ns == before):
-                time.sleep(0.005)
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-            command = [sys.executable, "train.py", f"resume={tmp_path / name}"]
-        subprocess.run(command, check=True, capture_output=True)
+             "trainer.max_epochs=15", "scheduler=cosine", "logger=none"]  # fmt: skip
+    run(*words, "trainer.accelerator=auto", folder=tmp_path / "whole")
+    command = [sys.executable, "train.py", *words, f"hydra.run.dir={tmp_path / 'killed'}"]
+    checkpoint = RunPaths(tmp_path / "killed").last
+    for _ in range(3):
+        before = checkpoint.stat().st_mtime_ns if checkpoint.is_file() else 0
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while process.poll() is None and (not checkpoint.is_file() or checkpoint.stat().st_mtime_ns == before):
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        command = [sys.executable, "train.py", f"resume={tmp_path / 'killed'}"]
+    subprocess.run(command, check=True, capture_output=True)
 
     assert_same_end(tmp_path / "whole", tmp_path / "killed")
