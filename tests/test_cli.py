@@ -41,6 +41,22 @@ def test_a_command_whose_folder_another_process_writes_leaves_that_ones_words(co
     assert mine.overrides.read_text() == "- seed=1\n"
 
 
+@pytest.mark.parametrize("multirun", [(), ("-m",), ("-m", "hydra/launcher=local", "hydra.launcher.num_workers=1")])
+def test_a_command_that_is_refused_leaves_the_words_of_the_run_in_its_folder(command, data, multirun):
+    place = ("hydra.sweep.dir=mine", "hydra.sweep.subdir=.") if multirun else ("hydra.run.dir=mine",)
+    mine = RunPaths(Path("mine").absolute())
+    mine.hydra.mkdir(parents=True)
+    mine.overrides.write_text("- seed=1\n")
+    mine.result.write_text('{"status": "completed"}')
+
+    refused = command(cli.train, *multirun, *QUICK, *data, *place, "weights=nowhere.ckpt")
+    assert "nowhere.ckpt" in refused.err
+    assert mine.overrides.read_text() == "- seed=1\n"
+
+    assert command(cli.train, *multirun, *QUICK, *data, *place, "seed=2").code == 0
+    assert "- seed=2\n" in mine.overrides.read_text()
+
+
 def test_a_bug_keeps_its_traceback(command, data, monkeypatch):
     from lightsweep.models import SoftmaxRegression
 

@@ -35,6 +35,7 @@ from lightsweep.cli.grid import (
     runs_in_turn,
     started_for_itself,
 )
+from lightsweep.config import hydra_files
 from lightsweep.config.check import check
 from lightsweep.config.command_words import command_words
 from lightsweep.config.elsewhere import meant_by_flag
@@ -79,8 +80,9 @@ def train() -> None:
             return None
 
     if is_multirun(words):
-        from lightsweep.launching.run_job import AGAIN
+        from lightsweep.launching.run_job import AGAIN, SAVE
 
+        setattr(task, SAVE, hydra_files.save)
         setattr(task, AGAIN, partial(resuming_command, words))
 
     def command() -> None:
@@ -170,6 +172,8 @@ def run(cfg: DictConfig, words: Sequence[str] = ()) -> Any:
     except UserError:
         _discard_untouched(folder)
         raise
+    finally:
+        hydra_files.forget_waiting()
 
 
 def _told_apart() -> AbstractContextManager[None]:

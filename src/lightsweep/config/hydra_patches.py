@@ -4,7 +4,6 @@ It composes quicker, offers choices alone that can be made, refuses those that a
 one line, checks every job of a grid before the first, and ends a multirun of which a run has failed as any other.
 """
 
-import os
 import shutil
 import time
 import traceback
@@ -30,10 +29,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lightsweep.config.check import check
+from lightsweep.config.hydra_files import save
 from lightsweep.config.own import is_own
 from lightsweep.config.quick_composition import compose_quicker
 from lightsweep.errors import Interrupted, one_line
-from lightsweep.holding import busy, is_held
 from lightsweep.paths import RunPaths, SweepPaths, conf_dir, home
 
 _CLOCKS_DIFFER_S = 0.1
@@ -52,7 +51,7 @@ def prepare_hydra() -> None:
     _refuse_odd_files()
     _pass_byte_order_marks()
     _refuse_circles()
-    _spare_running_runs()
+    _spare_earlier_runs()
     _check_grids()
     _end_multiruns()
 
@@ -158,18 +157,11 @@ _FOLLOWS = "_create_defaults_tree_impl"
 """Hydra's function that calls itself for each entry of a file's defaults."""
 
 
-def _spare_running_runs() -> None:
-    """Let a command that is refused, since its folder is another run's that goes on, not write over that one's words.
-
-    Where torchrun or srun started the run's processes the first of them may hold the folder already.
-    """
-    original = hydra_utils._save_config
+def _spare_earlier_runs() -> None:
+    """Let a command that is refused not write over the words of a run that its folder holds."""
 
     def saved(cfg: DictConfig, filename: str, output_dir: Path) -> None:
-        run = RunPaths(Path(output_dir).parent)
-        if not {"LOCAL_RANK", "SLURM_PROCID"} & os.environ.keys() and is_held(run.lock):
-            raise busy(run.folder)
-        original(cfg, filename, output_dir)
+        save(Path(output_dir) / filename, OmegaConf.to_yaml(cfg))
 
     hydra_utils._save_config = saved
 

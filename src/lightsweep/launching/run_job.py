@@ -5,6 +5,7 @@ composed for this job, in the job's own process or for one trial.
 """
 
 import os
+from collections.abc import Callable
 from contextlib import chdir, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ BARE = "runs_bare"
 """Attribute of a task function that does not look at its configuration, and whose JobReturn nobody looks at for one."""
 AGAIN = "goes_on_by"
 """Attribute of a task function that goes on with a multirun: of the multirun's folder it makes the command to give."""
+SAVE = "saves_by"
+"""Attribute of a task function whose folders may hold what is to stay: it writes one of Hydra's files, or waits."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def _run_there(task_function: TaskFunction, config: DictConfig, callbacks: Callb
     result = JobReturn(overrides, own, config, os.getcwd())
     configure_log(hydra.job_logging, hydra.verbose)
     if hydra.output_subdir is not None:
-        _save(own, hydra, folder / hydra.output_subdir)
+        _save(own, hydra, folder / hydra.output_subdir, getattr(task_function, SAVE, _write))
     with env_override(hydra.job.env_set):
         callbacks.on_job_start(config=config, task_function=task_function)
         try:
@@ -100,12 +103,16 @@ def _without_hydra(config: DictConfig) -> DictConfig:
         content["hydra"] = hydra
 
 
-def _save(own: DictConfig, hydra: DictConfig, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def _save(own: DictConfig, hydra: DictConfig, folder: Path, write: Callable[[Path, str], None]) -> None:
     texts = {
         "config.yaml": OmegaConf.to_yaml(own),
         "hydra.yaml": "hydra:\n" + indent(OmegaConf.to_yaml(hydra), "  "),
         "overrides.yaml": OmegaConf.to_yaml(hydra.overrides.task),
     }
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        write(folder / name, text)
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")

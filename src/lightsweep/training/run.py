@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from lightsweep.calling import called
 from lightsweep.config import check
 from lightsweep.config.going_on import has_checkpoint, made_for_length, refuse_changes
+from lightsweep.config.hydra_files import save_waiting
 from lightsweep.config.override_text import override_text
 from lightsweep.config.saved import read_finished
 from lightsweep.data.datamodule import NoTestSet
@@ -202,6 +203,7 @@ def _note(parts: Parts, result: Result) -> None:
 
 def _describe(cfg: DictConfig, parts: Parts, paths: RunPaths, result: Result) -> None:
     if parts.trainer.is_global_zero:
+        save_waiting(paths.folder)
         write_text(paths.config, OmegaConf.to_yaml(cfg, resolve=True))
         parts.datamodule.describe().save(paths)
         write_json(paths.environment, environment(parts.trainer.strategy.root_device))
