@@ -31,6 +31,8 @@ CONFIG_ALONE_SHOWS = {
     ),
     "wrong word of a flag": (["--cfg", "jobs"], r"argument --cfg.*'jobs'.*\); all flags: --hydra-help"),
     "search without -m": (["sweeps=lr_momentum"], r"a search takes -m: python train\.py -m sweeps=lr_momentum …; .*"),
+    "launcher with a dot": (["hydra.launcher=joblib"], r"`hydra\.launcher=joblib`: .* as hydra/launcher=joblib"),
+    "sweeper with a dot": (["-m", "hydra.sweeper=optuna", "seed=1,2"], r"`hydra.sweeper=.* as hydra/sweeper=optuna"),
     "unknown experiment": (["experiment=artcle"], r"`experiment` must be one of .*article.*; did you mean 'article'\?"),
     "unknown group": (["optimiser=adam"], r".*`?optimiser.*"),
     "unknown key": (["trainer.max_epoch=1"], r"`trainer\.max_epoch` is no known key; did you mean 'max_epochs'\?"),

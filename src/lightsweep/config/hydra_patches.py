@@ -85,11 +85,24 @@ def _refuse_odd_choices() -> None:
         for override in overrides_list:
             if not override.key_or_group:
                 raise ConfigCompositionException(f"`{override.input_line}` names no key before its `=`")
+            if override.key_or_group in _PLUGINS:
+                _refuse_plugins_name(override)
             if not override.is_sweep_override() and repo.group_exists(override.key_or_group):
                 _refuse_odd_choice(repo, override)
         original(self, repo, overrides_list)
 
     Overrides.__init__ = checked  # type: ignore[method-assign]
+
+
+_PLUGINS = ("hydra.launcher", "hydra.sweeper")
+"""Keys of plugins' settings, in whose place Hydra takes a name: it chooses none by it, and a single run never looks."""
+
+
+def _refuse_plugins_name(override: Override) -> None:
+    if override.is_delete() or isinstance(override.value(), dict):
+        return
+    chosen = str(override.input_line).lstrip("+").replace(".", "/", 1)
+    raise ConfigCompositionException(f"`{override.input_line}`: one is chosen with a slash, as {chosen}")
 
 
 def _refuse_odd_choice(repo: IConfigRepository, override: Override) -> None:
