@@ -16,6 +16,14 @@ _ROUNDING = 5e-7
 _SMALL = 1e-5
 """Below it a probability is not what is left of 1, which has 16 digits only."""
 
+_LARGEST = 1e150
+"""What is larger has no square among the numbers."""
+
+
+def is_finite(value: float) -> bool:
+    """Whether a number is neither NaN nor so large, infinite or not, that it has no variance and cannot be drawn."""
+    return abs(value) < _LARGEST
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -39,7 +47,7 @@ class Estimate:
         """The mean of some values, with Student's t interval; the values themselves should be near normal.
 
         Args:
-            values: none of them NaN or infinite.
+            values: all of them `is_finite`.
             sizes: where the values are differences, how large the numbers were that each was taken of, at least 0: what
                 is less than their rounding is 0, and differs from nothing. None: the values' own sizes.
             overlap: 0 for independent values; of folds, how many examples each validates on for one that it trains on:

@@ -226,6 +226,17 @@ def test_losses_of_different_kinds_rank_nothing(make_run, tmp_path, more, metric
     assert (pair["p"], pair["p_holm"], pair["note"]) == ("", "", "losses of different kinds")
 
 
+def test_a_number_too_large_for_a_variance_counts_as_none(make_run, make_sweep, tmp_path):
+    for seed in (0, 1):
+        make_run(f"r{seed}", seed=seed, metrics={"test/loss": 1.5e308, "val/loss": 0.5 + seed}, curve=[0.1, -1.2e308])
+    make_sweep("s", [1.7e308, 0.5, -1.2e308, 0.7], rises=False)
+
+    done = write_report([tmp_path / "outputs"])
+
+    assert "e+308" not in done.paths.settings.read_text()
+    assert [row["val/loss"] for row in rows(done.paths.settings)] == ["1.0"]
+
+
 def test_one_run_is_shown_without_an_interval(make_run, tmp_path):
     folder = make_run("a", acc=0.5, curve=[0.5])
     done = write_report([folder])

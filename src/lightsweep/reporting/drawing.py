@@ -14,6 +14,7 @@ from itertools import product
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -92,7 +93,8 @@ def draw(
         paint: puts everything into the axes, names of both axes included.
         size: width and height in inches.
     """
-    with matplotlib.rc_context({**_STYLE, "font.sans-serif": _families()}), warnings.catch_warnings():
+    style = matplotlib.rc_context({**_STYLE, "font.sans-serif": _families()})
+    with style, warnings.catch_warnings(), np.errstate(over="ignore"):  # by values that lie far beyond the axes
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # the page's browser may have it
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lightsweep.statistics import is_finite
+
 INNER, OUTER = 1.5, 3.0
 """Tukey's fences, in quartile distances beyond the quartile: what lies outside, and what lies far out."""
 STRETCHED = 5
@@ -24,7 +26,7 @@ def colour_range(values: Sequence[float], rises: bool, fence: float = INNER) -> 
         The least and the greatest value to tell apart; 0 and 1 where no value is finite.
     """
     sign = -1 if rises else 1
-    losses = sign * np.array([value for value in values if np.isfinite(value)])
+    losses = sign * np.array([value for value in values if is_finite(value)])
     if not len(losses):
         return 0.0, 1.0
     first, third = np.quantile(losses, [0.25, 0.75], method="lower")
@@ -34,7 +36,7 @@ def colour_range(values: Sequence[float], rises: bool, fence: float = INNER) -> 
 
 def axis_range(values: Sequence[float], rises: bool) -> tuple[float, float]:
     """The range of all finite values; without those far out on the worse side, where they stretch the axis too far."""
-    finite = [value for value in values if np.isfinite(value)] or [0.0, 1.0]
+    finite = [value for value in values if is_finite(value)] or [0.0, 1.0]
     low, high = colour_range(finite, rises, OUTER)
     inside = [value for value in finite if low <= value <= high]
     needed, whole = max(inside) - min(inside), max(finite) - min(finite)

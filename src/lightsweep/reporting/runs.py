@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from lightsweep.errors import RunFolderError
 from lightsweep.holding import is_held
 from lightsweep.paths import ReportPaths, RunPaths, SweepPaths
 from lightsweep.screen import many
+from lightsweep.statistics import is_finite
 
 _Value = TypeVar("_Value")
 
@@ -273,7 +273,7 @@ def _one_line(text: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and is_finite(value)
 
 
 def history(path: Path) -> Iterator[dict[str, float]]:
@@ -292,7 +292,7 @@ def history(path: Path) -> Iterator[dict[str, float]]:
                     numbers[name] = float(value)
                 except ValueError:
                     continue
-        yield {name: value for name, value in numbers.items() if math.isfinite(value)}
+        yield {name: value for name, value in numbers.items() if is_finite(value)}
 
 
 def _cells(line: str) -> list[str]:

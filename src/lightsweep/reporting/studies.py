@@ -18,6 +18,7 @@ from lightsweep.errors import RunFolderError
 from lightsweep.reporting.grouping import distinct
 from lightsweep.reporting.runs import Run, is_sweep
 from lightsweep.reporting.saved_study import open_saved_study
+from lightsweep.statistics import is_finite
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.results import ranked_trials
 
@@ -174,14 +175,14 @@ def budget_values(sweep: SavedSweep) -> list[float]:
         if trial.state is TrialState.COMPLETE:
             found.append(trial.values[0] if trial.number in kept else None)
         elif trial.state is TrialState.PRUNED:
-            found.append(best((v for v in trial.intermediate_values.values() if np.isfinite(v)), default=None))
+            found.append(best((v for v in trial.intermediate_values.values() if is_finite(v)), default=None))
         elif trial.state is TrialState.FAIL:
             found.append(None)
-    known = [value for value in found if value is not None and np.isfinite(value)]
+    known = [value for value in found if value is not None and is_finite(value)]
     if not known:
         return []
     worst = min(known) if sweep.rises else max(known)
-    return [worst if value is None or not np.isfinite(value) else value for value in found]
+    return [worst if value is None or not is_finite(value) else value for value in found]
 
 
 def expected_best(values: Sequence[float], rises: bool) -> NDArray[np.float64]:

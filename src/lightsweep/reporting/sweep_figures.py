@@ -16,6 +16,7 @@ from lightsweep.reporting.ranges import axis_range, colour_range, outside, widen
 from lightsweep.reporting.runs import Run
 from lightsweep.reporting.studies import SavedSweep, importances, key_of
 from lightsweep.screen import many
+from lightsweep.statistics import is_finite
 
 Point = tuple[Any, float]
 """A place on the horizontal axis, a number or a choice, and a value."""
@@ -276,7 +277,7 @@ def _front_range(sweep: SavedSweep, place: int, best: Container[int]) -> tuple[f
     rises = sweep.study.directions[place] is StudyDirection.MAXIMIZE
     ends = axis_range([trial.values[place] for trial in sweep.complete], rises)
     front = [trial.values[place] for trial in sweep.complete if trial.number in best]
-    seen = [*ends, *filter(np.isfinite, front)]
+    seen = [*ends, *filter(is_finite, front)]
     return min(seen), max(seen)
 
 
@@ -315,7 +316,7 @@ def _is_log(sweep: SavedSweep, name: str) -> bool:
 
 def _last(trial: FrozenTrial) -> float | None:
     """The last finite value that a trial reported."""
-    values = [value for _, value in sorted(trial.intermediate_values.items()) if np.isfinite(value)]
+    values = [value for _, value in sorted(trial.intermediate_values.items()) if is_finite(value)]
     return values[-1] if values else None
 
 
