@@ -131,7 +131,9 @@ def test_values_that_are_no_finite_numbers_are_left_out(make_run):
 def test_run_without_a_result_failed_and_its_traceback_says_why(make_run):
     folder = make_run("a")
     (folder / "result.json").unlink()
-    assert (read_run(folder).status, read_run(folder).reason) == ("failed", "it left no result.json")
+    assert (read_run(folder).status, read_run(folder).reason) == ("failed", "it left no result.json, or has only begun")
+    with FileLock(folder / ".lock"):
+        assert (read_run(folder).status, read_run(folder).reason) == ("running", "it runs still")
     (folder / "error.txt").write_text("Traceback (most recent call last):\n  …\nMemoryError: no room\n")
     assert read_run(folder).reason == "MemoryError: no room"
 

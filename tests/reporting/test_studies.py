@@ -20,6 +20,7 @@ from lightsweep.reporting.studies import (
     expected_best,
     find_sweeps,
     importances,
+    told_by_studies,
 )
 from lightsweep.sweeping import storage as storage_module
 from lightsweep.sweeping.storage import open_storage
@@ -239,6 +240,23 @@ def test_sweep_that_has_only_begun_is_one_but_a_comparison_of_sweeps_is_none(mak
     shutil.copy(folder / "multirun.yaml", folder.parent)
     assert is_sweep(folder)
     assert not is_sweep(folder.parent)
+
+
+def test_of_a_trial_that_left_no_result_the_study_tells_what_became_of_it(make_sweep):
+    folder = make_sweep("s", [0.5, None, "failed", 0.7, 0.9])
+    for number in range(4):
+        (folder / str(number) / "result.json").unlink()
+    (folder / "3").rename(folder / "30")  # which the study does not know
+
+    found = told_by_studies(runs := find_runs([folder]), find_sweeps([folder], runs))
+
+    assert [(run.status, run.reason) for run in found] == [
+        ("completed", ""),
+        ("pruned", "pruned"),
+        ("failed", "it burst"),
+        ("completed", ""),
+        ("failed", "it left no result.json, or has only begun"),
+    ]
 
 
 def test_importances_are_shares_and_none_with_few_trials(make_sweep):

@@ -18,7 +18,7 @@ from lightsweep.reporting.grouping import Group, group_runs
 from lightsweep.reporting.losses import ranking
 from lightsweep.reporting.page import Section, html_page, markdown_page
 from lightsweep.reporting.runs import Run, counted, find_runs
-from lightsweep.reporting.studies import find_sweeps
+from lightsweep.reporting.studies import find_sweeps, told_by_studies
 from lightsweep.screen import many
 
 _FIGURE = re.compile(r"\(figures/([\w-]+)\.png\)")
@@ -59,6 +59,7 @@ def write_report(
     runs = find_runs(folders)
     groups = group_runs(runs)
     sweeps = find_sweeps(folders, runs)
+    runs = told_by_studies(runs, sweeps)
     metrics = metrics_of([run for group in groups for run in group.completed]) or metrics_of(runs)
     if metric is not None and metric not in metrics:
         raise ConfigError(f"`metric` is {metric}, which no run has{nearest(metric, metrics)}")

@@ -28,6 +28,8 @@ _LARGEST_WHOLE = 2**53
 """Up to here a float holds every whole number."""
 
 _NUMBERS = ("seconds", "epochs", "steps", "samples_per_second", "parameters", "monitored")
+NO_RESULT = "it left no result.json, or has only begun"
+STILL = "it runs still"
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Run:
     Args:
         folder: where it lies.
         kind: `trial` of a sweep, `rerun` of a sweep's best, or `run`.
-        status: that of result.json; `failed` where there is none, `damaged` where it cannot be read, `killed` where it
-            says `running` but no process holds the folder.
+        status: that of result.json; `failed` where there is none, `running` where it is only to come, `damaged` where
+            it cannot be read, `killed` where it says `running` but no process holds the folder.
         reason: why it is not completed, one line; empty where it is.
         seed: None where it is not known.
         metrics: the finite numbers of result.json by name: `test/acc`, `val/loss`, …, and `seconds`, `steps`, ….
@@ -140,7 +142,9 @@ def read_run(folder: Path) -> Run:
     seed = (settings or {}).get("seed")
     common: dict[str, Any] = {"settings": settings, "choices": choices, "hardware": hardware}
     if not paths.result.is_file():
-        return Run(folder, kind, "failed", _error(folder) or "it left no result.json", seed, **common)
+        if is_held(paths.lock):
+            return Run(folder, kind, "running", STILL, seed, **common)
+        return Run(folder, kind, "failed", _error(folder) or NO_RESULT, seed, **common)
     try:
         result = read_result(paths)
     except RunFolderError as error:
@@ -262,7 +266,7 @@ def _is_abandoned(paths: RunPaths) -> bool:
 def _reason_of(status: str, result: dict[str, Any], paths: RunPaths) -> str:
     progress = f"{many(result.get('epochs') or 0, 'epoch')} done"
     if status == "running":
-        return "it runs still" if is_held(paths.lock) else "it runs still, or was killed: its folder cannot tell"
+        return STILL if is_held(paths.lock) else f"{STILL}, or was killed: its folder cannot tell"
     if status == "killed":
         return "it ended without a word: it says that it runs, but no process of this machine holds its folder"
     return f"{status}, {progress}"

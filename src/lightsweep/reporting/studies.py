@@ -16,11 +16,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightsweep.errors import RunFolderError
 from lightsweep.reporting.grouping import distinct
-from lightsweep.reporting.runs import Run, is_sweep
+from lightsweep.reporting.runs import NO_RESULT, STILL, Run, is_sweep
 from lightsweep.reporting.saved_study import open_saved_study
 from lightsweep.statistics import is_finite
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.results import ranked_trials
+from lightsweep.sweeping.results import ranked_trials, reason_of, state_word
 
 RESAMPLES = 2000
 LONGEST = 44
@@ -116,6 +116,23 @@ def find_sweeps(folders: Sequence[Path], runs: Sequence[Run]) -> list[SavedSweep
     merged = [_as_one(same) for same in by_study.values()]
     names = distinct([sweep.name for sweep in merged])
     return [replace(sweep, name=name) for sweep, name in zip(merged, names, strict=True)]
+
+
+def told_by_studies(runs: Sequence[Run], sweeps: Sequence[SavedSweep]) -> list[Run]:
+    """The runs; of trials that left no result.json, which begin or are another program's, the study tells."""
+    studies = [(sweep, sweep.study.get_trials(deepcopy=False)) for sweep in sweeps if sweep.study is not None]
+    trials = {folder / str(trial.number): trial for sweep, own in studies for folder in sweep.folders for trial in own}
+
+    def told(run: Run) -> Run:
+        trial = trials.get(run.folder.resolve()) if run.kind == "trial" and run.reason == NO_RESULT else None
+        if trial is None:
+            return run
+        word = state_word(trial)
+        if word == "complete":
+            return replace(run, status="completed", reason="")
+        return replace(run, status=word, reason=reason_of(trial) or (STILL if word == "running" else word))
+
+    return [told(run) for run in runs]
 
 
 def _identity(sweep: SavedSweep) -> object:
