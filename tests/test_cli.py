@@ -1,7 +1,10 @@
 """The commands as a user meets them: that they run, and how they end; what they say of mistakes is in test_mistakes."""
 
 import json
+import os
 import re
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,6 +108,31 @@ def test_a_bug_in_a_run_of_another_process_is_told_by_that_ones_traceback(comman
         ended_by(read)
 
     assert command(program).err == "Traceback of the run\nerror: a run failed: KeyError: 'k'\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_library_that_swallows_errors_does_not_swallow_a_signal(command, number):
+    def compose():
+        with suppress(Exception):
+            os.kill(os.getpid(), number)
+        print("went on")
+
+    def program():
+        ended_by(compose)
+
+    ended = command(program)
+
+    assert (ended.code, ended.out, ended.err) == (128 + number, "", f"error: interrupted by signal {int(number)}\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_before_it_begins_leaves_no_folder(command, data, number, monkeypatch):
+    monkeypatch.setattr("lightsweep.cli.training.lean_imports", lambda: os.kill(os.getpid(), number))
+
+    ended = command(cli.train, *QUICK, *data, "hydra.run.dir=mine")
+
+    assert (ended.code, ended.err) == (128 + number, f"error: interrupted by signal {int(number)}\n")
+    assert not Path("mine").exists()
 
 
 @pytest.mark.parametrize("words", ["sweeps=lr_momentum", "sweeps=architecture", "sweeps=grid_small experiment=fast99"])

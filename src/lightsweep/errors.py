@@ -137,6 +137,18 @@ class Interrupted(RunStopped):
         return Interrupted, (self.signal_number,), self.__dict__
 
 
+class Signalled(KeyboardInterrupt):
+    """What a signal raises before there is anything to save: libraries swallow an Exception, and go on.
+
+    Args:
+        signal_number: the signal's number.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"interrupted by signal {int(signal_number)}")
+        self.signal_number = signal_number
+
+
 class RemoteTraceback(Exception):
     """The cause that carries the traceback text of another process."""
 
@@ -154,7 +166,7 @@ class SweepFailed(LightsweepError):
 
 def signal_of(end: BaseException) -> int | None:
     """The number of the signal that an exception tells of; None where it tells of none."""
-    if isinstance(end, Interrupted):
+    if isinstance(end, Interrupted | Signalled):
         return end.signal_number
     if isinstance(end, KeyboardInterrupt):
         return int(signal.SIGINT)

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
-from lightsweep.errors import INTERRUPTING, ConfigError, Interrupted, LightsweepError, RemoteTraceback
+from lightsweep.errors import INTERRUPTING, ConfigError, Interrupted, LightsweepError, RemoteTraceback, Signalled
 from lightsweep.exiting import write_out
 from lightsweep.output import CLOSED, is_closed, is_incomplete, watch_output
 
@@ -74,8 +74,7 @@ def _heed_signals(came: list[int]) -> None:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         came.append(number)
-        # logging swallows all but the former
-        raise KeyboardInterrupt if number == signal.SIGINT or is_closed() else Interrupted(number)
+        raise Signalled(number)
 
     for number in INTERRUPTING:
         if signal.getsignal(number) != signal.SIG_IGN:

@@ -42,7 +42,7 @@ from lightsweep.config.elsewhere import meant_by_flag
 from lightsweep.config.going_on import refuse_changes
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.saved import read_config, read_result
-from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, UserError, raised_in
+from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, Signalled, UserError, raised_in
 from lightsweep.holding import is_held
 from lightsweep.imports import LEAN, lean_imports
 from lightsweep.output import is_closed
@@ -68,7 +68,8 @@ def train() -> None:
         begun.append(True)
         try:
             return run(cfg, words)
-        except (LightsweepError, HydraException, OmegaConfBaseException) as error:
+        except (LightsweepError, HydraException, OmegaConfBaseException, Signalled) as raised:
+            error = Interrupted(raised.signal_number) if isinstance(raised, Signalled) else raised
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 if isinstance(error, Interrupted):  # ends all runs, not this one alone
                     if within_sweep():  # which says how it goes on
@@ -169,7 +170,7 @@ def run(cfg: DictConfig, words: Sequence[str] = ()) -> Any:
         if getattr(rank_zero_only, "rank", 0) > 0:  # Hydra made a folder for it, where torchrun or srun started it
             _discard_untouched(folder, paths.RunPaths(folder).lock.name)
         return value
-    except UserError:
+    except (UserError, Signalled):
         _discard_untouched(folder)
         raise
     finally:
