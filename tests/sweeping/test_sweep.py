@@ -4,15 +4,19 @@ import csv
 import logging
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 import yaml
+from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
 
+from lightsweep.launching import JobDied
 from lightsweep.reporting.saved_study import open_saved_study
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.sweep import _quiet, warmed
+from lightsweep.sweeping import sweep as sweep_module
+from lightsweep.sweeping.sweep import _quiet, _run_trials, warmed
 
 SPACE = ("optimizer.lr=tag(log,interval(1e-4,1))", "x=interval(-2,2)")
 
@@ -307,3 +311,37 @@ def test_hydras_own_launchers_print_no_line_for_a_job(module, log, speaks, caplo
     with _quiet(type("Launcher", (), {"__module__": module})()):
         assert logger.isEnabledFor(logging.INFO) == speaks
     assert logger.isEnabledFor(logging.INFO)
+
+
+KILLED, BROKEN, BEGUN = JobDied("job 0 was killed by signal 9"), ImportError("no such package"), None
+
+
+@pytest.mark.parametrize(
+    ("rounds", "error"),
+    [
+        ([KILLED, BEGUN], None),
+        ([KILLED, BEGUN, KILLED, BEGUN], None),
+        ([BEGUN, KILLED, KILLED], JobDied),
+        ([BROKEN], ImportError),
+    ],
+)
+def test_a_round_whose_jobs_are_killed_before_they_begin_a_trial_is_repeated_once(rounds, error, monkeypatch):
+    left, trials = list(rounds), []
+
+    class Crew:
+        def launcher(self, job):
+            return None
+
+        def launch(self, launcher, wanted, index):
+            end = left.pop(0)
+            trials.extend([] if end else ["a trial"])
+            return [JobReturn(status=JobStatus.FAILED if end else JobStatus.COMPLETED, _return_value=end)]
+
+    monkeypatch.setattr(sweep_module, "_wanted", lambda study, plan: len(left))
+    monkeypatch.setattr(sweep_module, "_counts", lambda study: marks.TrialCounts(complete=len(trials)))
+    monkeypatch.setattr(sweep_module, "_shown", lambda study, plan, launcher: nullcontext())
+
+    with nullcontext() if error is None else pytest.raises(error):
+        _run_trials(None, None, Crew(), None)
+
+    assert left == []

@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from lightsweep.errors import Interrupted, SweepFailed, UserError
 from lightsweep.files import write_text
+from lightsweep.launching import JobDied
 from lightsweep.launching.run_job import NoMore
 from lightsweep.paths import SweepPaths
 from lightsweep.screen import draws, many
@@ -202,18 +203,25 @@ def _launcher(config: DictConfig, context: HydraContext, job: TaskFunction) -> L
 
 
 def _run_trials(study: optuna.Study, plan: Plan, crew: _Crew, job: TrialJob) -> None:
-    """Hand out jobs until the sweep needs no more; those that were killed are made up for in the next round."""
+    """Hand out jobs until the sweep needs no more; those that were killed are made up for in the next round.
+
+    Of a round that began no trial, as its jobs were killed before, there is one more.
+    """
     launcher = crew.launcher(job)
-    index = 0
+    index, is_second = 0, False
     with _shown(study, plan, launcher), _quiet(launcher), patient_until_interrupted():
         while (wanted := _wanted(study, plan)) > 0:  # no job of this sweep runs here
             before = _counts(study)
             returns = crew.launch(launcher, wanted, index)
             index += len(returns)
             _raise_if_disk_is_full(returns)
-            if _counts(study).created == before.created:
+            if _counts(study).created > before.created:
+                is_second = False
+            elif is_second or not any(isinstance(returned._return_value, JobDied) for returned in returns):
                 _raise_first_error(returns)
                 return  # jobs found nothing to do
+            else:
+                is_second = True
 
 
 def _shown(study: optuna.Study, plan: Plan, launcher: Launcher) -> Progress:
