@@ -17,7 +17,7 @@ from lightsweep.config.dotted import dotted, leaves
 from lightsweep.config.override_text import override_text
 from lightsweep.config.places import leads_outside
 from lightsweep.errors import ConfigError, one_line
-from lightsweep.paths import RunPaths
+from lightsweep.paths import RunPaths, SweepPaths
 
 _KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
 _GROUP = re.compile(r"[A-Za-z_]\w*(/\w+)*(@[\w.]+)?")
@@ -54,7 +54,9 @@ def overrides_of(path: Path, given: set[str]) -> list[str]:
     try:
         content = OmegaConf.to_container(OmegaConf.load(path))  # as Hydra reads it: 5e-4 is a number
     except OSError as error:
-        raise ConfigError(f"`experiment={path}` cannot be read: {error.strerror or error}") from None
+        sweep = SweepPaths(path.parent)
+        later = "; the sweep writes it when it ends" if path == sweep.best and sweep.multirun.is_file() else ""
+        raise ConfigError(f"`experiment={path}` cannot be read: {error.strerror or error}{later}") from None
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
         raise ConfigError(f"`experiment={path}` is no YAML file: {one_line(error)}") from None
     run = RunPaths(path.parent)
