@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from lightsweep import paths
 from lightsweep.config import catalogue
+from lightsweep.config.check import WHOLE
 from lightsweep.config.schema import GROUPS, Config, Logger, Open
 from lightsweep.config.type_words import described
 
@@ -103,7 +104,7 @@ def _given(member: catalogue.Member) -> str:
 
 def _own_keys(group: str, found: list[catalogue.Member]) -> list[str]:
     """What the members' own keys mean, which are not among those of the page of every key."""
-    if group in catalogue.WHOLE:
+    if group in WHOLE:
         return []
     schema = (GROUPS | {"logger": Logger}).get(group)
     shared = {field.alias or name for name, field in schema.model_fields.items()} if schema is not None else set()

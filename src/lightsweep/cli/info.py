@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lightsweep.cli.ending import ended_by
-from lightsweep.config.catalogue import TOPICS, WHOLE, Key, Member, members, run_keys
+from lightsweep.config.catalogue import TOPICS, Key, Member, members, run_keys
+from lightsweep.config.check import WHOLE
 from lightsweep.config.nearest import nearest
 from lightsweep.errors import ConfigError
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from lightsweep.config import signature
+from lightsweep.config.check import WHOLE
 from lightsweep.config.commented import Setting, commented
 from lightsweep.config.compose import composing
 from lightsweep.config.docstring import plain
@@ -41,9 +42,6 @@ TOPICS = {
     "pruners": "hydra/sweeper/pruner",
 }
 """The words of `info=` and the Hydra groups that they stand for; `run` stands for the keys outside of groups."""
-
-WHOLE = ("experiment", "debug", "sweeps")
-"""The groups whose choices set keys all over, and hold nothing of their own."""
 
 _SCHEMA: dict[str, type[BaseModel]] = {"": Config, "logger": Logger, **GROUPS}
 """What tells of a group's keys; an empty name stands for those outside of groups."""

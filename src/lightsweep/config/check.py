@@ -138,8 +138,8 @@ def _check_monitored(values: dict[str, Any]) -> None:
         )
 
 
-_FOLDERS = {"experiment": "conf/experiment/", "project": "conf/project/", "sweeps": "sweeps/"}
-"""Where files lie whose keys are the configuration's own, by the group that they are choices of."""
+WHOLE = {"experiment": "conf/experiment/", "debug": "conf/debug/", "project": "conf/project/", "sweeps": "sweeps/"}
+"""The groups whose choices set keys all over, and hold nothing of their own, and where the files lie."""
 
 
 def _line(errors: Sequence[Any], values: dict[str, Any]) -> str:
@@ -156,8 +156,8 @@ def _line(errors: Sequence[Any], values: dict[str, Any]) -> str:
     kind, given = first["type"], first["input"]
     if kind == "extra_forbidden":
         model = _model(keys[:-1])
-        if name in _FOLDERS:  # of which the files are choices, that say where their keys go
-            return f"`{name}` is no known key: a file of {_FOLDERS[name]} begins with the line `# @package _global_`"
+        if name in WHOLE:  # of which the files are choices, that say where their keys go
+            return f"`{name}` is no known key: a file of {WHOLE[name]} begins with the line `# @package _global_`"
         return f"`{name}` is no known key{meant(name, values, model.model_fields if model is not None else ())}"
     if kind == "missing":
         loc = [str(part) for part in first["loc"]]

@@ -15,6 +15,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lightsweep.config.check import WHOLE
 from lightsweep.config.dotted import is_within, leaves
 from lightsweep.config.explanation import explain
 from lightsweep.config.override_text import override_text
@@ -62,6 +63,8 @@ def _refuse_choices(cfg: DictConfig, changes: Sequence[str]) -> None:
     """Refuse `trainer=ddp` and `metrics=[f1]`: a run's configuration has no groups to choose from any more."""
     for change in changes:
         key, _, text = change.partition("=")
+        if key in WHOLE:
+            raise ConfigError(f"`{change}` chooses what a run begins with: give single keys, as trainer.max_epochs=20")
         if OmegaConf.is_dict(OmegaConf.select(cfg, key)) and isinstance(yaml.safe_load(text), str | list):
             raise ConfigError(f"`{change}` chooses anew what the run has: give single keys, as {key}.<key>=<value>")
 
