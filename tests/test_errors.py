@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+from traceback import walk_tb
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from lightsweep.errors import (
     lines_of,
     one_line,
     place_of,
+    raised_below,
 )
 
 
@@ -103,6 +105,18 @@ def test_the_place_of_an_error_is_the_users_last_line(fails):
         fails()
 
     assert re.fullmatch(r" \(test_errors\.py, line \d+\)", place_of(caught.value))
+
+
+def test_whether_an_error_came_up_through_a_packages_function_but_not_through_the_users_own():
+    with pytest.raises(json.JSONDecodeError) as caught:
+        json.loads("{")
+
+    (own,) = {frame.f_globals["__name__"].partition(".")[0] for frame, _ in walk_tb(caught.value.__traceback__)} - {
+        "json"
+    }
+    assert raised_below(caught.value, "json", "decode")
+    assert not raised_below(caught.value, "json", "dumps")
+    assert not raised_below(caught.value, own, caught.traceback[0].name)
 
 
 def test_an_error_that_the_user_has_no_part_in_has_no_place():

@@ -32,3 +32,11 @@ def test_a_value_of_a_description_that_cannot_be_used_is_named(tmp_path, key, va
 
     with pytest.raises(RunFolderError, match=rf"data\.json is damaged: {text}"):
         Description.read(RunPaths(tmp_path))
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.5, 0.25), ((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))])
+def test_what_is_read_is_what_was_saved(tmp_path, mean, std):
+    saved = Description((3, 8, 8), 2, ("a", "b"), mean, std)
+    saved.save(RunPaths(tmp_path))
+
+    assert Description.read(RunPaths(tmp_path)) == saved

@@ -193,6 +193,7 @@ def test_the_normalisation_of_doubles_keeps_their_precision():
     values = torch.tensor([[1.0 + 1e-12]], dtype=torch.float64)
 
     assert torch.equal(Normalize(0.0, 1.0, torch.float64)(values), values)
+    assert torch.equal(Normalize(0.25, 0.5, torch.float64)(values), (values - 0.25) / 0.5)
 
 
 def test_a_shift_moves_whole_images_and_fills_with_background():

@@ -70,6 +70,7 @@ def without_memory(name):
         (lambda spec: TorchvisionNet(spec, "shufflenet_v2_x0_5"), IMAGES),
         (lambda spec: TorchvisionNet(spec, "squeezenet1_1", {"dropout": 0.1}), DataSpec((3, 40, 40), None)),
         (lambda spec: TorchvisionNet(spec, "googlenet"), DataSpec((3, 32, 32), 4)),
+        (lambda spec: TorchvisionNet(spec, "mobilenet_v3_small", {"width_mult": 0.25}), DataSpec((3, 32, 32), 4)),
         (lambda spec: Wrapped(spec, nn.Sequential(nn.Flatten(), nn.Linear(784, 10))), IMAGES),
     ],
 )
