@@ -17,7 +17,7 @@ CONFIG_ALONE_SHOWS = {
         ["optimizer=admw"],
         r"`optimizer` must be one of .*adamw.* but got 'admw'; did you mean 'adamw'\?",
     ),
-    "choice without a name": (["logger=null"], r"`logger=null`: `logger` is chosen by name; there are csv, .*"),
+    "choice without a name": (["logger=null"], r"`logger=null`: `logger` is chosen by name; there are csv, [\w, ]*"),
     "flags of two minds": (["-m", "--cfg=job"], r"Only one of --run, --multirun, --cfg.*"),
     "flag without its other": (["--resolve"], r".*--resolve.* --cfg.*"),
     "flag of no use": (["--shell-completion", "x"], r".*'install'.*"),

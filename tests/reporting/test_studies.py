@@ -247,6 +247,7 @@ def test_of_a_trial_that_left_no_result_the_study_tells_what_became_of_it(make_s
     for number in range(4):
         (folder / str(number) / "result.json").unlink()
     (folder / "3").rename(folder / "30")  # which the study does not know
+    (folder / "4" / "result.json").write_text("{")
 
     found = told_by_studies(runs := find_runs([folder]), find_sweeps([folder], runs))
 
@@ -254,7 +255,7 @@ def test_of_a_trial_that_left_no_result_the_study_tells_what_became_of_it(make_s
         ("completed", ""),
         ("pruned", "pruned"),
         ("failed", "it burst"),
-        ("completed", ""),
+        ("damaged", runs[3].reason),
         ("failed", "it left no result.json, or has only begun"),
     ]
 
