@@ -59,6 +59,7 @@ def test_what_is_named_exists_and_what_it_replaces_does_not(compose):
         ("logger.wandb", "; did you mean logger=wandb?"),
         ("optimizer.adagrad", "; did you mean optimizer=adagrad?"),
         ("data.adagrad", ""),
+        ("default", ""),  # two groups have a choice of that name
         ("base", ""),  # what others begin with is no choice
         ("zzz", ""),
     ],
