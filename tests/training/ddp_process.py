@@ -6,10 +6,12 @@ Lightning sees LOCAL_RANK, so it starts no further process.
 import atexit
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -75,10 +77,15 @@ def warm_python():
 
 
 def free_port():
-    """A port that nobody listens on, as a text."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+    """A port that nobody listens on, as a text.
+
+    It is below those that Linux gives to whatever asks for any, as the connections of the cases before do.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("", port))
+            return str(port)
 
 
 def train_and_stop(cfg, folder, steps):
