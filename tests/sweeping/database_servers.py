@@ -14,14 +14,10 @@ from typing import Any
 import pytest
 from optuna.storages import RDBStorage
 
+from tests.ports import free_port
+
 PASSWORD = "pa55-w0rd"
 _START_S = 120
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _postgres_program(name: str) -> str:

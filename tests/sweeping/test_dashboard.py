@@ -1,13 +1,14 @@
 """optuna-dashboard opens the journal that a sweep keeps by default."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 
 import pytest
+
+from tests.ports import free_port
 
 
 def fetch(url: str, patience_s: float = 60.0) -> str:
@@ -27,9 +28,7 @@ def fetch(url: str, patience_s: float = 60.0) -> str:
 def test_dashboard_shows_the_trials_of_the_default_journal(app):
     pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
     app.sweep("x=interval(-2,2)", "hydra.sweeper.n_trials=5")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     start = "from optuna_dashboard._cli import main; main()"
     journal = str(app.sweep_dir / "study.journal")
     options = ["--host", "127.0.0.1", "--port", str(port), "--storage-class", "JournalFileStorage"]

@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 from lightsweep.cli import doctor
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.storage import open_storage
+from tests.ports import free_port
 from tests.sweeping.database_servers import (  # connections_closed is a fixture
     PASSWORD,
     MariaServer,
@@ -24,7 +25,6 @@ from tests.sweeping.database_servers import (  # connections_closed is a fixture
     Server,
     away,
     connections_closed,  # noqa: F401
-    free_port,
 )
 
 SPACE = ("optimizer.lr=tag(log,interval(1e-4,1))", "x=interval(-2,2)")

@@ -6,12 +6,9 @@ Lightning sees LOCAL_RANK, so it starts no further process.
 import atexit
 import json
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import sys
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +26,7 @@ from lightsweep import compose, train
 from lightsweep.errors import Interrupted
 from lightsweep.exiting import leave_at_once
 from lightsweep.training.stepper import Stepper
+from tests.ports import free_port
 
 
 class Centred(nn.Module):
@@ -54,7 +52,7 @@ def train_together(cases, size, folder):
             run is resumed at once if `goes_on`. `resume`: the folder holds a run that was stopped.
         folder: for the list of cases.
     """
-    cases = [{**case, "port": free_port()} for case in cases]
+    cases = [{**case, "port": str(free_port())} for case in cases]
     (folder / "cases.json").write_text(json.dumps({"cases": cases, "size": size, "output": str(folder / "output.txt")}))
     process = warm_python()
     assert process.stdin is not None
@@ -74,18 +72,6 @@ def warm_python():
     )
     atexit.register(process.communicate)  # it ends where there is nothing more to read
     return process
-
-
-def free_port():
-    """A port that nobody listens on, as a text.
-
-    It is below those that Linux gives to whatever asks for any, as the connections of the cases before do.
-    """
-    while True:
-        port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("", port))
-            return str(port)
 
 
 def train_and_stop(cfg, folder, steps):

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from lightsweep.paths import RunPaths, home
-from tests.training.ddp_process import free_port, train_together
+from tests.ports import free_port
+from tests.training.ddp_process import train_together
 
 BASE = ("trainer.accelerator=cpu", "trainer.max_epochs=2", "trainer.precision=64-true")
 CASES = {
@@ -164,9 +165,9 @@ def test_processes_that_others_start_train_one_run_in_one_folder(starter, mnist_
              f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=50", "trainer.max_epochs=1",
              "trainer=ddp"]  # fmt: skip
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "MASTER_ADDR": "127.0.0.1",
-               "MASTER_PORT": free_port()}  # fmt: skip
+               "MASTER_PORT": str(free_port())}  # fmt: skip
     if starter == "torchrun":
-        run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port", free_port()]
+        run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port", str(free_port())]
         commands = [([*run, *train, "trainer.devices=2"], {})]
     else:
         one = [sys.executable, *train, "trainer.devices=1", "trainer.num_nodes=2"]

@@ -13,7 +13,8 @@ from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths, home
 from lightsweep.training.sharding import blocks
-from tests.training.ddp_process import free_port, train_and_stop, train_together
+from tests.ports import free_port
+from tests.training.ddp_process import train_and_stop, train_together
 from tests.training.stopped_runs import equal
 from tests.training.test_ddp import assert_same_board, assert_same_run
 
@@ -142,7 +143,7 @@ def test_one_process_goes_on_with_a_run_of_several_and_the_other_way_round(group
 @pytest.mark.slow
 @pytest.mark.parametrize("starter", ["lightning", "torchrun"])
 def test_the_command_trains_and_other_commands_use_what_it_leaves(starter, command, process, mnist_root, tmp_path):
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port", free_port()]
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port", str(free_port())]
     words = ["trainer=fsdp", "model=mlp", "trainer.devices=2", "trainer.accelerator=cpu", "trainer.max_epochs=1",
              f"data.root={mnist_root}", "data.val_size=50", "data.batch_size=50", "hydra.run.dir=run"]  # fmt: skip
 

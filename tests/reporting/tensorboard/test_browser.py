@@ -15,7 +15,7 @@ from selenium.webdriver.chrome.service import Service
 from lightsweep.errors import Diverged
 from lightsweep.paths import RunPaths, SweepPaths
 from lightsweep.reporting.tensorboard.multirun import write_board
-from tests.sweeping.database_servers import free_port
+from tests.ports import free_port
 
 TEXTS = """
 const found = [];
