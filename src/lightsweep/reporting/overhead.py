@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from lightsweep.config.check import validates
+
 _NAMES = {
     "startup": "start-up",
     "arithmetic": "training arithmetic",
@@ -71,9 +73,8 @@ def _for_data(data: Mapping[str, Any]) -> str | None:
 
 
 def _for_validation(data: Mapping[str, Any], trainer: Mapping[str, Any]) -> str | None:
-    validates = data.get("val_size", 0) != 0 or data.get("fold") is not None
     every, most = trainer.get("check_val_every_n_epoch") or 1, trainer.get("max_epochs") or -1
-    if validates and (most == -1 or most > every):
+    if validates(data) and (most == -1 or most > every):
         return "validate less often: raise trainer.check_val_every_n_epoch"
     return None  # the test's, or one validation's
 
