@@ -319,6 +319,14 @@ def test_metric_that_is_a_number_is_named_too(command, outputs):
     assert (ended.code, ended.line) == (2, "error: `metric` is 5, which no run has")
 
 
+def test_a_folder_may_have_the_name_of_an_option(command, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    ended = command(report, "out", "metric")
+
+    assert (ended.code, ended.line) == (2, "error: out is no folder")
+
+
 def test_asked_for_metric_ranks_and_target_is_used(outputs):
     done = write_report([outputs], metric="val/acc", target=0.84)
     text = done.paths.markdown.read_text()

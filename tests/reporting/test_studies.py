@@ -32,20 +32,21 @@ def sweep_of(folder):
 
 
 def test_expected_best_is_the_mean_over_every_draw_with_replacement():
-    values = [0.3, 0.9, 0.5]
-    for n in (1, 2, 3):
-        draws = list(itertools.product(values, repeat=n))
-        assert expected_best(values, True)[n - 1] == pytest.approx(sum(map(max, draws)) / len(draws))
-        assert expected_best(values, False)[n - 1] == pytest.approx(sum(map(min, draws)) / len(draws))
+    values, budgets = [0.3, 0.9, 0.5], np.array([1, 3])
+    draws = [list(itertools.product(values, repeat=n)) for n in budgets]
+    for best, rises in ((max, True), (min, False)):
+        means = [sum(map(best, drawn)) / len(drawn) for drawn in draws]
+        assert expected_best(values, rises, budgets) == pytest.approx(means)
+        assert expected_best([values, [1, 1, 1]], rises, budgets) == pytest.approx(np.array([means, [1, 1]]))
 
 
 def test_band_encloses_the_curve_and_is_the_same_every_time():
-    values = list(np.random.default_rng(1).normal(size=20))
-    low, high = budget_band(values, True)
-    expected = expected_best(values, True)
+    values, budgets = list(np.random.default_rng(1).normal(size=20)), np.arange(1, 21)
+    low, high = budget_band(values, True, budgets)
+    expected = expected_best(values, True, budgets)
     assert np.all(low <= expected)
     assert np.all(expected <= high)
-    assert np.array_equal(low, budget_band(values, True)[0])
+    assert np.array_equal(low, budget_band(values, True, budgets)[0])
 
 
 def test_pruned_trials_count_with_what_they_reported_and_failed_ones_with_the_worst(make_sweep):

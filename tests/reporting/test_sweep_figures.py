@@ -1,5 +1,6 @@
 """A sweep's figures and tables: what is left out, what is told apart, and by which names."""
 
+import numpy as np
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
@@ -10,7 +11,7 @@ from lightsweep.reporting import sweep_figures as figures
 from lightsweep.reporting.budget_figure import budget_figure
 from lightsweep.reporting.drawing import QUIET, draw
 from lightsweep.reporting.runs import Run, find_runs
-from lightsweep.reporting.studies import SavedSweep, budget_values, find_sweeps
+from lightsweep.reporting.studies import SavedSweep, budget_band, budget_values, find_sweeps
 from lightsweep.reporting.sweep_figures import sweep_figures
 
 
@@ -128,6 +129,23 @@ def test_sweeps_of_different_objectives_have_budgets_of_their_own(tmp_path):
     figures = sections.sweeps(found, runs).figures
     assert [figure.name for figure in figures] == ["tuning-budget", "tuning-budget-2"]
     assert [figure.title.rpartition(" ")[2] for figure in figures] == ["val/acc", "val/loss"]
+
+
+def test_the_budget_of_many_trials_has_as_many_points_as_can_be_seen(tmp_path, monkeypatch):
+    study = optuna.create_study()
+    study.add_trials([create_trial(value=float(number)) for number in range(1000)])
+    drawn = []
+
+    def recorded(values, rises, budgets):
+        drawn.append(budgets)
+        return budget_band(values, rises, budgets)
+
+    monkeypatch.setattr(f"{budget_figure.__module__}.budget_band", recorded)
+    budget_figure([SavedSweep(tmp_path, "s", study)], "value")
+    (budgets,) = drawn
+    assert (list(budgets[:3]), budgets[-1]) == ([1, 2, 3], 1000)
+    assert 395 < len(budgets) < 405
+    assert max(np.diff(budgets)) <= 3
 
 
 @pytest.fixture

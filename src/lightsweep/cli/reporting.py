@@ -18,7 +18,7 @@ def report() -> None:
 
 def _report() -> None:
     words = sys.argv[1:]
-    named = {word for word in words if word.partition("=")[0] not in _KNOWN and _is_folder(word)}
+    named = {word for word in words if _is_folder(word)}
     folders = [Path(word) for word in words if word in named]
     options = arguments(_KNOWN, [word for word in words if word not in named])
     if not folders:
@@ -35,4 +35,5 @@ def _report() -> None:
 
 def _is_folder(word: str) -> bool:
     """What is no option; the names of folders may hold a `=`, as Hydra's own do, if they are there."""
-    return "=" not in word or Path(word).is_dir()
+    key, given, _ = word.partition("=")
+    return not given or (key not in _KNOWN and Path(word).is_dir())

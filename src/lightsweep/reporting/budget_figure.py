@@ -15,6 +15,8 @@ MOST_BANDS = 3
 """Curves that may have their bands in one figure; more have bars."""
 BARS = 6
 """Bars of each curve, about."""
+MOST_POINTS = 400
+"""Points of each curve and band, about."""
 
 
 def budget_figure(
@@ -43,13 +45,14 @@ def budget_figure(
             looks = styles_of([*settings, *values])
             for place, (name, (found, rises)) in enumerate(values.items()):
                 colour, line = looks[name]
-                expected = expected_best(found, rises) * scale(objective)
-                low, high = (end * scale(objective) for end in budget_band(found, rises))
-                axes.plot(range(1, len(found) + 1), expected, line, color=colour, label=name)
+                budgets = _budgets(len(found))
+                expected = expected_best(found, rises, budgets) * scale(objective)
+                low, high = (end * scale(objective) for end in budget_band(found, rises, budgets))
+                axes.plot(budgets, expected, line, color=colour, label=name)
                 if len(values) <= MOST_BANDS:
-                    axes.fill_between(range(1, len(found) + 1), low, high, color=colour, alpha=0.12, linewidth=0)
+                    axes.fill_between(budgets, low, high, color=colour, alpha=0.12, linewidth=0)
                 else:
-                    _bars(axes, low, high, (place + 0.5) / len(values) - 0.5, colour)
+                    _bars(axes, budgets, low, high, (place + 0.5) / len(values) - 0.5, colour)
                 drawn.append((expected, low, high))
         _look_at(axes, drawn, (ends[0] * scale(objective), ends[1] * scale(objective)))
         whole_numbers(axes.xaxis)
@@ -67,11 +70,24 @@ def budget_figure(
     return draw(file, f"What more trials are worth: {objective}", caption, paint, (5.8, 3.4))
 
 
-def _bars(axes: Axes, low: NDArray[np.float64], high: NDArray[np.float64], place: float, colour: str) -> None:
+def _budgets(count: int) -> NDArray[np.integer]:
+    """Numbers of trials up to `count`, evenly spaced: all of them where they are not too many, and the first three."""
+    return np.union1d(np.arange(1, min(count, 3) + 1), np.linspace(1, count, min(count, MOST_POINTS)).astype(int))
+
+
+def _bars(
+    axes: Axes,
+    budgets: NDArray[np.integer],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    place: float,
+    colour: str,
+) -> None:
     """A band as a few bars, `place` in (-0.5, 0.5) of the way to the next, so that several lie beside each other."""
-    every = -(-len(low) // BARS)
-    trials = np.arange(every, len(low) + 1, every)
-    axes.vlines(trials + 0.7 * every * place, low[trials - 1], high[trials - 1], color=colour, alpha=0.6, linewidth=2)
+    every = -(-len(budgets) // BARS)
+    shown = slice(every - 1, None, every)
+    beside = 0.7 * place * (budgets[-1] / len(budgets)) * every
+    axes.vlines(budgets[shown] + beside, low[shown], high[shown], color=colour, alpha=0.6, linewidth=2)
 
 
 def _look_at(axes: Axes, curves: Sequence[Sequence[NDArray[np.float64]]], ends: tuple[float, float]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from optuna.exceptions import ExperimentalWarning
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -202,33 +202,34 @@ def budget_values(sweep: SavedSweep) -> list[float]:
     return [worst if value is None or not is_finite(value) else value for value in found]
 
 
-def expected_best(values: Sequence[float], rises: bool) -> NDArray[np.float64]:
-    """The expected best of 1, 2, … N trials drawn from those that were made.
+def expected_best(values: ArrayLike, rises: bool, budgets: NDArray[np.integer]) -> NDArray[np.float64]:
+    """The expected best of n trials drawn from those that were made, for each n of `budgets`.
 
     Dodge et al. 2019, Show Your Work: Improved Reporting of Experimental Results: with the trials' values in order, the
     best of n drawn with replacement is at most the i-th with probability (i/N)^n. It holds for trials that
     are drawn independently, as random search does; a sampler that learns makes the later ones better than it says.
 
     Args:
-        values: N of them, at least one.
+        values: of shape [..., N], N at least 1.
         rises: whether the greatest is the best.
+        budgets: of shape [B].
 
     Returns:
-        Of shape [N].
+        Of shape [..., B].
     """
-    ordered = np.sort(np.asarray(values, dtype=float) * (1 if rises else -1))
-    count = len(ordered)
-    budgets = np.arange(1, count + 1)
-    below = (np.arange(0, count + 1)[None, :] / count) ** budgets[:, None]
-    expected = (np.diff(below, axis=1) * ordered).sum(axis=1)
-    return expected if rises else -expected
+    sign = 1 if rises else -1
+    ordered = np.sort(sign * np.asarray(values, dtype=float))
+    count = ordered.shape[-1]
+    weights = np.diff((np.arange(count + 1) / count) ** budgets[:, None])
+    return sign * (ordered @ weights.T)
 
 
-def budget_band(values: Sequence[float], rises: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def budget_band(
+    values: Sequence[float], rises: bool, budgets: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The 95 % percentile bootstrap band of `expected_best`, over resampled sets of trials, seeded."""
     draws = np.random.default_rng(0).choice(np.asarray(values, dtype=float), (RESAMPLES, len(values)))
-    curves = np.stack([expected_best(draw, rises) for draw in draws])
-    low, high = np.quantile(curves, [0.025, 0.975], axis=0)
+    low, high = np.quantile(expected_best(draws, rises, budgets), [0.025, 0.975], axis=0)
     return low, high
 
 
