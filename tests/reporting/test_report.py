@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from lightsweep.cli import report
 from lightsweep.errors import ConfigError
 from lightsweep.reporting.budget_figure import budget_figure
 from lightsweep.reporting.drawing import PALETTE
@@ -311,20 +310,6 @@ def test_folder_that_cannot_be_written_is_named(outputs, tmp_path):
 def test_metric_that_no_run_has_is_named(outputs):
     with pytest.raises(ConfigError, match="`metric` is test/ac, which no run has; did you mean 'test/acc'"):
         write_report([outputs], metric="test/ac")
-
-
-def test_metric_that_is_a_number_is_named_too(command, outputs):
-    ended = command(report, outputs, "metric=5")
-
-    assert (ended.code, ended.line) == (2, "error: `metric` is 5, which no run has")
-
-
-def test_a_folder_may_have_the_name_of_an_option(command, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-    ended = command(report, "out", "metric")
-
-    assert (ended.code, ended.line) == (2, "error: out is no folder")
 
 
 def test_asked_for_metric_ranks_and_target_is_used(outputs):
