@@ -157,6 +157,18 @@ def test_seed_of_the_command_line_counts_as_used_and_another_key_can_be_named(se
     assert [row["value"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["4.0"] * 3
 
 
+def test_what_the_task_drew_itself_is_no_setting_of_a_rerun(seeded):
+    draws = "    if is_trial:\n        current_trial().suggest_float('width', 0, 1)\n    return"
+    (seeded.folder / "app.py").write_text(TASK.replace("    return", draws))
+    (seeded.folder / "spaces.py").write_text("def more(cfg, trial):\n    trial.suggest_int('other', 2, 3)\n")
+    custom = "hydra.sweeper.custom_search_space=spaces.more"
+    seeded.sweep("x=range(0,2)", custom, "hydra.sweeper.n_trials=1", "hydra.sweeper.rerun_best.seeds=1")
+    assert [row["state"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["complete"]
+    lines = (seeded.sweep_dir / "rerun" / "0-5" / ".hydra" / "overrides.yaml").read_text()
+    assert "other=" in lines
+    assert "width=" not in lines
+
+
 def test_nothing_is_run_again_by_default(seeded):
     seeded.sweep(*SPACE)
     assert not (seeded.sweep_dir / "rerun").exists()
@@ -221,7 +233,7 @@ def test_rerun_that_loses_a_rank_is_made_again_unless_it_loses_one_each_time(
     ends += [JobReturn(status=JobStatus.COMPLETED, _return_value=2.0)] * 2
     monkeypatch.setattr("lightsweep.sweeping.rerun.logging_restored", nullcontext)
     task = SimpleNamespace(compose=lambda *_: (None, plan.folder), run=lambda *_: ends.pop(0))
-    reruns = wanted_reruns(tuned, plan)
+    reruns = wanted_reruns(tuned, plan, None, None)
     RerunJob(replace(plan, max_kills=max_kills), task, reruns, None)(None)
     first, second = results_of(reruns, plan)
     assert (first.state, first.kills, second.state) == ("complete" if max_kills == 5 else "failed", kills, "complete")
@@ -230,7 +242,7 @@ def test_rerun_that_loses_a_rank_is_made_again_unless_it_loses_one_each_time(
 
 
 def test_rerun_that_did_not_end_is_told_from_one_that_never_began(tuned, plan):
-    reruns = wanted_reruns(tuned, plan)
+    reruns = wanted_reruns(tuned, plan, None, None)
     tuned.set_user_attr(reruns[0].mark, asdict(RerunResult("running")))
     _, lost, not_run, *_ = rerun_lines(reruns, tuned, plan)
     assert lost == "  seed 0 lost: its process ended before the task did; start the sweep again to run it again"
@@ -242,11 +254,11 @@ def test_jobs_that_fail_before_they_claim_a_rerun_are_the_sweeps_error(tuned, pl
         return [JobReturn(status=JobStatus.FAILED, _return_value=OSError("no room for a job"))]
 
     with pytest.raises(OSError, match="no room for a job"):
-        _run_again(wanted_reruns(tuned, plan), tuned, plan, Crew(fail), None)
+        _run_again(wanted_reruns(tuned, plan, None, None), tuned, plan, Crew(fail), None)
 
 
 def test_reruns_that_another_sweep_made_are_in_the_tables_too(tuned, plan):
-    reruns = wanted_reruns(tuned, plan)
+    reruns = wanted_reruns(tuned, plan, None, None)
     for seed, rerun in enumerate(reruns):
         tuned.set_user_attr(rerun.mark, asdict(RerunResult("complete", value=2.0 + seed)))
     _run_again(reruns, tuned, plan, None, None)
@@ -256,7 +268,7 @@ def test_reruns_that_another_sweep_made_are_in_the_tables_too(tuned, plan):
 
 
 def test_a_sweep_that_joins_with_another_seed_leaves_the_reruns_their_report(tuned, plan):
-    reruns = wanted_reruns(tuned, plan)
+    reruns = wanted_reruns(tuned, plan, None, None)
 
     def work():
         for rerun in reruns:

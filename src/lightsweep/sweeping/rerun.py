@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 from optuna.study import Study
 from optuna.trial import TrialState
@@ -25,7 +26,7 @@ from lightsweep.sweeping.isolation import children, end_children
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
-from lightsweep.sweeping.results import ranked_trials, trial_overrides
+from lightsweep.sweeping.results import drawn_by_task, ranked_trials, trial_overrides
 from lightsweep.sweeping.storage import lock_path
 from lightsweep.sweeping.study import study_storage
 from lightsweep.sweeping.task_run import TaskRun, logging_restored, work_off, write_error
@@ -86,12 +87,16 @@ class RerunResult:
         return self.state in ("complete", "failed")
 
 
-def wanted_reruns(study: Study, plan: Plan, first_seed: int | None = None) -> list[Rerun]:
+def wanted_reruns(
+    study: Study, plan: Plan, config: DictConfig, loader: ConfigLoader, first_seed: int | None = None
+) -> list[Rerun]:
     """The re-runs of the finished sweep, best settings first; settings that several trials share count once.
 
     Args:
         study: the sweep's.
         plan: the sweep.
+        config: the sweep's configuration.
+        loader: composes trial configurations.
         first_seed: of the fresh ones, at least the study's own `first_fresh_seed`, which None stands for.
     """
     if plan.rerun.seeds == 0:
@@ -99,10 +104,10 @@ def wanted_reruns(study: Study, plan: Plan, first_seed: int | None = None) -> li
     key = plan.rerun.seed_key
     settings: dict[tuple[str, ...], int] = {}
     for trial in ranked_trials(study):
-        lines = trial_overrides(trial, plan)
-        kept = tuple(line for line in lines if bare(line.partition("=")[0]) != key)
-        if kept not in settings and len(settings) < plan.rerun.top:
-            settings[kept] = trial.number
+        if len(settings) == plan.rerun.top:
+            break
+        lines = trial_overrides(trial, plan, drawn_by_task(trial, plan, config, loader))
+        settings.setdefault(tuple(line for line in lines if bare(line.partition("=")[0]) != key), trial.number)
     first_seed = first_fresh_seed(study, plan) if first_seed is None else first_seed
     return [
         Rerun(rank, number, seed, (*lines, f"++{key}={seed}"))

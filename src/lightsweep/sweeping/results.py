@@ -125,7 +125,7 @@ def experiment_file(trial: FrozenTrial, plan: Plan, config: DictConfig, loader: 
     Groups become entries of the defaults list, values a tree. A deletion (`~key`) has no form in YAML: it stands in a
     comment, as does what the task drew for itself. Of a list whose elements have keys of their own, all is written.
     """
-    own = _drawn_by_task(trial, plan, config, loader)
+    own = drawn_by_task(trial, plan, config, loader)
     lines = trial_overrides(trial, plan, own)
     composed = loader.load_sweep_config(config, lines)
     groups, values, deleted = [], OmegaConf.create({}), []
@@ -156,7 +156,7 @@ def experiment_file(trial: FrozenTrial, plan: Plan, config: DictConfig, loader: 
     return "\n".join(parts)
 
 
-def _drawn_by_task(trial: FrozenTrial, plan: Plan, config: DictConfig, loader: ConfigLoader) -> dict[str, Any]:
+def drawn_by_task(trial: FrozenTrial, plan: Plan, config: DictConfig, loader: ConfigLoader) -> dict[str, Any]:
     """What a trial drew that is no setting: the running task can draw too, by names that the configuration lacks."""
     drawn = _outside_space(trial, plan)
     if not drawn or plan.custom_search_space is None:
@@ -176,13 +176,13 @@ def _list_above(key: str, composed: DictConfig) -> str | None:
     return next((name for name in above if OmegaConf.is_list(OmegaConf.select(composed, name))), None)
 
 
-def trial_overrides(trial: FrozenTrial, plan: Plan, drawn_by_task: Container[str] = ()) -> list[str]:
-    """The override lines with which a trial ran."""
+def trial_overrides(trial: FrozenTrial, plan: Plan, own: Container[str]) -> list[str]:
+    """The override lines with which a trial ran; what the task drew for itself, which is its `own`, is none."""
     lines = _space_overrides(trial, plan)
     if plan.custom_search_space is None:
         return lines
     custom = _outside_space(trial, plan).items()
-    return lines + [f"{name}={override_text(value)}" for name, value in custom if name not in drawn_by_task]
+    return lines + [f"{name}={override_text(value)}" for name, value in custom if name not in own]
 
 
 def _space_overrides(trial: FrozenTrial, plan: Plan) -> list[str]:

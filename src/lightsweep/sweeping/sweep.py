@@ -144,7 +144,8 @@ class SweepRun:
         Args:
             first_seed: see `wanted_reruns`.
         """
-        self.reruns = wanted_reruns(self.study, self.plan, first_seed)  # once: a sweep that joins changes them
+        # once: a sweep that joins changes them
+        self.reruns = wanted_reruns(self.study, self.plan, self._config, self._loader, first_seed)
         counts = _counts(self.study)
         if not is_hopeless(self.plan, counts) and counts.running == 0:
             _run_again(self.reruns, self.study, self.plan, self._crew, self._task)
