@@ -4,6 +4,7 @@ import csv
 import json
 import statistics
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
@@ -18,6 +19,7 @@ from optuna.distributions import FloatDistribution
 from lightsweep.errors import RankDied
 from lightsweep.statistics import t_quantile
 from lightsweep.sweeping.journal_lock import exclusive
+from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan, RerunSettings
 from lightsweep.sweeping.rerun import RerunJob, RerunResult, note_seed, results_of, wanted_reruns
 from lightsweep.sweeping.rerun_report import rerun_lines
@@ -239,6 +241,24 @@ def test_rerun_that_loses_a_rank_is_made_again_unless_it_loses_one_each_time(
     assert (first.state, first.kills, second.state) == ("complete" if max_kills == 5 else "failed", kills, "complete")
     reason = "rank 1 was killed by signal 9 (SIGKILL), as 1 before it with these settings"
     assert first.reason == ("" if max_kills == 5 else reason)
+
+
+def test_rerun_whose_host_was_lost_is_made_again_by_the_next_round(tuned, plan):
+    plan = replace(plan, sweep="ours", remote_timeout_s=120.0)
+    reruns, rounds = wanted_reruns(tuned, plan, None, None), []
+    abroad = Owner("elsewhere pid:[1]", 7, "1", "ours").to_attribute()
+    lost = asdict(RerunResult("running", abroad, time.time(), alive=time.time()))
+    complete = asdict(RerunResult("complete", value=2.0))
+
+    def work():
+        rounds.append([result and result.state for result in results_of(reruns, plan)])
+        tuned.set_user_attr(reruns[len(rounds) - 1].mark, complete)
+        if len(rounds) == 1:
+            tuned.set_user_attr(reruns[1].mark, lost)
+        return []
+
+    _run_again(reruns, tuned, plan, Crew(work), None)
+    assert rounds == [[None, None], ["complete", "lost"]]
 
 
 def test_rerun_that_did_not_end_is_told_from_one_that_never_began(tuned, plan):

@@ -167,9 +167,7 @@ class RerunJob:
     def _claim(self) -> tuple[Rerun, RerunResult] | None:
         """The first re-run that nobody has finished or is at, marked as this process's."""
         with exclusive(lock_path(self.plan.storage, self.plan.folder)):
-            for rerun, result in zip(self.reruns, results_of(self.reruns, self.plan), strict=True):
-                if result is not None and result.state == "running" and self._is_abandoned(result):
-                    result = self._lose(rerun, result, "its process is gone")
+            for rerun, result in self._released():
                 if result is None or result.state == "lost":
                     kills = 0 if result is None else result.kills
                     owner = Owner.here(self.plan.sweep).to_attribute()
@@ -177,6 +175,22 @@ class RerunJob:
                     self._keep(rerun, running)
                     return rerun, running
         return None
+
+    def release(self) -> None:
+        """Leave what this sweep's jobs were at to the next round: their launcher has returned, so that none runs."""
+        with exclusive(lock_path(self.plan.storage, self.plan.folder)):
+            self._released(jobs_ended=True)
+
+    def _released(self, jobs_ended: bool = False) -> list[tuple[Rerun, RerunResult | None]]:
+        """The re-runs with their results, those that have lost their process marked so; see `is_gone`."""
+        found = []
+        for rerun, result in zip(self.reruns, results_of(self.reruns, self.plan), strict=True):
+            if result is not None and result.state == "running":
+                owner = Owner.from_attribute(result.owner)
+                if is_gone(owner, result.alive, self.plan, jobs_ended):
+                    result = self._lose(rerun, result, "its process is gone")
+            found.append((rerun, result))
+        return found
 
     def _lose(self, rerun: Rerun, running: RerunResult, reason: str) -> RerunResult:
         """Leave a re-run that has lost a process to the next job, unless it loses one each time that it is made."""
@@ -186,9 +200,6 @@ class RerunJob:
         lost = replace(running, state="failed" if is_last else "lost", reason=reason, kills=kills)
         self._keep(rerun, lost)
         return lost
-
-    def _is_abandoned(self, result: RerunResult) -> bool:
-        return is_gone(Owner.from_attribute(result.owner), result.alive, self.plan)
 
     def _run(self, claimed: tuple[Rerun, RerunResult]) -> OSError | None:
         (rerun, running), before = claimed, children()

@@ -250,12 +250,14 @@ def _run_again(reruns: Sequence[Rerun], study: optuna.Study, plan: Plan, crew: _
         print(
             f"running {many(len(reruns), 'time')} again on fresh seeds: {len(reruns) - len(missing)} done", flush=True
         )
-        launcher = crew.launcher(RerunJob(plan, task, reruns, crew.share))
+        job = RerunJob(plan, task, reruns, crew.share)
+        launcher = crew.launcher(job)
         with Progress(finished_reruns(reruns, plan)), _quiet(launcher), patient_until_interrupted():
             while missing:
                 before, kept = len(missing), results_of(reruns, plan)
                 returns = crew.launch(launcher, before, index)
                 index += len(returns)
+                job.release()
                 _raise_if_disk_is_full(returns)
                 if results_of(reruns, plan) == kept:
                     _raise_first_error(returns)
