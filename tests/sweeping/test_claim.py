@@ -209,6 +209,24 @@ def test_no_new_trial_takes_the_place_of_a_failed_one_that_is_tried_again(plan, 
     assert [marks.condition(trial) for trial in study.trials] == ["not_counted", "running"]
 
 
+@pytest.mark.parametrize(("stops", "exhausted"), [(True, True), (False, False)])
+def test_a_sampler_that_fails_to_learn_of_a_trial_is_told_and_has_not_ended_the_space(
+    plan, monkeypatch, caplog, stops, exhausted
+):
+    def learn(self, study, *_):
+        if stops:
+            study.stop()
+        raise RuntimeError("a mistake of the sampler's own")
+
+    study, trial = open_study(plan), claim(plan)
+    monkeypatch.setattr("optuna.samplers.RandomSampler.after_trial", learn)
+    TrialJob(plan, task=None)._tell(trial, TrialOutcome(TrialState.COMPLETE, (1.0,)))
+
+    assert study.trials[0].value == 1.0
+    assert study.user_attrs.get(marks.STUDY_EXHAUSTED, False) == exhausted
+    assert ("a mistake of the sampler's own" in caplog.text) != exhausted
+
+
 def test_a_trial_that_another_program_runs_is_left_alone_and_counts_once_it_is_finished(plan):
     study = open_study(plan)
     foreign = study.ask()  # as a script with Optuna alone does

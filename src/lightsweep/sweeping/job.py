@@ -142,11 +142,13 @@ class TrialJob:
         except UpdateFinishedTrialError:
             log.warning("trial %d had been given up while it ran; its result is not used", trial.number)
             return
-        except RuntimeError:
-            # Samplers that try every point end the study from inside `tell`, after the state is saved.
+        except Exception as error:  # what a sampler raises comes after the state is saved
             if not storage.get_trial(trial._trial_id).state.is_finished():
                 raise
-            storage.set_study_user_attr(study_id, marks.STUDY_EXHAUSTED, True)
+            if isinstance(error, RuntimeError) and "`Study.stop`" in str(error):  # by one that has tried every point
+                storage.set_study_user_attr(study_id, marks.STUDY_EXHAUSTED, True)
+            else:
+                log.exception(f"trial {trial.number} is in the study, but its sampler failed to learn of it")
 
 
 def _sign_of_life(trial: Trial) -> None:
