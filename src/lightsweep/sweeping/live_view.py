@@ -30,7 +30,7 @@ from lightsweep.sweeping.results import duration_s, ranked_trials
 from lightsweep.sweeping.summary import shown_parameters
 
 if TYPE_CHECKING:
-    from lightsweep.launching import JobEvent
+    from lightsweep.launching import JobEvent, Slot
 
 _CHATTY = ("lightsweep.launching", "hydra_plugins.lightsweep_local")
 
@@ -86,17 +86,18 @@ class SlotBoard:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pids: dict[str, int | None] = {}
+        self._pids: dict[Slot, int | None] = {}
 
     def see(self, event: "JobEvent") -> None:
         """Take note of a start or an end."""
         with self._lock:
-            self._pids[event.slot.name] = event.pid if event.kind == "started" else None
+            self._pids[event.slot] = event.pid if event.kind == "started" else None
 
     def busy(self) -> dict[str, int | None]:
         """The pid in each slot, None in a free one."""
         with self._lock:
-            return dict(sorted(self._pids.items()))
+            places = sorted(self._pids, key=lambda slot: (slot.gpus, slot.share))
+            return {slot.name: self._pids[slot] for slot in places}
 
 
 class Picture:
