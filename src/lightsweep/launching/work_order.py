@@ -61,7 +61,7 @@ class WorkOrder:
         An OMP_NUM_THREADS that the user has set counts for more than the slot's share of the cores.
         """
         chosen = os.environ.get("OMP_NUM_THREADS", "")
-        num_threads = int(chosen) if chosen.isdigit() else slot.num_threads
+        num_threads = (int(chosen) if chosen.isdecimal() else 0) or slot.num_threads
         given = {"OMP_NUM_THREADS": str(num_threads), SLOT: str(slot.number), NUM_SLOTS: str(num_slots)}
         environ = {**os.environ, **given}
         if slot.visible_devices is not None:
