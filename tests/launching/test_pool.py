@@ -220,6 +220,19 @@ def test_a_killed_server_costs_its_running_jobs_only(run: Run, tmp_path: Path) -
     assert values(outcomes) == ["a", "b"]
 
 
+def test_a_signal_is_obeyed_though_the_server_has_died_meanwhile(run: Run, tmp_path: Path) -> None:
+    server = shared_server(())
+
+    def kill_server_and_interrupt(event: JobEvent) -> None:
+        if event.kind == "started":
+            server.kill()
+            server.obituary()  # waits for its end
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit, match="143"):
+        run((do.report_and_sleep, tmp_path, "a"), on_event=kill_server_and_interrupt)
+
+
 def test_a_module_that_is_not_installed_is_left_out(run: Run, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     assert values(run((do.touch, tmp_path, "a"), preload=("no_such_module", "no_such_package.module"))) == ["a"]
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

@@ -117,16 +117,16 @@ class Shift:
         for connection in ready:
             if connection in lines:
                 lines[connection].read()
-        if self.stop.fd in ready:
-            self._heed(self.stop.read())
-        if time.monotonic() >= self.kill_at_s:
-            self._signal_all(signal.SIGKILL)
-            self.kill_at_s = math.inf
-        if self.server.replies in ready:
-            try:
+        try:
+            if self.stop.fd in ready:
+                self._heed(self.stop.read())
+            if time.monotonic() >= self.kill_at_s:
+                self._signal_all(signal.SIGKILL)
+                self.kill_at_s = math.inf
+            if self.server.replies in ready:
                 self._hear(self.server.reply())
-            except ServerDied:
-                self._replace_server()
+        except ServerDied:
+            self._replace_server()
 
     def _hear(self, reply: tuple[Any, ...]) -> None:
         kind, *rest = reply
