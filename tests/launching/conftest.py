@@ -25,8 +25,8 @@ def run() -> Callable[..., list[Outcome]]:
         slots_per_gpu: int = 1,
         devices_per_job: int = 1,
         preload: tuple[str, ...] = (),
-        on_event: Callable[[JobEvent], None] | None = None,
-        is_last: Callable[[Outcome], bool] | None = None,
+        on_event: Callable[[JobEvent], None] = lambda _: None,
+        is_last: Callable[[Outcome], bool] = lambda _: False,
     ) -> list[Outcome]:
         gpus = find_gpus(os.environ) if real_gpus else tuple(Gpu(str(index)) for index in range(fake_gpus))
         machine = Machine(gpus=gpus, num_cores=2, memory_gib=None)

@@ -4,6 +4,7 @@ It knows nothing of Hydra: a job is a pickled function with its arguments.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from lightsweep.launching.job import Job, JobEvent
 from lightsweep.launching.outcome import Outcome
@@ -12,6 +13,7 @@ from lightsweep.launching.slots import Slot
 from lightsweep.launching.stop_signals import StopSignals, obey
 
 
+@dataclass(frozen=True)
 class Pool:
     """Runs jobs in slots.
 
@@ -23,19 +25,11 @@ class Pool:
         is_last: whether an outcome says that the jobs that have not started are needless; they are dropped then.
     """
 
-    def __init__(
-        self,
-        slots: Sequence[Slot],
-        preload: Sequence[str] = (),
-        grace_s: float = 10.0,
-        on_event: Callable[[JobEvent], None] | None = None,
-        is_last: Callable[[Outcome], bool] | None = None,
-    ) -> None:
-        self.slots = list(slots)
-        self.preload = tuple(preload)
-        self.grace_s = grace_s
-        self.on_event = on_event
-        self.is_last = is_last
+    slots: Sequence[Slot]
+    preload: Sequence[str] = ()
+    grace_s: float = 10.0
+    on_event: Callable[[JobEvent], None] = lambda _: None
+    is_last: Callable[[Outcome], bool] = lambda _: False
 
     def run(self, jobs: Iterable[Job]) -> list[Outcome]:
         """Run all jobs and give their outcomes in the order of the jobs; a job's failure is an outcome, not an error.
@@ -47,7 +41,7 @@ class Pool:
         """
         jobs = list(jobs)
         with StopSignals() as stop:
-            shift = Shift(jobs, self.slots, self.preload, stop, self.grace_s, self.on_event, self.is_last)
+            shift = Shift(self, jobs, stop)
             try:
                 shift.work()
             finally:

@@ -10,11 +10,11 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from pickle import dumps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightsweep.errors import ConfigError
 from lightsweep.launching.job import Job, JobEvent
@@ -24,6 +24,9 @@ from lightsweep.launching.stop_signals import StopSignals
 from lightsweep.launching.warm_server import ServerDied, shared_server
 from lightsweep.launching.work_order import WorkOrder
 from lightsweep.screen import many
+
+if TYPE_CHECKING:
+    from lightsweep.launching.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -48,27 +51,13 @@ class _Running:
 
 
 class Shift:
-    """One `Pool.run`; see there and in `Pool` for the arguments."""
+    """One `Pool.run`, with the pool's settings."""
 
-    def __init__(
-        self,
-        jobs: Iterable[Job],
-        slots: Iterable[Slot],
-        preload: Sequence[str],
-        stop: StopSignals,
-        grace_s: float,
-        on_event: Callable[[JobEvent], None] | None,
-        is_last: Callable[[Outcome], bool] | None,
-    ) -> None:
-        self.queue = deque(jobs)
-        self.free = deque(slots)
-        self.num_slots = len(self.free)
-        self.preload = preload
-        self.stop = stop
-        self.grace_s = grace_s
-        self.on_event = on_event
-        self.is_last = is_last
-        self.server = shared_server(preload)
+    def __init__(self, pool: "Pool", jobs: Iterable[Job], stop: StopSignals) -> None:
+        self.pool, self.stop = pool, stop
+        self.queue, self.free = deque(jobs), deque(pool.slots)
+        self.on_event = pool.on_event
+        self.server = shared_server(pool.preload)
         self.running: dict[int, _Running] = {}
         self.outcomes: dict[int, Outcome] = {}
         self.stopped_by: int | None = None
@@ -84,7 +73,7 @@ class Shift:
 
     def kill(self) -> None:
         """Kill what still runs, and wait for its end."""
-        self.on_event = None
+        self.on_event = lambda _: None
         try:
             self._signal_all(signal.SIGKILL)
             while self.running:
@@ -107,7 +96,7 @@ class Shift:
             theirs.close()
         self.running[job.number] = run
         with contextlib.suppress(OSError):  # the worker is dead already, and the server will say so
-            ours.send_bytes(dumps(WorkOrder.for_slot(slot, self.num_slots, job.function, job.args)))
+            ours.send_bytes(dumps(WorkOrder.for_slot(slot, len(self.pool.slots), job.function, job.args)))
 
     def _listen(self) -> None:
         """Wait for the next thing to happen, and see to it; answers come before the ends that follow them."""
@@ -162,24 +151,23 @@ class Shift:
         if isinstance(outcome.error, JobDied):
             log.error(str(outcome.error))
         self._tell("ended", run, outcome)
-        if self.queue and self.is_last is not None and self.is_last(outcome):
+        if self.queue and self.pool.is_last(outcome):
             log.info(f"{many(len(self.queue), 'job')} did not start: nothing more is wanted")
             self.outcomes.update({job.number: Outcome(dropped=True) for job in self.queue})
             self.queue.clear()
 
     def _tell(self, kind: str, run: _Running, outcome: Outcome | None = None) -> None:
-        if self.on_event is not None:
-            self.on_event(JobEvent(kind, run.job, run.slot, run.pid, time.monotonic() - run.start_s, outcome))
+        self.on_event(JobEvent(kind, run.job, run.slot, run.pid, time.monotonic() - run.start_s, outcome))
 
     def _heed(self, numbers: list[int]) -> None:
         """Pass the first signal on and give the jobs time to end; at the second, kill them."""
         for number in numbers:
             if self.stopped_by is None:
                 self.stopped_by = number
-                self.kill_at_s = time.monotonic() + self.grace_s
+                self.kill_at_s = time.monotonic() + self.pool.grace_s
                 log.warning(
                     f"{signal.Signals(number).name}: {many(len(self.running), 'running job')} may take "
-                    f"{self.grace_s:g} s to end, {len(self.queue)} will not start; once more kills them now"
+                    f"{self.pool.grace_s:g} s to end, {len(self.queue)} will not start; once more kills them now"
                 )
                 self._signal_all(number)
             else:
@@ -200,7 +188,7 @@ class Shift:
             raise ServerDied(obituary)
         log.error(f"{obituary}; lost with it: {many(len(self.running), 'job')}")
         self._bury_all()
-        self.server = shared_server(self.preload)
+        self.server = shared_server(self.pool.preload)
 
     def _bury_all(self) -> None:
         """End the jobs whose server is dead, so that nobody else can say when they have ended."""
