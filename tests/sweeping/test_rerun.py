@@ -20,12 +20,13 @@ from lightsweep.errors import RankDied
 from lightsweep.statistics import t_quantile
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.owner import Owner
+from lightsweep.sweeping.patient_storage import PatientStorage
 from lightsweep.sweeping.plan import Plan, RerunSettings
 from lightsweep.sweeping.rerun import RerunJob, RerunResult, note_seed, results_of, wanted_reruns
 from lightsweep.sweeping.rerun_report import rerun_lines
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.storage import lock_path, storage_spec
-from lightsweep.sweeping.study import open_study
+from lightsweep.sweeping.study import open_study, study_storage
 from lightsweep.sweeping.summary import summary_lines
 from lightsweep.sweeping.sweep import _run_again
 
@@ -233,7 +234,7 @@ def test_rerun_that_loses_a_rank_is_made_again_unless_it_loses_one_each_time(
 ):
     ends = [*[JobReturn(status=JobStatus.FAILED, _return_value=RankDied(1, -9, None))] * kills]
     ends += [JobReturn(status=JobStatus.COMPLETED, _return_value=2.0)] * 2
-    monkeypatch.setattr("lightsweep.sweeping.rerun.logging_restored", nullcontext)
+    monkeypatch.setattr("lightsweep.sweeping.task_run.logging_restored", nullcontext)
     task = SimpleNamespace(compose=lambda *_: (None, plan.folder), run=lambda *_: ends.pop(0))
     reruns = wanted_reruns(tuned, plan, None, None)
     RerunJob(replace(plan, max_kills=max_kills), task, reruns, None)(None)
@@ -241,6 +242,26 @@ def test_rerun_that_loses_a_rank_is_made_again_unless_it_loses_one_each_time(
     assert (first.state, first.kills, second.state) == ("complete" if max_kills == 5 else "failed", kills, "complete")
     reason = "rank 1 was killed by signal 9 (SIGKILL), as 1 before it with these settings"
     assert first.reason == ("" if max_kills == 5 else reason)
+
+
+def test_interrupted_rerun_does_not_wait_for_a_server_that_is_away(tuned, plan, monkeypatch):
+    storage, study_id = study_storage(plan)
+    patient, calls = PatientStorage(storage, "s", speaks=False, patience_s=1.0), []
+
+    def interrupted(*_):
+        monkeypatch.setattr(storage, "set_study_user_attr", away)
+        raise KeyboardInterrupt
+
+    def away(*_):
+        calls.append(1)
+        raise ConnectionError("no server")
+
+    monkeypatch.setattr("lightsweep.sweeping.task_run.logging_restored", nullcontext)
+    monkeypatch.setattr("lightsweep.sweeping.rerun.study_storage", lambda _: (patient, study_id))
+    task = SimpleNamespace(compose=lambda *_: (None, plan.folder), run=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        RerunJob(plan, task, wanted_reruns(tuned, plan, None, None))(None)
+    assert calls == [1]
 
 
 def test_rerun_whose_host_was_lost_is_made_again_by_the_next_round(tuned, plan):

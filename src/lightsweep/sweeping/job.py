@@ -20,21 +20,12 @@ from lightsweep.sweeping.claim import KILLED, claim, give_up, lose, run_again
 from lightsweep.sweeping.custom_space import draw_custom
 from lightsweep.sweeping.folder import trial_folder_within
 from lightsweep.sweeping.heartbeat import beating
-from lightsweep.sweeping.isolation import children, end_children
-from lightsweep.sweeping.patient_storage import patient_until_interrupted, unless_its_server_is_away
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.storage import local_file
 from lightsweep.sweeping.study import study_storage
-from lightsweep.sweeping.task_run import TaskRun, logging_restored, work_off, write_error
+from lightsweep.sweeping.task_run import TaskRun, outcome_of_run, run_and_tell, work_off
 from lightsweep.sweeping.trial import KilledTrial, running_trial
-from lightsweep.sweeping.trial_outcome import (
-    TrialOutcome,
-    failure,
-    outcome_of_error,
-    outcome_of_full_disk,
-    outcome_of_return,
-    text_of,
-)
+from lightsweep.sweeping.trial_outcome import TrialOutcome, failure, outcome_of_error, outcome_of_full_disk, text_of
 
 log = logging.getLogger(__name__)
 
@@ -58,24 +49,7 @@ class TrialJob:
         return work_off(partial(claim, self.plan), self._run, self.max_trials)
 
     def _run(self, trial: Trial) -> OSError | None:
-        before = children()
-        with logging_restored():
-            try:
-                with patient_until_interrupted():
-                    outcome = self._outcome(trial)
-            except Exception:
-                raise
-            except BaseException as error:  # an interruption, or one of the task's, as asyncio's CancelledError is
-                outcome = outcome_of_error(error)
-                with unless_its_server_is_away():  # the next sweep finds this one's process gone
-                    self._tell(trial, outcome)
-                if outcome.from_outside:
-                    raise
-            else:
-                self._tell(trial, outcome)
-        if outcome.state is TrialState.FAIL:
-            end_children(before)
-        return outcome.failure
+        return run_and_tell(partial(self._outcome, trial), partial(self._tell, trial))
 
     def _outcome(self, trial: Trial) -> TrialOutcome:
         """Draw, compose, run and judge; whatever goes wrong on the way is the trial's failure."""
@@ -91,13 +65,8 @@ class TrialJob:
         trial.set_user_attr(marks.FOLDER, str(folder))
         with running_trial(trial, _killed(trial, self.plan)), beating(self.plan, partial(_sign_of_life, trial)):
             returned = self.task.run(config, overrides, trial.number)
-        if (full := outcome_of_full_disk(returned._return_value, folder)) is not None:
-            return full
         pruned_at = trial.storage.get_trial(trial._trial_id).user_attrs.get(marks.PRUNED_AT)
-        outcome = outcome_of_return(returned, len(self.plan.directions), pruned_at)
-        if outcome.state is TrialState.FAIL:
-            write_error(folder, returned)
-        return self._constrained(trial, outcome)
+        return self._constrained(trial, outcome_of_run(returned, folder, len(self.plan.directions), pruned_at))
 
     def _draw(self, trial: Trial) -> list[str]:
         """The trial's overrides: the space's, and what a custom search space adds."""

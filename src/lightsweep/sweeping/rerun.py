@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,15 @@ from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_gone
 from lightsweep.sweeping.grammar import bare
 from lightsweep.sweeping.heartbeat import beating
-from lightsweep.sweeping.isolation import children, end_children
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.results import drawn_by_task, ranked_trials, trial_overrides
 from lightsweep.sweeping.storage import lock_path
 from lightsweep.sweeping.study import study_storage
-from lightsweep.sweeping.task_run import TaskRun, logging_restored, work_off, write_error
+from lightsweep.sweeping.task_run import TaskRun, outcome_of_run, run_and_tell, work_off
 from lightsweep.sweeping.trial import running_again
-from lightsweep.sweeping.trial_outcome import TrialOutcome, outcome_of_error, outcome_of_full_disk, outcome_of_return
+from lightsweep.sweeping.trial_outcome import TrialOutcome, outcome_of_error, outcome_of_full_disk
 
 
 @dataclass(frozen=True)
@@ -202,42 +202,29 @@ class RerunJob:
         return lost
 
     def _run(self, claimed: tuple[Rerun, RerunResult]) -> OSError | None:
-        (rerun, running), before = claimed, children()
-        with logging_restored():
-            try:
-                with beating(self.plan, lambda: self._keep(rerun, replace(running, alive=time.time()))):
-                    outcome, test = self._outcome(rerun)
-            except Exception:
-                raise
-            except BaseException as error:  # see `TrialJob`
-                outcome, test = outcome_of_error(error), {}
-                if outcome.from_outside:  # somebody's wish, and not what its settings do to a process
-                    self._keep(rerun, replace(running, state="lost", reason=outcome.reason))
-                    raise
-        if outcome.failure is not None:
+        return run_and_tell(partial(self._outcome, *claimed), partial(self._tell, *claimed))
+
+    def _outcome(self, rerun: Rerun, running: RerunResult) -> TrialOutcome:
+        try:
+            subdir = str(self._folder(rerun).relative_to(self.plan.folder))
+            config, folder = self.task.compose(rerun.overrides, self.reruns.index(rerun), subdir)
+        except Exception as error:
+            return outcome_of_full_disk(error, self.plan.folder) or outcome_of_error(error)
+        with running_again(), beating(self.plan, lambda: self._keep(rerun, replace(running, alive=time.time()))):
+            returned = self.task.run(config, rerun.overrides, None)
+        return outcome_of_run(returned, folder, 1)
+
+    def _tell(self, rerun: Rerun, running: RerunResult, outcome: TrialOutcome) -> None:
+        """Keep the outcome in the study; what was stopped from outside is left to the next job."""
+        if outcome.from_outside:  # somebody's wish or a full disk, and not what its settings do to a process
             self._keep(rerun, replace(running, state="lost", reason=outcome.reason))
         elif outcome.lost:
             self._lose(rerun, running, outcome.reason)
         else:
-            self._keep(rerun, _ended(running, outcome, test))
-        if outcome.state is not TrialState.COMPLETE:
-            end_children(before)
-        return outcome.failure
+            self._keep(rerun, _ended(running, outcome, _test_metrics(self._folder(rerun))))
 
-    def _outcome(self, rerun: Rerun) -> tuple[TrialOutcome, dict[str, float]]:
-        try:
-            subdir = str(SweepPaths(self.plan.folder).rerun(rerun.trial, rerun.seed).relative_to(self.plan.folder))
-            config, folder = self.task.compose(rerun.overrides, self.reruns.index(rerun), subdir)
-        except Exception as error:
-            return outcome_of_full_disk(error, self.plan.folder) or outcome_of_error(error), {}
-        with running_again():
-            returned = self.task.run(config, rerun.overrides, None)
-        if (full := outcome_of_full_disk(returned._return_value, folder)) is not None:
-            return full, {}
-        outcome = outcome_of_return(returned, 1, None)
-        if outcome.state is not TrialState.COMPLETE:
-            write_error(folder, returned)
-        return outcome, _test_metrics(folder)
+    def _folder(self, rerun: Rerun) -> Path:
+        return SweepPaths(self.plan.folder).rerun(rerun.trial, rerun.seed)
 
     def _keep(self, rerun: Rerun, result: RerunResult) -> None:
         storage, study_id = study_storage(self.plan)

@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, configure_log
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from optuna.trial import TrialState
 
 from lightsweep.config.passwords import masked
 from lightsweep.errors import Interrupted, LightsweepError
@@ -22,8 +23,15 @@ from lightsweep.launching.run_job import NoMore, run_job
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.composer import Composer
 from lightsweep.sweeping.config_keys import hydra_overrides
-from lightsweep.sweeping.isolation import Command, isolated_task
-from lightsweep.sweeping.trial_outcome import text_of
+from lightsweep.sweeping.isolation import Command, children, end_children, isolated_task
+from lightsweep.sweeping.patient_storage import patient_until_interrupted, unless_its_server_is_away
+from lightsweep.sweeping.trial_outcome import (
+    TrialOutcome,
+    outcome_of_error,
+    outcome_of_full_disk,
+    outcome_of_return,
+    text_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +114,44 @@ def work_off(
         if failure is not None:
             return NoMore(failure)
     return None
+
+
+def run_and_tell(run: Callable[[], TrialOutcome], tell: Callable[[TrialOutcome], None]) -> OSError | None:
+    """Make one run and tell the study what came of it, be it an interruption; its processes end with a failed one.
+
+    Returns:
+        The failure of a disk that is full; see `work_off`.
+    """
+    before = children()
+    with logging_restored():
+        try:
+            with patient_until_interrupted():
+                outcome = run()
+        except Exception:
+            raise
+        except BaseException as error:  # an interruption, or one of the task's, as asyncio's CancelledError is
+            outcome = outcome_of_error(error)
+            with unless_its_server_is_away():  # the next sweep finds this one's process gone
+                tell(outcome)
+            if outcome.from_outside:
+                raise
+        else:
+            tell(outcome)
+    if outcome.state is TrialState.FAIL:
+        end_children(before)
+    return outcome.failure
+
+
+def outcome_of_run(
+    returned: JobReturn, folder: Path, num_directions: int, pruned_at: int | None = None
+) -> TrialOutcome:
+    """What a task's return means, see `outcome_of_return`; of a failed one the traceback is kept in its folder."""
+    if (full := outcome_of_full_disk(returned._return_value, folder)) is not None:
+        return full
+    outcome = outcome_of_return(returned, num_directions, pruned_at)
+    if outcome.state is TrialState.FAIL:
+        write_error(folder, returned)
+    return outcome
 
 
 @contextmanager
