@@ -49,19 +49,27 @@ def test_a_sweep_that_may_start_no_trial_hands_out_no_jobs_and_a_job_that_is_out
 
 
 @pytest.mark.parametrize(
-    ("rate", "failed", "finished", "hopeless"),
+    ("rate", "n_trials", "complete", "failed", "hopeless"),
     [
-        (0.29, 29, 100, False),
-        (0.29, 30, 100, True),
-        (0.5, 2, 2, False),
-        (0.5, 3, 3, True),
-        (0, 0, 0, False),
-        (1, 9, 9, False),
+        (0.5, 20, 0, 2, False),  # of the first five
+        (0.5, 20, 0, 3, True),
+        (0.5, 20, 5, 5, False),
+        (0.5, 20, 4, 6, True),
+        (0.5, 2, 1, 1, False),
+        (0.5, 2, 0, 2, True),
+        (0.29, 100, 71, 29, False),
+        (0.29, 100, 70, 30, True),
+        (0.0, 20, 0, 0, False),
+        (0.0, 20, 3, 0, False),
+        (0.0, 20, 3, 1, True),
+        (1.0, 20, 0, 20, False),
     ],
 )
-def test_a_sweep_is_hopeless_when_more_than_its_share_of_trials_failed(plan, rate, failed, finished, hopeless):
-    counts = marks.TrialCounts(complete=finished - failed, failed=failed)
-    assert is_hopeless(replace(plan, max_failure_rate=rate), counts) is hopeless
+def test_a_sweep_is_hopeless_when_more_than_a_share_of_its_trials_failed(
+    plan, rate, n_trials, complete, failed, hopeless
+):
+    plan = replace(plan, max_failure_rate=rate, n_trials=n_trials)
+    assert is_hopeless(plan, marks.TrialCounts(complete=complete, failed=failed)) is hopeless
 
 
 def test_a_trial_that_lost_a_rank_is_run_again_until_its_settings_have_lost_one_too_often(plan):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.claim import claim, give_up, is_hopeless, release_orphans
+from lightsweep.sweeping.claim import claim, give_up, release_orphans
 from lightsweep.sweeping.heartbeat import beating
 from lightsweep.sweeping.job import _found, _killed
 from lightsweep.sweeping.owner import Owner
@@ -83,27 +83,6 @@ def test_no_trial_starts_beyond_the_last_or_the_deadline(plan):
     assert claim(replace(plan, deadline=time.time())) is None
     assert claim(replace(plan, n_trials=1, deadline=time.time() + 60)).number == 0
     assert claim(replace(plan, n_trials=1)) is None, "one runs already"
-
-
-@pytest.mark.parametrize(
-    ("rate", "n_trials", "complete", "failed", "hopeless"),
-    [
-        (0.5, 20, 0, 2, False),  # of the first five
-        (0.5, 20, 0, 3, True),
-        (0.5, 20, 5, 5, False),
-        (0.5, 20, 4, 6, True),
-        (0.5, 2, 1, 1, False),
-        (0.5, 2, 0, 2, True),
-        (0.0, 20, 3, 0, False),
-        (0.0, 20, 3, 1, True),
-        (1.0, 20, 0, 20, False),
-    ],
-)
-def test_a_sweep_is_hopeless_when_more_than_a_share_of_its_trials_failed(
-    plan, rate, n_trials, complete, failed, hopeless
-):
-    plan = replace(plan, max_failure_rate=rate, n_trials=n_trials)
-    assert is_hopeless(plan, marks.TrialCounts(complete=complete, failed=failed)) is hopeless
 
 
 def test_when_the_launcher_has_returned_its_own_jobs_are_gone_wherever_they_ran(plan):
