@@ -207,7 +207,7 @@ def test_a_killed_server_costs_its_running_jobs_only(run: Run, tmp_path: Path) -
 
     def kill_server(event: JobEvent) -> None:
         if event.kind == "started" and event.job.number == 1:
-            server.kill()
+            server._process.kill()  # its workers live on
 
     outcomes = run(
         (do.touch, tmp_path, "a"),
@@ -225,7 +225,7 @@ def test_a_signal_is_obeyed_though_the_server_has_died_meanwhile(run: Run, tmp_p
 
     def kill_server_and_interrupt(event: JobEvent) -> None:
         if event.kind == "started":
-            server.kill()
+            server._process.kill()  # its workers live on
             server.obituary()  # waits for its end
             os.kill(os.getpid(), signal.SIGTERM)
 

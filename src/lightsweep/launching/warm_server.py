@@ -95,10 +95,6 @@ class WarmServer:
         """How the server ended."""
         return f"the launcher's warm server {end_of(self._process.wait(_END_S))}"
 
-    def kill(self) -> None:
-        """End the server's process at once; its workers live on."""
-        self._process.kill()
-
     def close(self) -> None:
         """End the server and every worker it has."""
         self._requests.close()

@@ -15,7 +15,7 @@ from numpy.random import SeedSequence
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, Trial, create_trial
+from optuna.trial import create_trial
 
 from lightsweep.config.renamed import GONE
 from lightsweep.errors import ConfigError, one_line
@@ -101,7 +101,9 @@ def check_draws(node: Mapping[str, Any], space: Space, directions: Sequence[Dire
             for _ in range(_num_draws(target, arguments)):
                 trial = study.ask()
                 space.suggest(trial, lookup)
-                study.add_trial(_completed(trial, len(directions)))  # not told: `constraints_func` has no part in this
+                # not told: `constraints_func` has no part in this
+                values = [0.0] * len(directions)
+                study.add_trial(create_trial(params=trial.params, distributions=trial.distributions, values=values))
     except Exception as error:
         raise ConfigError(
             f"`hydra.sweeper.sampler` {target}{_shown(arguments)} cannot draw: {one_line(error)}"
@@ -126,10 +128,6 @@ def _num_draws(target: str, arguments: Mapping[str, Any]) -> int:
     if target == "optuna.samplers.CmaEsSampler":
         return 2 if arguments.keys() - {"seed", "n_startup_trials"} else 1
     return 1 if target in _PACKAGES else 2
-
-
-def _completed(trial: Trial, num_values: int) -> FrozenTrial:
-    return create_trial(params=trial.params, distributions=trial.distributions, values=[0.0] * num_values)
 
 
 def make_pruner(node: Mapping[str, Any] | None) -> BasePruner:

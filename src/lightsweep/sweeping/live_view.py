@@ -134,7 +134,7 @@ class Picture:
         """From what trials took since the view began, by as many at once as it has seen; unknown until one finishes."""
         self._most_running = max(self._most_running, len(running))
         counted = [trial for trial in trials if marks.condition(trial) in ("complete", "pruned", "failed")]
-        ended = [duration_s(trial) for trial in counted if self._is_new(trial)]
+        ended = [duration_s(trial) for trial in counted if (trial.datetime_complete or self._start) > self._start]
         took_s = [seconds for seconds in ended if seconds is not None]
         if not took_s:
             return "–"
@@ -142,9 +142,6 @@ class Picture:
         left_s = [max(0.0, each_s - elapsed_s(trial)) for trial in running]
         unbegun = max(0, self._plan.n_trials - len(counted) - len(running))
         return clock(max(*left_s, 0.0, (sum(left_s) + unbegun * each_s) / self._most_running))
-
-    def _is_new(self, trial: FrozenTrial) -> bool:
-        return trial.datetime_complete is not None and trial.datetime_complete > self._start
 
     def _best_line(self) -> RenderableType:
         best = ranked_trials(self._study)

@@ -93,7 +93,8 @@ class PatientStorage(_Delegating):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """As Optuna's; made again after a lost answer, it finds the trial that it has made."""
         token = uuid.uuid4().hex
-        template = _template(template_trial, token)
+        template = template_trial or create_trial(state=TrialState.RUNNING)
+        template.system_attrs = {**template.system_attrs, TOKEN: token}
 
         def create() -> int:
             return self.storage.create_new_trial(study_id, template)
@@ -167,10 +168,3 @@ def waited_for(
         call = call if again is None else again
         _ENDING.wait(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-
-def _template(given: FrozenTrial | None, token: str) -> FrozenTrial:
-    """A new trial with a token: running, unless the caller wants another."""
-    trial = given or create_trial(state=TrialState.RUNNING)
-    trial.system_attrs = {**trial.system_attrs, TOKEN: token}
-    return trial

@@ -76,17 +76,21 @@ class Space:
         around = (each for each in self.every_parameter() if key.startswith(f"{bare(each.key)}."))
         return any(text.startswith(("{", "[")) for each in around for text in each.texts.values())
 
+    def every_branch(self) -> Iterator["Branch"]:
+        """All branches, those within others too, each before its own."""
+        for branch in self.branches:
+            yield branch
+            yield from branch.space.every_branch()
+
     def every_parameter(self) -> Iterator[Parameter]:
         """All parameters, those of the branches too."""
         yield from self.parameters
-        for branch in self.branches:
-            yield from branch.space.every_parameter()
+        yield from (parameter for branch in self.every_branch() for parameter in branch.space.parameters)
 
     def every_fixed(self) -> Iterator[tuple[str, str]]:
         """All fixed settings, those of the branches too."""
         yield from self.fixed
-        for branch in self.branches:
-            yield from branch.space.every_fixed()
+        yield from (setting for branch in self.every_branch() for setting in branch.space.fixed)
 
     def signature(self) -> dict[str, str]:
         """Name and distribution of each parameter, by which a study is known to be of this space."""

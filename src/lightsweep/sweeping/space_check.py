@@ -31,7 +31,7 @@ def configured_values(space: Space, config: DictConfig, loader: ConfigLoader) ->
         ConfigError: there is no such key, it is a config group without an option that a condition asks for, or two
             conditions that can hold together set one key.
     """
-    keys = {branch.key for branch in _branches(space)}
+    keys = {branch.key for branch in space.every_branch()}
     if not keys:
         return {}
     _check_groups(space, config, loader)
@@ -51,7 +51,7 @@ def _configured(key: str, composed: DictConfig) -> str:
 
 def _check_groups(space: Space, config: DictConfig, loader: ConfigLoader) -> None:
     """Refuse conditions on a config group for options that it does not have."""
-    for branch in _branches(space):
+    for branch in space.every_branch():
         options = options_of(branch.key, config, loader)
         if options and not {str(value_of(text)) for text in branch.values} & {*options, "None"}:
             raise ConfigError(
@@ -64,7 +64,7 @@ def _check_keys(space: Space, composed: DictConfig) -> None:
     """Refuse conditions on keys that are neither set by the sweep nor known to the configuration."""
     known = {bare(parameter.key) for parameter in space.every_parameter()} | {key for key, _ in space.every_fixed()}
     known |= {*keys_of(composed), *map(str, composed.hydra.runtime.choices)}
-    for branch in _branches(space):
+    for branch in space.every_branch():
         if branch.key not in known and not branch.key.startswith("hydra."):
             raise ConfigError(
                 f"`params.when` has {branch.condition!r}, but the configuration has no `{branch.key}`"
@@ -277,7 +277,3 @@ def _explained(
             return f"the configuration has no `{key}`{where}{near}{branch}"
         return _unfit(line, error, where)
     return f"the configuration does not compose: {one_line(error)}"
-
-
-def _branches(space: Space) -> list[Branch]:
-    return [deeper for branch in space.branches for deeper in [branch, *_branches(branch.space)]]

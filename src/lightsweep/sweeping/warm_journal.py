@@ -36,10 +36,6 @@ class _Followed:
         """Whether the journal at this path is this one still, and not a new one in its place."""
         return path == self.path and identity(path) == self.identity
 
-    def read_on(self) -> None:
-        """Read what was appended."""
-        self.journal.get_all_studies()
-
 
 def open_journal(path: Path) -> SweepJournal:
     """The journal at a path, made where it is missing, with what the process has read that this one was forked from.
@@ -78,7 +74,7 @@ def _read_on() -> None:
         path = Path(os.fsdecode(_told[_LENGTH.size : _LENGTH.size + length]))
         if _followed is None or not _followed.lies_at(path):
             _followed = _Followed(path)
-        _followed.read_on()
+        _followed.journal.get_all_studies()  # reads what was appended
     except Exception:
         _followed = None
 
