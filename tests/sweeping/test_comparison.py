@@ -6,7 +6,8 @@ import json
 import pytest
 from omegaconf import OmegaConf
 
-from lightsweep.sweeping.comparison import _in_folder
+from lightsweep.errors import RunFolderError
+from lightsweep.sweeping.comparison import _check_unchanged, _in_folder
 
 TASK = """
 import json, pathlib
@@ -111,6 +112,13 @@ def test_going_on_with_other_settings_is_refused(comparing):
     assert len(made(comparing)) == 10
     comparing.sweep(*COMPARE, "hydra.sweeper.n_trials=4")  # more trials for all are no other settings
     assert sum(" trial " in line for line in made(comparing)) == 8
+
+
+@pytest.mark.parametrize("text", ["", "a: ["])
+def test_comparison_whose_settings_are_damaged_is_told_in_one_line(tmp_path, text):
+    (tmp_path / "multirun.yaml").write_text(text)
+    with pytest.raises(RunFolderError, match=rf"^{tmp_path}/multirun.yaml is damaged: .+$"):
+        _check_unchanged(OmegaConf.create({"hydra": {"sweeper": {}}}), tmp_path)
 
 
 @pytest.mark.parametrize(

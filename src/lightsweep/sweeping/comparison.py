@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from lightsweep.config.dotted import dotted
 from lightsweep.config.override_text import override_text
+from lightsweep.config.saved import damage_told
 from lightsweep.errors import ConfigError
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.config_keys import hydra_overrides, task_part
@@ -107,11 +108,14 @@ def _check_unchanged(config: DictConfig, folder: Path) -> None:
 
     Raises:
         ConfigError: with the first key that differs.
+        RunFolderError: the file that tells of them is damaged.
     """
     path = SweepPaths(folder).multirun
     if not path.is_file():
         return
-    before, now = _held_fixed(OmegaConf.load(path)), _held_fixed(config)  # type: ignore[arg-type]
+    with damage_told(path):
+        before = _held_fixed(OmegaConf.load(path))  # type: ignore[arg-type]
+    now = _held_fixed(config)
     for key in sorted({*before, *now}):
         if before.get(key) != now.get(key):
             raise ConfigError(
