@@ -17,12 +17,13 @@ from hydra.core.utils import JobReturn, JobStatus
 from optuna.distributions import FloatDistribution
 
 from lightsweep.errors import RankDied
+from lightsweep.paths import RunPaths
 from lightsweep.statistics import t_quantile
 from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.patient_storage import PatientStorage
 from lightsweep.sweeping.plan import Plan, RerunSettings
-from lightsweep.sweeping.rerun import RerunJob, RerunResult, note_seed, results_of, wanted_reruns
+from lightsweep.sweeping.rerun import RerunJob, RerunResult, _test_metrics, note_seed, results_of, wanted_reruns
 from lightsweep.sweeping.rerun_report import rerun_lines
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.storage import lock_path, storage_spec
@@ -183,6 +184,22 @@ def test_study_keeps_the_results_as_plain_values(seeded, study_of):
     kept = study_of(seeded.sweep_dir).user_attrs["lightsweep:rerun:0:5"]
     assert json.loads(json.dumps(kept)) == kept
     assert (kept["state"], kept["value"], kept["test"]) == ("complete", 5.0, {"test/acc": 0.55})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"test/acc": 0.9, "test/loss": null, "val/acc": 0.8}', {"test/acc": 0.9}),
+        ('{"test/acc": "0.93 ± 0.01", "test/n": 5}', {"test/n": 5.0}),
+        ("[1]", {}),
+        ("test/acc 0.9", {}),
+        (None, {}),
+    ],
+)
+def test_an_applications_own_file_by_the_name_of_a_result_is_no_reason_to_lose_the_rerun(tmp_path, text, found):
+    if text is not None:
+        RunPaths(tmp_path).result.write_text(text)
+    assert _test_metrics(tmp_path) == found
 
 
 @pytest.fixture

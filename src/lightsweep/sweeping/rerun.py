@@ -240,9 +240,10 @@ def _ended(running: RerunResult, outcome: TrialOutcome, test: dict[str, float]) 
 
 
 def _test_metrics(folder: Path) -> dict[str, float]:
-    """The numbers `test/…` of a run's result.json; nothing where the task writes none."""
-    path = RunPaths(folder).result
-    if not path.is_file():
+    """The numbers `test/…` of a run's result.json; none where the task writes no such file, or another by its name."""
+    try:
+        values = json.loads(RunPaths(folder).result.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
-    values = json.loads(path.read_text(encoding="utf-8"))
-    return {name: float(value) for name, value in values.items() if name.startswith("test/") and value is not None}
+    named = values.items() if isinstance(values, dict) else ()
+    return {name: float(value) for name, value in named if name.startswith("test/") and isinstance(value, int | float)}
