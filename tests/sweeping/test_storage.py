@@ -89,6 +89,18 @@ def test_snapshot_gives_the_same_study_as_the_journal(tmp_path):
     assert journal(path).get_all_trials(0) == study.trials
 
 
+def test_damaged_snapshot_is_passed_over_as_the_journal_holds_everything(tmp_path):
+    path = tmp_path / "study.journal"
+    study = optuna.create_study(storage=journal(path), study_name="s")
+    for number in range(21):
+        study.tell(study.ask(), number)
+    snapshot = path.with_name("study.journal.snapshot")
+    whole = snapshot.read_bytes()
+    for place in range(100, len(whole), 50):
+        snapshot.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert journal(path).get_all_trials(0) == study.trials, place
+
+
 class _Harm:
     def __reduce__(self):
         return (Path.touch, (Path("harm"),))

@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import uuid
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,18 +59,20 @@ class SnapshotBackend(JournalFileBackend, BaseJournalSnapshot):
     def save_snapshot(self, snapshot: bytes) -> None:
         """Replace the snapshot at one stroke.
 
-        Before it stand the journal's identity, by which a replaced journal is noticed, and how many lines and bytes of
-        the journal are in it, so that nobody needs to read those again.
+        Before it stand the journal's identity, by which a replaced journal is noticed, how many lines and bytes of the
+        journal are in it, so that nobody needs to read those again, and a checksum.
         """
         lines, offset = max(self._log_number_offset.items())
-        write_bytes(self._snapshot, f"{identity(self._journal)} {lines} {offset}\n".encode() + snapshot)
+        head = f"{identity(self._journal)} {lines} {offset} {zlib.crc32(snapshot)}\n"
+        write_bytes(self._snapshot, head.encode() + snapshot)
 
     def load_snapshot(self) -> bytes | None:
-        """The snapshot, or None when there is none or it was made of another file."""
+        """The snapshot, or None when there is none, or it is damaged or was made of another file."""
         try:
             head, _, snapshot = self._snapshot.read_bytes().partition(b"\n")
-            made_of, lines, offset = head.decode().split()
-            if made_of != identity(self._journal) or int(offset) > os.stat(self._journal).st_size:
+            made_of, lines, offset, checksum = head.decode().split()
+            is_whole = int(checksum) == zlib.crc32(snapshot)
+            if not is_whole or made_of != identity(self._journal) or int(offset) > os.stat(self._journal).st_size:
                 return None
             self._log_number_offset[int(lines)] = int(offset)
         except (FileNotFoundError, ValueError):
