@@ -108,6 +108,14 @@ def test_nobody_waits_once_a_signal_has_ended_the_sweep(flaky):
         assert storage.get_all_studies() == []
 
 
+def test_the_end_of_a_trial_that_exits_by_itself_waits_for_the_server(flaky):
+    storage = PatientStorage(flaky, "db", speaks=False)
+    with pytest.raises(SystemExit), patient_until_interrupted():
+        raise SystemExit(3)
+    flaky.losses = ["before"]
+    assert storage.get_all_studies() == []
+
+
 def test_other_errors_are_raised_at_once(flaky):
     with pytest.raises(KeyError, match="nowhere"):
         PatientStorage(flaky, "db", speaks=False).get_study_id_from_name("nowhere")

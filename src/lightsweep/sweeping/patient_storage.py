@@ -16,7 +16,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from lightsweep.errors import Interrupted
+from lightsweep.errors import signal_of
 
 TOKEN = "lightsweep:token"
 PATIENCE_S = 900.0
@@ -35,8 +35,9 @@ def patient_until_interrupted() -> Iterator[None]:
     _ENDING.clear()
     try:
         yield
-    except (KeyboardInterrupt, SystemExit, Interrupted):
-        _ENDING.set()
+    except BaseException as end:
+        if signal_of(end) is not None:  # a task may exit by itself
+            _ENDING.set()
         raise
 
 
