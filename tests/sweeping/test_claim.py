@@ -23,6 +23,7 @@ from lightsweep.sweeping.storage import storage_spec
 from lightsweep.sweeping.study import open_study
 from lightsweep.sweeping.summary import summary_lines
 from lightsweep.sweeping.sweep import _wanted
+from lightsweep.sweeping.task_run import work_off
 from lightsweep.sweeping.trial import KilledTrial
 from lightsweep.sweeping.trial_outcome import TrialOutcome
 
@@ -215,6 +216,17 @@ def test_no_new_trial_takes_the_place_of_a_failed_one_that_is_tried_again(plan, 
 
     assert [drawn(other, plan) for other in others] == [x]
     assert [marks.condition(trial) for trial in study.trials] == ["not_counted", "running"]
+
+
+@pytest.mark.parametrize(("error", "is_bug"), [(OSError(28, "No space left"), False), (ValueError("no sense"), True)])
+def test_a_job_that_fails_beside_its_task_says_so_itself(caplog, error, is_bug):
+    def run(_):
+        raise error
+
+    with pytest.raises(type(error)):
+        work_off(lambda: 1, run, None)
+    assert f"a job failed beside its task: {type(error).__name__}: " in caplog.text
+    assert ("Traceback" in caplog.text) == is_bug
 
 
 @pytest.mark.parametrize(("stops", "exhausted"), [(True, True), (False, False)])

@@ -110,7 +110,12 @@ def work_off(
         work = claim()
         if work is None:
             return NoMore()
-        failure = run(work)
+        try:
+            failure = run(work)
+        except Exception as error:  # not the task's: Hydra's own launcher, and a sweep that goes on, tell of none
+            is_bug = not isinstance(error, OSError | LightsweepError)
+            log.error(f"a job failed beside its task: {type(error).__name__}: {text_of(error)}", exc_info=is_bug)
+            raise
         if failure is not None:
             return NoMore(failure)
     return None
