@@ -73,6 +73,12 @@ def test_a_sweep_is_hopeless_when_more_than_a_share_of_its_trials_failed(
     assert is_hopeless(plan, marks.TrialCounts(complete=complete, failed=failed)) is hopeless
 
 
+def test_settings_that_may_lose_no_process_name_none_before_it(plan):
+    study, plan = open_study(plan), replace(plan, max_kills=1)
+    TrialJob(plan, task=None)._tell(claim(plan), TrialOutcome(TrialState.FAIL, reason="rank 1 was killed", lost=True))
+    assert study.trials[0].user_attrs[marks.REASON] == "rank 1 was killed"
+
+
 def test_a_trial_that_lost_a_rank_is_run_again_until_its_settings_have_lost_one_too_often(plan):
     study, plan = open_study(plan), replace(plan, max_kills=2)
     died = TrialOutcome(TrialState.FAIL, reason="rank 1 was killed by signal 9 (SIGKILL)", lost=True)

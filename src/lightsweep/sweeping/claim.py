@@ -173,9 +173,14 @@ def lose(study: Study, storage: BaseStorage, trial: FrozenTrial, reason: str, ma
     except UpdateFinishedTrialError:
         return
     if kills >= max_kills:
-        finish(storage, storage_id, f"{reason}, as {kills - 1} before it with these settings")
+        finish(storage, storage_id, with_kills(reason, kills))
     else:
         give_up(study, storage, storage_id, reason)
+
+
+def with_kills(reason: str, kills: int) -> str:
+    """Why settings are not tried again that have lost so many processes, the last for this reason."""
+    return reason if kills == 1 else f"{reason}, as {kills - 1} before it with these settings"
 
 
 def _is_orphan(trial: FrozenTrial, plan: Plan, jobs_ended: bool) -> bool:

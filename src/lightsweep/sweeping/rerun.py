@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 from lightsweep.launching.run_job import NoMore
 from lightsweep.paths import RunPaths, SweepPaths
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.claim import is_gone
+from lightsweep.sweeping.claim import is_gone, with_kills
 from lightsweep.sweeping.grammar import bare
 from lightsweep.sweeping.heartbeat import beating
 from lightsweep.sweeping.journal_lock import exclusive
@@ -196,7 +196,7 @@ class RerunJob:
         """Leave a re-run that has lost a process to the next job, unless it loses one each time that it is made."""
         kills = running.kills + 1
         is_last = kills >= self.plan.max_kills
-        reason = f"{reason}, as {kills - 1} before it with these settings" if is_last else reason
+        reason = with_kills(reason, kills) if is_last else reason
         lost = replace(running, state="failed" if is_last else "lost", reason=reason, kills=kills)
         self._keep(rerun, lost)
         return lost
