@@ -12,6 +12,7 @@ from PIL import Image
 from lightsweep.cli import report
 from lightsweep.cli.exporting import export
 from lightsweep.cli.predicting import predict
+from lightsweep.config.saved import read_result
 from lightsweep.errors import RunFolderError, StorageFailed
 from lightsweep.paths import RunPaths
 from lightsweep.training import train
@@ -136,7 +137,21 @@ def test_a_folder_that_is_deleted_during_the_run_is_one_line_and_stays_deleted(r
     with pytest.raises(StorageFailed, match=rf"{re.escape(str(tmp_path))}/run can no longer be written: No such file"):
         run(*CASE, f"logger={logger}", folder=tmp_path / "run")
 
-    assert not RunPaths(tmp_path / "run").checkpoints.exists()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_moved_at_the_end_of_the_run_goes_on_there(compose, run, tmp_path, monkeypatch):
+    def examine(parts, paths, result, test):
+        paths.folder.rename(tmp_path / "moved")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lightsweep.training.run._examine", examine)
+        with pytest.raises(StorageFailed, match=r"No such file.*; if it was moved, it goes on there: resume="):
+            run(*CASE, folder=tmp_path / "run")
+
+    assert not (tmp_path / "run").exists()
+    assert read_result(RunPaths(tmp_path / "moved"))["status"] == "running"
+    assert train(compose(*CASE), tmp_path / "moved", resume=True).status == "completed"
 
 
 def test_a_write_that_fails_in_the_middle_of_a_checkpoint_leaves_the_one_before(run, tmp_path, monkeypatch):

@@ -147,8 +147,11 @@ def resume_command(folder: Path, trust: Sequence[str]) -> str:
 def _raise_if_storage_failed(error: BaseException, cfg: DictConfig, paths: RunPaths, result: Result) -> None:
     cause = storage_error(error, paths.folder)
     if cause is not None:
-        kept = f"; what it holds is whole: once that is mended, {resume_command(Path(result.folder), cfg.trust)}"
-        told = kept if _can_be_resumed(paths) else ""
+        told = ""
+        if _can_be_resumed(paths):
+            told = f"; what it holds is whole: once that is mended, {resume_command(Path(result.folder), cfg.trust)}"
+        elif not paths.folder.exists() and not is_part_of_sweep():
+            told = "; if it was moved, it goes on there: resume=<where it is now>"
         failure = StorageFailed(f"{paths.folder} can no longer be written: {cause.strerror}{told}")
         result.reason = str(failure)
         raise failure from error
@@ -308,6 +311,7 @@ def _close(clock: Clock, cfg: DictConfig, paths: RunPaths, result: Result, parts
     if getattr(rank_zero_only, "rank", 0) != 0:
         return
     try:
+        paths.lock.stat()  # a folder that was moved or deleted does not come back in part, as another run
         result.save(paths)
         if parts is not None:
             tested = {k: v for k, v in result.metrics.items() if k.startswith("test/") and v is not None}
