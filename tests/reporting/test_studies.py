@@ -130,7 +130,7 @@ def make_sqlite(make_sweep):
     def made(values, **sweeper):
         folder = make_sweep("s", values)
         before = sweep_of(folder).study
-        storage = open_storage(f"sqlite:///{folder.parent / 'studies.db'}")
+        storage = open_storage(f"sqlite:///{folder.parent / 'studies.db'}", for_sweep=True)
         optuna.create_study(study_name="another", storage=storage)
         optuna.copy_study(from_study_name="s", from_storage=before._storage, to_storage=storage)
         in_storage(folder, "sqlite:///studies.db", folder.parent, **{"study_name": "s", **sweeper})

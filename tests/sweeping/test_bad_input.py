@@ -215,7 +215,7 @@ def test_study_made_elsewhere_with_a_trial_that_lacks_a_parameter_is_refused(par
     known = {parameter.name: parameter.distribution for parameter in space.every_parameter()}
     drawn = {name: known[name] for name in params}
     made = create_trial(state=state, params=params, distributions=drawn, value=1.0 if state.value == 1 else None)
-    study = optuna.create_study(storage=open_storage(plan.storage), study_name="s")
+    study = optuna.create_study(storage=open_storage(plan.storage, for_sweep=True), study_name="s")
     study.add_trial(made)
 
     for _ in range(2):  # a refusal leaves nothing in the study by which it passes
@@ -240,7 +240,7 @@ def test_a_database_that_another_program_holds_is_one_line(tmp_path, monkeypatch
     monkeypatch.setattr(storage, "SQLITE_TIMEOUT_S", 0.1)
     url = f"sqlite:///{tmp_path}/held.db"
     plan = Plan("s", url, tmp_path, ("minimize",), {}, None, build_space({"x": "interval(0,1)"}, None, []), 9)
-    open_storage(url)
+    open_storage(url, for_sweep=True)
     with closing(sqlite3.connect(tmp_path / "held.db")) as connection:
         connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(ConfigError, match=r"held\.db cannot be used: \(sqlite3.+ database is locked"):

@@ -14,12 +14,13 @@ from lightsweep.launching.run_job import NoMore
 from lightsweep.paths import RunPaths
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import claim, give_up, is_hopeless, release_orphans
+from lightsweep.sweeping.folder import folder_failure
 from lightsweep.sweeping.job import TrialJob, _killed
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.results import trials_table
 from lightsweep.sweeping.space import build_space
-from lightsweep.sweeping.storage import storage_spec
+from lightsweep.sweeping.storage import _open_once, storage_spec
 from lightsweep.sweeping.study import open_study
 from lightsweep.sweeping.summary import summary_lines
 from lightsweep.sweeping.sweep import _wanted
@@ -47,6 +48,24 @@ def test_a_sweep_that_may_start_no_trial_hands_out_no_jobs_and_a_job_that_is_out
     assert _wanted(study, plan) == wanted
     if not wanted:
         assert TrialJob(plan, task=None)(None) == NoMore()
+
+
+@pytest.mark.parametrize("folder_comes_back", [False, True])
+def test_a_job_of_a_sweep_that_was_moved_wants_no_more_and_says_why(plan, tmp_path, folder_comes_back):
+    plan = replace(plan, storage=storage_spec(None, tmp_path / "sweep"), folder=tmp_path / "sweep")
+    plan.folder.mkdir()
+    study = open_study(plan)
+    _open_once.cache_clear()  # a job is a process of its own
+    plan.folder.rename(tmp_path / "moved")
+    if folder_comes_back:
+        plan.folder.mkdir()
+
+    no_more = TrialJob(plan, task=None)(None)
+
+    assert isinstance(no_more.failure, FileNotFoundError)
+    assert folder_failure(no_more.failure, plan.folder)[1]
+    with pytest.raises(FileNotFoundError, match=str(plan.folder)):
+        _wanted(study, plan)
 
 
 @pytest.mark.parametrize(

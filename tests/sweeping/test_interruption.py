@@ -103,7 +103,8 @@ def test_files_that_cannot_be_written_are_one_line_that_says_how_to_go_on(errno,
             ended_by(error)
         return
     what = f"{which.format(tmp_path)} can no longer be written: {reason}"
-    way = f"once that is mended, to go on: the same command with hydra.sweep.dir={tmp_path}"
+    when, where = ("if it was moved", "<where it is now>") if errno == 2 else ("once that is mended", tmp_path)
+    way = f"{when}, to go on: the same command with hydra.sweep.dir={where}"
     assert ended_by(error) == (4, f"error: {what}; {way}\n")
 
 

@@ -19,14 +19,13 @@ from optuna.distributions import FloatDistribution
 from lightsweep.errors import RankDied
 from lightsweep.paths import RunPaths
 from lightsweep.statistics import t_quantile
-from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.patient_storage import PatientStorage
 from lightsweep.sweeping.plan import Plan, RerunSettings
 from lightsweep.sweeping.rerun import RerunJob, RerunResult, _test_metrics, note_seed, results_of, wanted_reruns
 from lightsweep.sweeping.rerun_report import rerun_lines
 from lightsweep.sweeping.space import build_space
-from lightsweep.sweeping.storage import lock_path, storage_spec
+from lightsweep.sweeping.storage import storage_spec, taking_turns
 from lightsweep.sweeping.study import open_study, study_storage
 from lightsweep.sweeping.summary import summary_lines
 from lightsweep.sweeping.sweep import _run_again
@@ -211,7 +210,7 @@ def plan(tmp_path: Path) -> Plan:
 
 def test_seeds_of_sweeps_that_begin_at_once_are_all_noted(plan):
     study = open_study(plan)
-    with exclusive(lock_path(plan.storage, plan.folder)):
+    with taking_turns(plan.storage, plan.folder):
         other = threading.Thread(target=note_seed, args=(study, plan))
         other.start()
         other.join(0.3)

@@ -228,7 +228,7 @@ PROXY = """
 import sys
 from optuna.storages import run_grpc_proxy_server
 from lightsweep.sweeping.storage import open_storage
-run_grpc_proxy_server(open_storage("journal:" + sys.argv[1]), host="127.0.0.1", port=int(sys.argv[2]))
+run_grpc_proxy_server(open_storage("journal:" + sys.argv[1], for_sweep=True), host="127.0.0.1", port=int(sys.argv[2]))
 """
 
 

@@ -18,7 +18,16 @@ from lightsweep.errors import ConfigError
 from lightsweep.launching.work_order import SECRET
 from lightsweep.sweeping.journal import SnapshotBackend, SweepJournal
 from lightsweep.sweeping.journal_lock import FlockLock
-from lightsweep.sweeping.storage import fold_log, lock_path, open_storage, packed, storage_spec, unpacked
+from lightsweep.sweeping.storage import (
+    _open_once,
+    fold_log,
+    lock_path,
+    open_storage,
+    packed,
+    storage_spec,
+    taking_turns,
+    unpacked,
+)
 from lightsweep.sweeping.task_run import mask_storage
 from tests.sweeping.database_servers import connections_closed  # noqa: F401
 
@@ -57,6 +66,7 @@ def test_file_of_one_torn_line_becomes_empty(tmp_path):
 
 
 def _hold_and_die(path: Path, held) -> None:
+    path.touch()
     FlockLock(path).acquire()
     held.set()
     multiprocessing.Event().wait()
@@ -193,7 +203,7 @@ def test_a_driver_that_is_not_installed_is_told(scheme, advice):
 
 def test_a_copy_of_an_sqlite_file_has_the_study(tmp_path, connections_closed):  # noqa: F811
     spec = f"sqlite:///{tmp_path}/study.db"
-    study = optuna.create_study(storage=open_storage(spec), study_name="s")
+    study = optuna.create_study(storage=open_storage(spec, for_sweep=True), study_name="s")
     study.add_trial(optuna.trial.create_trial(value=0.5))
 
     fold_log(spec)
@@ -272,7 +282,7 @@ def test_database_of_another_program_with_a_table_of_optunas_name_is_left_as_it_
 
 
 def test_settings_of_a_connection_are_no_part_of_the_files_name(tmp_path, connections_closed):  # noqa: F811
-    open_storage(f"sqlite:///{tmp_path}/a.db?check_same_thread=false")
+    open_storage(f"sqlite:///{tmp_path}/a.db?check_same_thread=false", for_sweep=True)
     assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"a.db", "a.db.making"}
 
 
@@ -286,7 +296,7 @@ def test_database_of_another_program_takes_optunas_tables(tmp_path, connections_
 def _open_at_once(url: str, together, errors) -> None:
     together.wait()
     try:
-        open_storage(url)
+        open_storage(url, for_sweep=True)
     except ConfigError as error:
         errors.put(str(error))
     else:
@@ -358,3 +368,25 @@ def test_storage_of_another_version_is_told(tmp_path, connections_closed):  # no
     connection.close()
     with pytest.raises(ConfigError, match=r"old\.db cannot be used: The runtime optuna version"):
         open_storage(url)
+
+
+@pytest.mark.parametrize("spec", ["journal:{}/study.journal", "sqlite:///{}/study.db"])
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_study_that_was_moved_is_not_begun_anew_by_a_job(tmp_path, connections_closed, spec, stays):  # noqa: F811
+    there = tmp_path / "there"
+    spec = spec.format(there)
+    open_storage(spec, for_sweep=True)
+    _open_once.cache_clear()  # a job is a process of its own
+    there.rename(tmp_path / "moved")
+    if stays:
+        there.mkdir()
+
+    with pytest.raises(FileNotFoundError, match=str(there)), taking_turns(spec, there):
+        open_storage(spec)
+
+    assert not any(path.suffix in (".journal", ".db") for path in there.glob("*"))
+
+
+def test_a_host_that_has_no_folder_of_the_sweep_takes_turns_by_itself(tmp_path):
+    with taking_turns("postgresql://host/studies", tmp_path / "a" / "sweep"):
+        assert (tmp_path / "a" / "sweep").is_dir()

@@ -116,7 +116,7 @@ def test_warm_server_leaves_a_job_nothing_to_import_for_a_database(tmp_path):
     program = (
         "import sys, lightsweep.sweeping.job, lightsweep.sweeping.storage, lightsweep.sweeping.warm_database\n"
         "before = set(sys.modules)\n"
-        f"lightsweep.sweeping.storage.open_storage('sqlite:///{tmp_path}/a.db')\n"
+        f"lightsweep.sweeping.storage.open_storage('sqlite:///{tmp_path}/a.db', for_sweep=True)\n"
         "print(sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)

@@ -45,7 +45,7 @@ def forked(function, *args):
 
 
 def run_trials(path, count=1):
-    storage = warm_journal.open_journal(path)
+    storage = warm_journal.open_journal(path, make=True)
     study = optuna.create_study(storage=storage, study_name="s", load_if_exists=True)
     for _ in range(count):
         trial = study.ask()

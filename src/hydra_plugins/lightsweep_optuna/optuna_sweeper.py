@@ -66,22 +66,24 @@ class OptunaSweeper(Sweeper):
         except LightsweepError:
             raise
         except Exception as error:
-            failure = folder_failure(error, self._folder())
-            if failure is None:
+            found = folder_failure(error, self._folder())
+            if found is None:
                 raise
-            raise self._stopped(failure, "once that is mended, to go on") from error
+            failure, is_gone = found
+            when = "if it was moved, to go on" if is_gone else "once that is mended, to go on"
+            raise self._stopped(failure, when, "<where it is now>" if is_gone else "") from error
 
     def _folder(self) -> Path:
         assert self.config is not None
         return Path(str(self.config.hydra.sweep.dir)).absolute()
 
-    def _stopped(self, error: "RunStopped", when: str) -> "RunStopped":
-        """The error, which says how the sweep goes on, and when."""
+    def _stopped(self, error: "RunStopped", when: str, place: str = "") -> "RunStopped":
+        """The error, which says how the sweep goes on, and when; `place` stands for a folder that is not known."""
         from lightsweep.config.override_text import override_text
 
         folder = str(self._folder())
         value = folder if re.fullmatch(r"[\w/.+-]+", folder, re.ASCII) else override_text(folder)
-        words = [shlex.quote(f"hydra.sweep.dir={value}")]
+        words = [f"hydra.sweep.dir={place}" if place else shlex.quote(f"hydra.sweep.dir={value}")]
         name = self.settings.get("study_name")
         if str(name).startswith("no-name-"):
             words.append(f"hydra.sweeper.study_name={name}")

@@ -18,10 +18,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
-from lightsweep.sweeping.storage import local_file, lock_path
+from lightsweep.sweeping.storage import local_file, taking_turns
 from lightsweep.sweeping.study import load_study, study_storage
 
 JUDGED_FROM = 5  # trials; before so many have finished, failures are compared with this number
@@ -34,7 +33,7 @@ def claim(plan: Plan) -> Trial | None:
     Returns:
         The trial, owned by this process and with nothing drawn yet, or None when the sweep needs no more.
     """
-    with exclusive(lock_path(plan.storage, plan.folder)):
+    with taking_turns(plan.storage, plan.folder):
         release_orphans(plan)
         storage, study_id = study_storage(plan)
         trials = storage.get_all_trials(study_id, deepcopy=False)

@@ -30,8 +30,8 @@ def trial_folder_within(sweep: Path, recorded: Path) -> Path | None:
     return next((path for path in below if path.is_dir()), None)
 
 
-def folder_failure(error: Exception, folder: Path) -> StorageFailed | None:
-    """The error in one line, if it is about a folder or a disk that cannot be written.
+def folder_failure(error: Exception, folder: Path) -> tuple[StorageFailed, bool] | None:
+    """The error in one line, if it is about a folder or a disk that cannot be written, and whether it is gone.
 
     An error of a full disk names no file: it may be met at the study's journal too, which may lie elsewhere.
     """
@@ -39,4 +39,5 @@ def folder_failure(error: Exception, folder: Path) -> StorageFailed | None:
     if cause is None:
         return None
     which = folder if cause.filename is not None else f"{folder} or its study"
-    return StorageFailed(f"{which} can no longer be written: {cause.strerror}")
+    failure = StorageFailed(f"{which} can no longer be written: {cause.strerror}")
+    return failure, isinstance(cause, FileNotFoundError)

@@ -22,7 +22,7 @@ class FlockLock:
     next line would otherwise be glued to a torn one.
 
     Args:
-        path: the journal; it is made when it does not exist.
+        path: the journal, which is there: a sweep whose folder was moved or deleted must not begin another study.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +31,7 @@ class FlockLock:
 
     def acquire(self) -> bool:
         """Wait for the lock; returns True, as Optuna expects."""
-        self._held = _lock_file(self._path)
+        self._held = _locked(self._path)
         _cut_torn_line(self._held)
         return True
 
@@ -87,17 +87,19 @@ def _is_torn_beginning(line: bytes) -> bool:
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`, among all processes of this machine; the file stays, empty."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = _lock_file(path)
+    """Hold an exclusive lock on `path`, among all processes of this machine; the file stays, empty.
+
+    Its folder is not made.
+    """
+    handle = _locked(path, os.O_CREAT)
     try:
         yield
     finally:
         os.close(handle)
 
 
-def _lock_file(path: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+def _locked(path: Path, making: int = 0) -> int:
+    handle = os.open(path, os.O_RDWR | making | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError as error:

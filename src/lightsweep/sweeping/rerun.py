@@ -23,11 +23,10 @@ from lightsweep.sweeping import marks
 from lightsweep.sweeping.claim import is_gone, with_kills
 from lightsweep.sweeping.grammar import bare
 from lightsweep.sweeping.heartbeat import beating
-from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.owner import Owner
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.results import drawn_by_task, ranked_trials, trial_overrides
-from lightsweep.sweeping.storage import lock_path
+from lightsweep.sweeping.storage import taking_turns
 from lightsweep.sweeping.study import study_storage
 from lightsweep.sweeping.task_run import TaskRun, outcome_of_run, run_and_tell, work_off
 from lightsweep.sweeping.trial import running_again
@@ -126,7 +125,7 @@ def first_fresh_seed(study: Study, plan: Plan) -> int:
 
 def note_seed(study: Study, plan: Plan) -> None:
     """Write this sweep's own seed into the study, whose trials may come from several sweeps."""
-    with exclusive(lock_path(plan.storage, plan.folder)):
+    with taking_turns(plan.storage, plan.folder):
         known = study.user_attrs.get(marks.STUDY_SEEDS, [])
         if plan.seed is not None and plan.seed not in known:
             study.set_user_attr(marks.STUDY_SEEDS, [*known, plan.seed])
@@ -166,7 +165,7 @@ class RerunJob:
 
     def _claim(self) -> tuple[Rerun, RerunResult] | None:
         """The first re-run that nobody has finished or is at, marked as this process's."""
-        with exclusive(lock_path(self.plan.storage, self.plan.folder)):
+        with taking_turns(self.plan.storage, self.plan.folder):
             for rerun, result in self._released():
                 if result is None or result.state == "lost":
                     kills = 0 if result is None else result.kills
@@ -178,7 +177,7 @@ class RerunJob:
 
     def release(self) -> None:
         """Leave what this sweep's jobs were at to the next round: their launcher has returned, so that none runs."""
-        with exclusive(lock_path(self.plan.storage, self.plan.folder)):
+        with taking_turns(self.plan.storage, self.plan.folder):
             self._released(jobs_ended=True)
 
     def _released(self, jobs_ended: bool = False) -> list[tuple[Rerun, RerunResult | None]]:

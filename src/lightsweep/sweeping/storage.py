@@ -1,5 +1,6 @@
 """Where a study is kept: a journal file in the sweep's folder, or any storage that Optuna has a URL for."""
 
+import errno
 import functools
 import json
 import logging
@@ -7,7 +8,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,18 @@ def lock_path(spec: StorageSpec, folder: Path) -> Path:
     return SweepPaths(folder).claims if file is None else file.with_name(file.name + ".claims")
 
 
+def taking_turns(spec: StorageSpec, folder: Path) -> AbstractContextManager[None]:
+    """Hold the lock of a study's claims; that of a server lies in the sweep's folder, which a job's host may not have.
+
+    Raises:
+        FileNotFoundError: the folder of the study's file was moved or deleted.
+    """
+    path = lock_path(spec, folder)
+    if local_file(spec) is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return exclusive(path)
+
+
 def packed(spec: StorageSpec) -> StorageSpec:
     """`spec` as it may be written into a file: one that may hold a password goes into this process's environment.
 
@@ -110,11 +123,12 @@ def open_storage(spec: StorageSpec, for_sweep: bool = False) -> BaseStorage:
 
     Args:
         spec: what `storage_spec` gave.
-        for_sweep: opened by the sweep itself, before its jobs: a server that is away is a mistake then and no loss, and
-            later this process is the one that tells of it.
+        for_sweep: opened by the sweep itself, before its jobs: a file is made where there is none, a server that is
+            away is a mistake then and no loss, and later this process is the one that tells of it.
 
     Raises:
         ConfigError: it cannot be reached, is of another version of Optuna, or is not a storage.
+        FileNotFoundError: its file was moved or deleted since the sweep began.
     """
     key = spec if isinstance(spec, str) else repr(sorted(spec.items()))
     return _open_once(_Spec(key, spec, for_sweep), os.getpid())
@@ -138,6 +152,8 @@ def _open_once(key: _Spec, pid: int) -> BaseStorage:
     except ConfigError:
         raise
     except Exception as error:
+        if isinstance(error, FileNotFoundError) and not key.for_sweep:  # it was there when the sweep began
+            raise
         raise unusable(spec, error) from None  # the cause may quote the password
 
 
@@ -163,15 +179,20 @@ def _open(spec: StorageSpec, for_sweep: bool) -> BaseStorage:
         return get_storage(storage)
     file = local_file(spec)
     if file is not None:
-        return open_journal(file) if spec.startswith("journal:") else get_storage(_open_sqlite(spec, file))
+        journal = spec.startswith("journal:")
+        return open_journal(file, for_sweep) if journal else get_storage(_open_sqlite(spec, file, for_sweep))
     if "://" not in spec:
         raise ConfigError(f"`hydra.sweeper.storage` must be a URL or journal:FILE but got {spec!r}")
     storage = waited_for(lambda: open_server(spec), 0.0 if for_sweep else PATIENCE_S)
     return PatientStorage(storage, masked(spec), speaks=for_sweep)
 
 
-def _open_sqlite(url: str, path: Path) -> RDBStorage:
+def _open_sqlite(url: str, path: Path, make: bool) -> RDBStorage:
     """SQLite with a write-ahead log, which is set once, when the file is made: 115 ms a trial instead of 741."""
+    if make:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    elif not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     # Two that make the tables at the same moment trip over each other. Not the lock of the claims, which this process
     # may hold already.
     lock = path.with_name(path.name + ".making")

@@ -16,10 +16,9 @@ from lightsweep.errors import ConfigError
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.algorithms import is_exhaustive, make_pruner, make_sampler
 from lightsweep.sweeping.grammar import bare, value_of
-from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.parameter import Parameter
 from lightsweep.sweeping.plan import Plan
-from lightsweep.sweeping.storage import lock_path, open_storage, unusable
+from lightsweep.sweeping.storage import open_storage, taking_turns, unusable
 
 _HOW = (
     "sweeps", "trust", "tags", "logger", "data.root", "data.num_workers", "trainer.accelerator", "trainer.devices",
@@ -35,7 +34,7 @@ def open_study(plan: Plan) -> Study:
         ConfigError: the storage cannot be used, or the study has other directions, space or fixed settings.
     """
     storage = open_storage(plan.storage, for_sweep=True)
-    with exclusive(lock_path(plan.storage, plan.folder)):
+    with taking_turns(plan.storage, plan.folder):
         try:
             study = optuna.create_study(
                 study_name=plan.study_name,
@@ -84,7 +83,7 @@ def queued_parameters(settings: Sequence[Mapping[str, Any]], plan: Plan) -> list
 
 def enqueue(study: Study, plan: Plan, queued: Sequence[dict[str, Any]]) -> None:
     """Put settings to the front of the study; those that are in it already are passed over, so resuming adds none."""
-    with exclusive(lock_path(plan.storage, plan.folder)):
+    with taking_turns(plan.storage, plan.folder):
         for parameters in queued:
             study.enqueue_trial(parameters, skip_if_exists=True)
 

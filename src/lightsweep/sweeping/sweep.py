@@ -34,7 +34,6 @@ from lightsweep.sweeping.custom_space import check_custom
 from lightsweep.sweeping.folder import make_folder
 from lightsweep.sweeping.isolation import Command
 from lightsweep.sweeping.job import TrialJob
-from lightsweep.sweeping.journal_lock import exclusive
 from lightsweep.sweeping.patient_storage import is_connection_loss, patient_until_interrupted
 from lightsweep.sweeping.plan import Plan
 from lightsweep.sweeping.progress import Progress, finished_reruns, finished_trials
@@ -42,7 +41,7 @@ from lightsweep.sweeping.rerun import Rerun, RerunJob, note_seed, results_of, un
 from lightsweep.sweeping.rerun_report import write_rerun_tables
 from lightsweep.sweeping.results import write_results
 from lightsweep.sweeping.settings import enqueued, job_shares, make_plan
-from lightsweep.sweeping.storage import fold_log, local_file, lock_path, open_storage
+from lightsweep.sweeping.storage import fold_log, local_file, open_storage, taking_turns
 from lightsweep.sweeping.study import enqueue, open_study, queued_parameters, study_storage
 from lightsweep.sweeping.summary import error_line, failure_table, print_summary
 from lightsweep.sweeping.task_run import TaskRun, mask_storage
@@ -133,7 +132,7 @@ class SweepRun:
         """Write the result files, in which the trials that an interruption has ended are killed."""
         if isinstance(end, KeyboardInterrupt | SystemExit | Interrupted):
             # the launcher has ended its jobs, and nobody claims after them
-            with exclusive(lock_path(self.plan.storage, self.plan.folder)):
+            with taking_turns(self.plan.storage, self.plan.folder):
                 release_orphans(self.plan)
         write_results(self.study, self.plan, self._config, self._loader)
         fold_log(self.plan.storage)
@@ -290,7 +289,7 @@ def _counts(study: optuna.Study) -> marks.TrialCounts:
 
 def _wanted(study: optuna.Study, plan: Plan) -> int:
     """Trials to start now; orphans are queued again first, and the running trials of other sweeps are left to them."""
-    with exclusive(lock_path(plan.storage, plan.folder)):
+    with taking_turns(plan.storage, plan.folder):
         release_orphans(plan, jobs_ended=True)
         count_interruptions(plan)
     counts = _counts(study)

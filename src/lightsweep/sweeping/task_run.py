@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from lightsweep.config.passwords import masked
 from lightsweep.errors import Interrupted, LightsweepError
-from lightsweep.files import write_text
+from lightsweep.files import DISK_ERRORS, write_text
 from lightsweep.launching.run_job import NoMore, run_job
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.composer import Composer
@@ -102,12 +102,17 @@ def work_off(
     """What a launcher's job does: run what it claims until it has had its share or nothing is left, and say which.
 
     Args:
-        claim: the next trial or re-run; None where no more is wanted.
-        run: gives the failure of a disk that is full, which ends the sweep; None in all other cases.
+        claim: the next trial or re-run; None where no more is wanted. A study that cannot be written ends the sweep.
+        run: gives the failure of a disk that is full, which ends the sweep too; None in all other cases.
         most: the job's share; None for all that there is.
     """
     for _ in count() if most is None else range(most):
-        work = claim()
+        try:
+            work = claim()
+        except OSError as error:
+            if error.filename is None and error.errno not in DISK_ERRORS:  # of a connection
+                raise
+            return NoMore(error)
         if work is None:
             return NoMore()
         try:

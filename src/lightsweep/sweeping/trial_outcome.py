@@ -41,9 +41,12 @@ class TrialOutcome:
 
 
 def outcome_of_full_disk(error: Any, folder: Path) -> TrialOutcome | None:
-    """That of a trial, or of what a task has returned, which was stopped by a disk that takes no more; else None."""
+    """That of a trial, or of what a task has returned, which was stopped by a disk that takes no more; else None.
+
+    A folder that was moved or deleted meanwhile takes no more either.
+    """
     cause = storage_error(error, folder) if isinstance(error, BaseException) else None
-    if cause is None or cause.errno not in DISK_ERRORS:
+    if cause is None or (cause.errno not in DISK_ERRORS and folder.exists()):
         return None
     reason = f"{folder} can no longer be written: {cause.strerror}"
     return TrialOutcome(TrialState.FAIL, reason=reason, from_outside=True, failure=cause)

@@ -37,18 +37,25 @@ class _Followed:
         return path == self.path and identity(path) == self.identity
 
 
-def open_journal(path: Path) -> SweepJournal:
-    """The journal at a path, made where it is missing, with what the process has read that this one was forked from.
+def open_journal(path: Path, make: bool = False) -> SweepJournal:
+    """The journal at a path, with what the process has read that this one was forked from.
 
     Call it once a process and journal.
 
+    Args:
+        path: the journal.
+        make: make the file, and its folder, where they are missing.
+
     Raises:
         ConfigError: another file lies there; it is left as it is.
+        OSError: there is none, or it cannot be written.
     """
     check_journal(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if make:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
     lock = FlockLock(path)
-    lock.acquire()  # makes the file and cuts a torn last line
+    lock.acquire()  # cuts a torn last line
     lock.release()
     if os.getpid() != _server:
         _tell(path)
