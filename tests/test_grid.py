@@ -1,6 +1,7 @@
 """A stopped multirun goes on by its command with `resume=<folder>`: what is complete stays, the rest is trained."""
 
 import os
+import pkgutil
 import shlex
 import signal
 from pathlib import Path
@@ -81,6 +82,33 @@ def test_the_command_of_a_grid_that_goes_on_is_the_same_at_the_next_interruption
     again = command(cli.train, *shlex.split(stopped.err.partition("to go on: ")[2])[2:])
 
     assert again.err == stopped.err
+
+
+@pytest.mark.parametrize(
+    ("writer", "number", "told"),
+    [("config.hydra_patches.save", 4, "grid"), ("training.checkpoints.PlainCheckpointIO.save_checkpoint", 4, "grid/1")],
+)
+def test_a_full_disk_ends_a_grid_in_one_line_that_says_how_it_goes_on(command, data, monkeypatch, writer, number, told):
+    written = []
+
+    def full(*_, **__):
+        written.append(1)
+        if len(written) >= number:  # of three files or checkpoints a run
+            raise OSError(28, "No space left on device")
+        return write(*_, **__)
+
+    with monkeypatch.context() as patched:
+        write = pkgutil.resolve_name(f"lightsweep.{writer}")
+        patched.setattr(f"lightsweep.{writer}", full)
+        ended = command(cli.train, *GRID, *data, "hydra.sweep.dir=grid")
+
+    line, _, words = ended.err.splitlines()[-1].partition(" to go on: ")  # before it Hydra names the run
+    assert (ended.code, line) == (
+        4,
+        f"error: {Path(told).absolute()} can no longer be written: No space left on device; once that is mended,",
+    )
+    gone_on = command(cli.train, *shlex.split(words)[2:])
+    assert (gone_on.code, len(Sweep.read("grid").trials)) == (0, 3)
 
 
 def test_a_grid_that_goes_on_by_other_settings_leaves_the_runs_as_they_are(command, data):

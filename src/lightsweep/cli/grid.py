@@ -17,7 +17,8 @@ from omegaconf import OmegaConf, read_write
 from lightsweep.calling import called
 from lightsweep.config.command_words import MULTIRUN
 from lightsweep.config.override_text import override_text
-from lightsweep.errors import RunFolderError
+from lightsweep.errors import RunFolderError, StorageFailed
+from lightsweep.files import storage_error
 from lightsweep.paths import SweepPaths
 
 RESUMES = "LIGHTSWEEP_RESUMES"
@@ -55,6 +56,29 @@ def resuming_command(words: Sequence[str], folder: Path | str) -> str:
         folder: the multirun's.
     """
     return shlex.join([*called(), *_without_folder(words), f"resume={Path(folder).absolute()}"])
+
+
+def storage_failure(error: Exception, words: Sequence[str]) -> StorageFailed | None:
+    """What ends a multirun whose folder takes no more, with the command by which it goes on; None in other cases.
+
+    Args:
+        error: of one of its runs, or Hydra's own; a sweep's says by itself how it goes on.
+        words: the command line as it was given.
+    """
+    node = HydraConfig.get() if HydraConfig.initialized() else None
+    if node is None or node.mode != RunMode.MULTIRUN or not str(node.sweeper._target_).endswith(".BasicSweeper"):
+        return None
+    folder = Path(str(node.sweep.dir)).absolute()
+    cause = storage_error(error, folder)
+    if isinstance(error, StorageFailed):
+        failure = error
+    elif cause is not None:
+        failure = StorageFailed(f"{folder} can no longer be written: {cause.strerror}")
+    else:
+        return None
+    if SweepPaths(folder).multirun.is_file():
+        failure.hint = f"; once that is mended, to go on: {resuming_command(words, folder)}"
+    return failure
 
 
 def runs_in_turn() -> bool:

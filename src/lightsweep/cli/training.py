@@ -34,6 +34,7 @@ from lightsweep.cli.grid import (
     resuming_words,
     runs_in_turn,
     started_for_itself,
+    storage_failure,
 )
 from lightsweep.config import hydra_files
 from lightsweep.config.check import check
@@ -42,7 +43,16 @@ from lightsweep.config.elsewhere import meant_by_flag
 from lightsweep.config.going_on import refuse_changes
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.config.saved import read_config, read_result
-from lightsweep.errors import ConfigError, Interrupted, LightsweepError, RunFolderError, Signalled, UserError, raised_in
+from lightsweep.errors import (
+    ConfigError,
+    Interrupted,
+    LightsweepError,
+    RunFolderError,
+    Signalled,
+    StorageFailed,
+    UserError,
+    raised_in,
+)
 from lightsweep.holding import is_held
 from lightsweep.imports import LEAN, lean_imports
 from lightsweep.output import is_closed
@@ -101,15 +111,15 @@ def train() -> None:
             print_findings(sys.argv[2:])
         else:
             sys.argv[1:] = command_words(resuming_words(words))
-            _compose_for(task, begun)
+            _compose_for(task, begun, words)
 
     ended_by(command)
     for error in failures:
         ended_by_error(error)
 
 
-def _compose_for(task: Callable[[DictConfig], Any], begun: Sequence[bool]) -> None:
-    """Let Hydra read the command line and run the task; `begun` tells whether it came to that."""
+def _compose_for(task: Callable[[DictConfig], Any], begun: Sequence[bool], words: Sequence[str]) -> None:
+    """Let Hydra read the command line and run the task; `begun` tells whether it came to that, `words` are as given."""
     if any(argument.startswith("--experimental-rerun") for argument in sys.argv[1:]):
         raise ConfigError("`--experimental-rerun` would unpickle a file, which can run anything: use resume=<folder>")
     _check_flags()
@@ -119,8 +129,10 @@ def _compose_for(task: Callable[[DictConfig], Any], begun: Sequence[bool]) -> No
         hydra.main(config_path=str(paths.conf_dir()), config_name="train", version_base="1.3")(task)()
     except MissingConfigException:  # an OSError too, but `explain` has a better word for it
         raise
-    except OSError as error:
-        if begun:
+    except (OSError, StorageFailed) as error:
+        if (failure := storage_failure(error, words)) is not None:
+            raise failure from None
+        if begun or isinstance(error, StorageFailed):
             raise
         raise RunFolderError(f"the folder for the outputs cannot be written: {error}") from None
     except ValueError as error:

@@ -226,6 +226,7 @@ def _end_multiruns() -> None:
             except Interrupted:
                 raise
             except Exception:
+                HydraConfig.instance().set_config(config)  # for who tells how the multirun goes on
                 if new:
                     _remove_if_unused(folder)
                 if _has_runs_since(began, folder):

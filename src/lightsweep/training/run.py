@@ -147,12 +147,12 @@ def resume_command(folder: Path, trust: Sequence[str]) -> str:
 def _raise_if_storage_failed(error: BaseException, cfg: DictConfig, paths: RunPaths, result: Result) -> None:
     cause = storage_error(error, paths.folder)
     if cause is not None:
-        told = ""
+        failure = StorageFailed(f"{paths.folder} can no longer be written: {cause.strerror}")
         if _can_be_resumed(paths):
-            told = f"; what it holds is whole: once that is mended, {resume_command(Path(result.folder), cfg.trust)}"
+            command = resume_command(Path(result.folder), cfg.trust)
+            failure.hint = f"; what it holds is whole: once that is mended, {command}"
         elif not paths.folder.exists() and not is_part_of_sweep():
-            told = "; if it was moved, it goes on there: resume=<where it is now>"
-        failure = StorageFailed(f"{paths.folder} can no longer be written: {cause.strerror}{told}")
+            failure.hint = "; if it was moved, it goes on there: resume=<where it is now>"
         result.reason = str(failure)
         raise failure from error
 

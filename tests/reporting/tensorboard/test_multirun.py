@@ -6,11 +6,12 @@ import shutil
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
 from lightsweep.paths import RunPaths, SweepPaths
 from lightsweep.reporting.tensorboard.layout import seeds_layout
-from lightsweep.reporting.tensorboard.multirun import folder_names, write_board
+from lightsweep.reporting.tensorboard.multirun import MultirunBoard, folder_names, write_board
 
 BASE = ("model=softmax_regression", "logger=tensorboard", "trainer.max_epochs=2", "test=false")
 
@@ -196,6 +197,16 @@ def test_a_folder_without_a_run_gets_no_board(tmp_path):
     write_board(tmp_path)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_board_that_finds_a_full_disk_is_a_line(tmp_path, monkeypatch, capsys):
+    def full(folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lightsweep.reporting.tensorboard.multirun.write_board", full)
+    MultirunBoard().on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}}))
+
+    assert capsys.readouterr().err == f"warning: {tmp_path}/tensorboard is not written: No space left on device\n"
 
 
 def test_names_are_fit_for_folders_and_unique():

@@ -5,6 +5,7 @@ Computed when the runs have ended, from their `metrics.csv`; settings are those 
 
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from lightsweep.errors import RunFolderError
+from lightsweep.files import storage_error
 from lightsweep.paths import RunPaths, SweepPaths
 from lightsweep.reporting.grouping import Group, distinct, group_runs, repeated_by
 from lightsweep.reporting.repetitions import told
@@ -26,8 +28,14 @@ class MultirunBoard(Callback):
     """The Hydra callback that writes the board when a multirun or a sweep has ended."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Write it."""
-        write_board(Path(str(config.hydra.sweep.dir)))
+        """Write it; where the disk is full the runs have told of it, or the sweep."""
+        folder = Path(str(config.hydra.sweep.dir))
+        try:
+            write_board(folder)
+        except OSError as error:
+            if storage_error(error, folder.absolute()) is None:
+                raise
+            print(f"warning: {SweepPaths(folder).tensorboard} is not written: {error.strerror}", file=sys.stderr)
 
 
 def write_board(folder: Path) -> None:
