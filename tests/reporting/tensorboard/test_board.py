@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import threading
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from PIL import Image
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
 from lightsweep.paths import RunPaths
+from lightsweep.reporting.tensorboard.logger import TensorBoard
 
 MLP = (
     "model=mlp",
@@ -296,3 +298,21 @@ def test_a_network_that_cannot_be_traced_says_so(run, tmp_path, read, monkeypatc
     assert result.status == "completed"
     (text,) = read(RunPaths(tmp_path / "run").tensorboard).Tensors("network/graph")
     assert b"could not be traced: TraceError" in text.tensor_proto.string_val[0]
+
+
+def test_a_full_disk_is_told_by_the_flush_and_not_by_the_thread_too(tmp_path, monkeypatch):
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    told = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    monkeypatch.setattr("tensorboard.summary.writer.event_file_writer._AsyncWriterThread._run", full)
+    logger = TensorBoard(str(tmp_path))
+
+    with pytest.raises(OSError, match="No space left on device"):
+        logger.experiment.flush()
+
+    other = threading.Thread(target=lambda: 1 / 0)
+    other.start()
+    other.join()
+    assert [type(args.exc_value) for args in told] == [ZeroDivisionError]

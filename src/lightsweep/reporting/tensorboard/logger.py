@@ -1,5 +1,6 @@
 """The logger that a configuration names: Lightning's, with one event for each logging point and a board around it."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class TensorBoard(TensorBoardLogger):
         super().__init__(save_dir, name, version="", default_hp_metric=False)
         self.norms, self.histograms, self.predictions, self.graph = norms, histograms, predictions, graph
         self.target_acc = target_acc
+        _leave_errors_to_flush()
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
@@ -65,3 +67,18 @@ class TensorBoard(TensorBoardLogger):
         from lightsweep.reporting.tensorboard.board import Board
 
         return Board(self, run)
+
+
+_shown = threading.excepthook
+
+
+def _leave_errors_to_flush() -> None:
+    """Print no traceback of TensorBoard's writing thread: the next flush raises its error, which is told then."""
+    global _shown
+    if threading.excepthook is not _show:
+        _shown, threading.excepthook = threading.excepthook, _show
+
+
+def _show(args: threading.ExceptHookArgs) -> None:
+    if type(args.thread).__name__ != "_AsyncWriterThread":
+        _shown(args)
