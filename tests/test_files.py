@@ -2,11 +2,13 @@
 
 import json
 import os
+import sqlite3
 import tracemalloc
+from contextlib import closing
 
 import pytest
 
-from lightsweep.files import discard_parts, link, write_csv, write_json, write_whole
+from lightsweep.files import discard_parts, link, storage_error, write_csv, write_json, write_whole
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path):
@@ -108,3 +110,19 @@ def test_a_second_name_that_cannot_be_given_leaves_nothing(tmp_path):
         link(tmp_path / "last", tmp_path / "best")
 
     assert sorted(found.name for found in tmp_path.iterdir()) == ["best", "last"]
+
+
+@pytest.mark.parametrize(("statement", "number"), [("PRAGMA max_page_count=2", 28), ("PRAGMA query_only=1", 30)])
+def test_a_disk_that_sqlite_finds_full_is_told_from_other_errors_of_its(tmp_path, statement, number):
+    with closing(sqlite3.connect(tmp_path / "study.db")) as connection:
+        connection.execute("CREATE TABLE kept (text TEXT)")
+        connection.execute(statement)
+        with pytest.raises(sqlite3.OperationalError, match=r"full|readonly") as full:
+            connection.execute("INSERT INTO kept VALUES (?)", ["x" * 100_000])
+        with pytest.raises(sqlite3.OperationalError, match="no such table") as other:
+            connection.execute("SELECT * FROM lost")
+
+    wrapped = RuntimeError("as Optuna raises it")
+    wrapped.__cause__ = full.value
+    assert storage_error(wrapped, tmp_path).errno == number
+    assert storage_error(other.value, tmp_path) is None

@@ -16,6 +16,9 @@ from lightsweep.errors import StorageFailed
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ESTALE)
 """Those by which a disk takes no more."""
 
+_SQLITE_ERRORS = {8: errno.EROFS, 10: errno.EIO, 13: errno.ENOSPC}
+"""SQLite's own of the same: SQLITE_READONLY, SQLITE_IOERR and SQLITE_FULL."""
+
 
 def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     """Let `write` fill a file, and put it in place only when it is complete and on the disk.
@@ -50,6 +53,10 @@ def why_unread(error: OSError, path: Path) -> str:
 def storage_error(error: BaseException | None, folder: Path) -> OSError | None:
     """What kept a folder from being written, if that is what an exception, or one behind it, is about."""
     while error is not None:
+        code = getattr(error, "sqlite_errorcode", None)  # an extended one: its last byte is the kind
+        if code is not None and code & 0xFF in _SQLITE_ERRORS:
+            number = _SQLITE_ERRORS[code & 0xFF]
+            return OSError(number, os.strerror(number))
         if isinstance(error, OSError):
             named = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(folder)
             if named or (error.filename is None and error.errno in DISK_ERRORS):

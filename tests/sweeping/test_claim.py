@@ -68,6 +68,18 @@ def test_a_job_of_a_sweep_that_was_moved_wants_no_more_and_says_why(plan, tmp_pa
         _wanted(study, plan)
 
 
+@pytest.mark.parametrize("step", ["claim", "run"])
+def test_a_job_whose_study_finds_a_full_disk_wants_no_more_and_says_why(step):
+    full = OSError(28, "No space left on device")
+
+    def fail(*_):
+        raise RuntimeError("as Optuna raises it") from full
+
+    no_more = work_off(*((fail, fail) if step == "claim" else (object, fail)), None)
+
+    assert no_more == NoMore(full)
+
+
 @pytest.mark.parametrize(
     ("rate", "n_trials", "complete", "failed", "hopeless"),
     [

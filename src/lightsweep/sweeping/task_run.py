@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from lightsweep.config.passwords import masked
 from lightsweep.errors import Interrupted, LightsweepError
-from lightsweep.files import DISK_ERRORS, write_text
+from lightsweep.files import storage_error, write_text
 from lightsweep.launching.run_job import NoMore, run_job
 from lightsweep.paths import SweepPaths
 from lightsweep.sweeping.composer import Composer
@@ -107,20 +107,20 @@ def work_off(
         most: the job's share; None for all that there is.
     """
     for _ in count() if most is None else range(most):
+        work = failure = None
         try:
             work = claim()
-        except OSError as error:
-            if error.filename is None and error.errno not in DISK_ERRORS:  # of a connection
-                raise
-            return NoMore(error)
+            failure = None if work is None else run(work)
+        except Exception as error:
+            cause = storage_error(error, Path("/"))  # of the study: what comes out of a task is its outcome
+            if cause is not None:
+                return NoMore(cause)
+            if work is not None:  # Hydra's own launcher, and a sweep that goes on, tell of none
+                is_bug = not isinstance(error, LightsweepError)
+                log.error(f"a job failed beside its task: {type(error).__name__}: {text_of(error)}", exc_info=is_bug)
+            raise
         if work is None:
             return NoMore()
-        try:
-            failure = run(work)
-        except Exception as error:  # not the task's: Hydra's own launcher, and a sweep that goes on, tell of none
-            is_bug = not isinstance(error, OSError | LightsweepError)
-            log.error(f"a job failed beside its task: {type(error).__name__}: {text_of(error)}", exc_info=is_bug)
-            raise
         if failure is not None:
             return NoMore(failure)
     return None
