@@ -32,6 +32,12 @@ def test_one_epoch_of_one_step_is_no_plural(capsys):
     assert "1 epoch, 1 step in 1.0 s" in capsys.readouterr().out
 
 
+def test_brackets_in_a_folders_name_are_no_markup(capsys):
+    print_summary(Result("completed", 0, seconds=1.0, seconds_by_part={"arithmetic": 1.0}, folder="a[red]/b[/x]"))
+
+    assert "files in a[red]/b[/x]\n" in capsys.readouterr().out
+
+
 def test_where_no_checkpoint_was_picked_none_is_called_the_best(capsys):
     metrics = {"train/loss": 0.5, "val/loss": 0.25, "test/loss": 0.3}
 

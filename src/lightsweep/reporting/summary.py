@@ -25,7 +25,7 @@ def print_summary(
         settings: the run's configuration, for the advice on speed.
         alone: whether the command is this run's alone, likewise.
     """
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False)  # a path may have brackets
     table = Table(title=None, box=None, pad_edge=False)
     own = list(dict.fromkeys(name.partition("/")[2] for name in result.metrics))
     own = [name for name in own if name not in ("loss", "acc")]
@@ -57,6 +57,6 @@ def print_summary(
 @rank_zero_only
 def print_metrics(metrics: Mapping[str, float]) -> None:
     """Print metrics, a line each."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     for name, value in metrics.items():
         console.print(f"{name} {decimals(value)}")

@@ -28,7 +28,7 @@ class Bar(ProgressBar):
     def __init__(self, stepper: Stepper, print_loss: bool) -> None:
         super().__init__()
         self.stepper, self.print_loss = stepper, print_loss
-        self.console = Console(file=sys.stdout, soft_wrap=True, highlight=False)
+        self.console = Console(file=sys.stdout, soft_wrap=True, highlight=False, markup=False)
         self._progress: Progress | None = None
         self._task = TaskID(0)
         self._began = self._epoch_began = 0.0
