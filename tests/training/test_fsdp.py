@@ -12,6 +12,7 @@ from lightsweep.cli.exporting import export
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError
 from lightsweep.paths import RunPaths, home
+from lightsweep.training.refusals import raise_if_refused
 from lightsweep.training.sharding import blocks
 from tests.ports import free_port
 from tests.training.ddp_process import train_and_stop, train_together
@@ -184,5 +185,17 @@ def test_blocks_are_the_children_that_have_parameters():
     listed.layers, listed.head = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)]), nn.Linear(4, 1)
 
     assert list(blocks(net)) == [net[1]]
-    assert list(blocks(listed)) == [*listed.layers, listed.head]
+    listed.scales = nn.ParameterList([nn.Parameter(torch.ones(1))])
+    listed.stages = nn.ModuleDict({"a": nn.ModuleList([nn.Linear(1, 1)])})
+
+    assert list(blocks(listed)) == [*listed.layers, listed.head, *listed.stages["a"]]
     assert list(blocks(Tied())) == []
+
+
+def test_parameters_that_are_read_in_pieces_are_told_of(compose):
+    mixed = RuntimeError("aten.mul.Tensor got mixed torch.Tensor and DTensor, need to convert all torch.Tensor to")
+
+    with pytest.raises(
+        ConfigError, match=r"^`trainer\.strategy=fsdp`: the network reads a part's parameters outside this"
+    ):
+        raise_if_refused(mixed, compose(), first_step=True)

@@ -47,6 +47,11 @@ def raise_if_refused(error: BaseException, cfg: DictConfig, first_step: bool) ->
     if type(error).__module__.startswith(("torch._dynamo.", "torch._inductor.")):
         told = f"`model.compile`: torch cannot compile the network here: {lines_of(error)[0]}"
         raise ConfigError(told) from error
+    if "got mixed torch.Tensor and DTensor" in str(error):
+        raise ConfigError(
+            "`trainer.strategy=fsdp`: the network reads a part's parameters outside this part's own `forward`, where "
+            "they are in pieces: call the part, or use trainer.strategy=ddp"
+        ) from error
     refused = _refused_in(error, first_step, cfg.optimizer._target_.partition(".")[0])
     if refused is not None:
         raise ConfigError(f"`{refused}` cannot go on with its settings: {one_line(error)}") from error

@@ -136,12 +136,19 @@ def shard(net: nn.Module, mesh: DeviceMesh, optimizers: list[Optimizer]) -> None
 
 def blocks(net: nn.Module) -> Iterator[nn.Module]:
     """The network's children that are gathered one at a time; none where some share a parameter: it must stay one."""
-    found: list[nn.Module] = []
-    for child in net.children():
-        found.extend(child.children() if isinstance(child, nn.ModuleList | nn.ModuleDict) else [child])
+    found = [block for block in _called(net) if any(True for _ in block.parameters())]
     owners = Counter(p for block in found for p in block.parameters())
     if not owners or max(owners.values()) == 1:
-        yield from (block for block in found if any(True for _ in block.parameters()))
+        yield from found
+
+
+def _called(net: nn.Module) -> Iterator[nn.Module]:
+    """The children that have a `forward`, those in lists too: without one nothing says when to gather."""
+    for child in net.children():
+        if isinstance(child, nn.ModuleList | nn.ModuleDict):
+            yield from _called(child)
+        elif not isinstance(child, nn.ParameterList | nn.ParameterDict):  # the network itself gathers these
+            yield child
 
 
 def whole(tensor: Tensor) -> Tensor:
