@@ -1,10 +1,16 @@
 """Networks of the user's own: what they need, what they may do, and what is told to be something else."""
 
+import threading
+
 import pytest
 import torch
+from torch import nn
 
+from lightsweep.data import DataSpec
 from lightsweep.errors import ConfigError
+from lightsweep.models import Wrapped
 from lightsweep.paths import RunPaths
+from lightsweep.training.model import averaged, refuse_several_processes
 
 SMALL = """
     from torch import nn
@@ -56,8 +62,16 @@ INDEXED = """
             self.normed, self.linear = nn.BatchNorm1d(3), nn.Linear(3, 2)
             self.register_buffer("order", torch.arange(2, -1, -1))
             self.register_buffer("flags", torch.tensor([True, False]))
+            self.steps = 0
+
+        def get_extra_state(self):
+            return {"steps": self.steps}
+
+        def set_extra_state(self, state):
+            self.steps = state["steps"]
 
         def forward(self, inputs):
+            self.steps += self.training
             return self.linear(self.normed(inputs[:, self.order]))
 """
 MISTAKEN = """
@@ -128,7 +142,7 @@ def test_a_network_that_fails_at_what_is_tried_names_its_line(run, importable, t
         run("~model", "+model={_target_: my_mistake.Mistaken}", "trust=[my_mistake]", folder=tmp_path / "run")
 
 
-def test_averaging_leaves_indices_and_counts_whole(run, importable, table, tmp_path):
+def test_averaging_leaves_indices_and_counts_and_extra_state_whole(run, importable, table, tmp_path):
     importable("my_indices", INDEXED)
     data = ("data=csv", f"data.path={table}", "data.target=kind", "data.batch_size=10", "test=false")
 
@@ -136,11 +150,36 @@ def test_averaging_leaves_indices_and_counts_whole(run, importable, table, tmp_p
         "trainer.ema_decay=0.999", folder=tmp_path / "run")  # fmt: skip
 
     state = torch.load(RunPaths(tmp_path / "run").last, weights_only=True)["state_dict"]
+    extra = [state.pop(f"{net}._extra_state") for net in ("net", "ema.module")]
+    assert extra[0]["steps"] > 3
+    assert extra[1] == extra[0]
     whole = [name for name, value in state.items() if name.startswith("net.") and not value.is_floating_point()]
     assert whole == ["net.order", "net.flags", "net.normed.num_batches_tracked"]
     for name in whole:
         assert torch.equal(state[name.replace("net.", "ema.module.")], state[name]), name
     assert state["net.order"].tolist() == [2, 1, 0]
+
+
+def test_a_network_that_cannot_be_copied_is_not_averaged():
+    net = nn.Linear(3, 2)
+    net.lock = threading.Lock()  # type: ignore[assignment]
+
+    with pytest.raises(ConfigError, match=r"^`trainer\.ema_decay` needs a copy of the network, which has none: cannot"):
+        averaged(Wrapped(DataSpec((3,), 2), net), 0.9)
+
+
+@pytest.mark.parametrize(
+    ("net", "kind"),
+    [
+        (nn.Linear(3, 2, dtype=torch.complex64), "complex parameters are"),
+        (nn.EmbeddingBag(3, 2, sparse=True), "an embedding with `sparse=True` is"),
+    ],
+)
+def test_gradients_that_processes_cannot_add_up_are_for_one(net, kind):
+    refuse_several_processes(nn.Embedding(3, 2), 2)
+
+    with pytest.raises(ConfigError, match=f"^`model`: {kind} trained by one process but there are 2$"):
+        refuse_several_processes(net, 2)
 
 
 @pytest.mark.parametrize(

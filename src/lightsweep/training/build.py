@@ -29,7 +29,7 @@ from lightsweep.training.conductor import Conductor
 from lightsweep.training.initial_weights import start_with
 from lightsweep.training.logger_runs import LoggerRuns
 from lightsweep.training.metrics import Metrics, build_metrics, direction, said_direction
-from lightsweep.training.model import averaged, build_model, refuse_single_examples
+from lightsweep.training.model import averaged, build_model, refuse_several_processes, refuse_single_examples
 from lightsweep.training.optimizers import build_optimizers, scaled, stop_looking_for_gpus
 from lightsweep.training.progress import Bar
 from lightsweep.training.recorder import Recorder
@@ -180,8 +180,7 @@ def _refuse_processes(trainer: Trainer, cfg: DictConfig, model: Model, datamodul
     if cfg.test:
         datamodule.setup("test")
     datamodule.refuse_idle_processes(trainer.world_size)
-    if any(p.is_complex() for p in model.net.parameters()):
-        raise ConfigError(f"`model`: complex parameters are trained by one process but there are {trainer.world_size}")
+    refuse_several_processes(model.net, trainer.world_size)
 
 
 def _set_precision(cfg: DictConfig, model: Model, device: torch.device) -> str:

@@ -1,5 +1,6 @@
 """The model of a run: built as the configuration says, refused where it cannot be trained, and averaged."""
 
+import copy
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -13,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from lightsweep.config import instantiate
 from lightsweep.config.targets import parameters_of
 from lightsweep.data import ArrayDataModule, DataSpec
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, lines_of
 from lightsweep.models import Model, Wrapped
 from lightsweep.screen import many
 from lightsweep.training import precision
@@ -40,12 +41,15 @@ def build_model(cfg: DictConfig, spec: DataSpec) -> Model:
     return found
 
 
+def _has_extra_state(part: nn.Module) -> bool:
+    """Whether a part of a network has state of its own making beside its tensors."""
+    return type(part).get_extra_state is not nn.Module.get_extra_state
+
+
 def _refuse_extra_state(net: nn.Module) -> None:
     """Raise ConfigError if a part has state of its own making that a checkpoint could not be read with."""
     for part in net.modules():
-        if type(part).get_extra_state is nn.Module.get_extra_state:
-            continue
-        if not is_loadable(part.get_extra_state()):
+        if _has_extra_state(part) and not is_loadable(part.get_extra_state()):
             raise ConfigError(
                 f"`model`: {type(part).__name__}.get_extra_state must give tensors, numbers, texts, lists and "
                 "dictionaries alone: no checkpoint is loaded that holds more"
@@ -74,12 +78,41 @@ def refuse_single_examples(model: Model, datamodule: ArrayDataModule, switch: bo
     )
 
 
+def refuse_several_processes(net: nn.Module, world_size: int) -> None:
+    """Raise ConfigError if a network's gradients are of a kind that processes cannot add up."""
+    if any(p.is_complex() for p in net.parameters()):
+        raise ConfigError(f"`model`: complex parameters are trained by one process but there are {world_size}")
+    if any(part.sparse for part in net.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag)):
+        raise ConfigError(
+            f"`model`: an embedding with `sparse=True` is trained by one process but there are {world_size}"
+        )
+
+
 def _spec_for(cfg: DictConfig, spec: DataSpec) -> dict[str, Any]:
     return {"spec": spec} if "spec" in parameters_of(cfg.model._target_, cfg.trust) else {}
 
 
+class _Averaged(AveragedModel):
+    """Torch's, which also takes over what parts of the network keep beside their tensors."""
+
+    def __init__(self, net: nn.Module, **options: Any) -> None:
+        super().__init__(net, **options)
+        pairs = zip(self.module.modules(), net.modules(), strict=True)
+        self._stateful = [(own, part) for own, part in pairs if _has_extra_state(part)]
+
+    def update_parameters(self, model: nn.Module) -> None:
+        """Average the tensors; extra state is as it is."""
+        super().update_parameters(model)
+        for own, part in self._stateful:
+            own.set_extra_state(copy.deepcopy(part.get_extra_state()))
+
+
 def averaged(model: Model, decay: float) -> AveragedModel:
-    """A copy of the network that holds the moving average of its weights; what are no real numbers is as it is."""
+    """A copy of the network that holds the moving average of its weights; what are no real numbers is as it is.
+
+    Raises:
+        ConfigError: the network cannot be copied, as one with torch's old `weight_norm`.
+    """
     average = get_ema_multi_avg_fn(decay)
 
     def average_apart(averages: Sequence[Tensor], values: Sequence[Tensor], count: Any) -> None:
@@ -96,4 +129,10 @@ def averaged(model: Model, decay: float) -> AveragedModel:
             means, currents = zip(*(pair for pair in pairs if type(pair[0]) is kind), strict=True)
             average(means, currents, count)
 
-    return AveragedModel(model.net, multi_avg_fn=average_apart, use_buffers=True).requires_grad_(False)
+    try:
+        copied = _Averaged(model.net, multi_avg_fn=average_apart, use_buffers=True)
+    except (RuntimeError, TypeError) as error:  # torch's and pickle's words for what cannot be copied
+        raise ConfigError(
+            f"`trainer.ema_decay` needs a copy of the network, which has none: {lines_of(error)[0]}"
+        ) from error
+    return copied.requires_grad_(False)
