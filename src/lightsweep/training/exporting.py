@@ -117,17 +117,18 @@ def _write_onnx(net: nn.Module, path: Path, properties: dict[str, str], trained:
     assert program is not None
     program.model.metadata_props.update(properties)
     program.save(path)
-    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    with _told(net, "onnx"):
+        session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     return lambda inputs: torch.from_numpy(session.run(None, {"input": inputs.numpy()})[0])
 
 
 def _write_program(net: nn.Module, path: Path, properties: dict[str, str], trained: Trained) -> Run:
     with _told(net, "torch_export"):
         program = torch.export.export(net, (_example(trained),), dynamic_shapes=({0: torch.export.Dim("batch")},))
-    with warnings.catch_warnings(action="ignore"):
         archive = io.BytesIO()  # torch's own writer has no word for a full disk
         torch.export.save(program, archive, extra_files={_METADATA: json.dumps(properties, ensure_ascii=False)})
-        path.write_bytes(archive.getvalue())
+    path.write_bytes(archive.getvalue())
+    with _told(net, "torch_export"):
         return torch.export.load(path).module()
 
 
