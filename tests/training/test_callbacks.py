@@ -4,7 +4,7 @@ from csv import DictReader
 
 import pytest
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import RichProgressBar, StochasticWeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, RichProgressBar, StochasticWeightAveraging
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lightsweep import train
@@ -47,6 +47,10 @@ class Bar(RichProgressBar):
     """Somebody's own."""
 
 
+class Clips(Callback):
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer): ...
+
+
 @pytest.mark.parametrize(
     ("callbacks", "text"),
     [
@@ -54,6 +58,8 @@ class Bar(RichProgressBar):
         (Callback(), r"^`callbacks` must be a list of Lightning's Callbacks but got <"),
         ([Callback(), StochasticWeightAveraging(0.1)], r"^`callbacks\[1\]` cannot be a StochasticWeightAveraging here"),
         ([Bar()], r"^`callbacks\[0\]` cannot be a RichProgressBar here"),
+        ([Clips()], r"^`callbacks\[0\]` has on_before_optimizer_step, which is never called, .*trainer\.inner_steps=1"),
+        ([LambdaCallback(on_after_backward=print)], r"^`callbacks\[0\]` has on_after_backward, which is never called"),
     ],
 )
 def test_pythons_callbacks_are_checked_before_a_folder_is_made(compose, tmp_path, callbacks, text):
@@ -61,6 +67,14 @@ def test_pythons_callbacks_are_checked_before_a_folder_is_made(compose, tmp_path
         train(compose(*QUICK), tmp_path / "run", callbacks=callbacks)
 
     assert not (tmp_path / "run").exists()
+
+
+def test_early_stopping_without_patience_waits_for_the_first_validation_that_is_no_better(compose, tmp_path):
+    stops = EarlyStopping("val/loss", min_delta=100.0, patience=0)
+
+    assert train(compose(*QUICK, "trainer.max_epochs=5"), tmp_path / "run", callbacks=[stops]).epochs == 2
+
+    assert train(compose(*QUICK, "trainer.max_epochs=5"), tmp_path / "run", True, callbacks=[stops]).epochs == 2
 
 
 class Wrong(Callback):

@@ -26,6 +26,9 @@ _INSTEAD = {
 A run makes several steps of the optimizer in one of Lightning's, without what Lightning's automatic optimization tells.
 """
 
+_NEVER_CALLED = ("on_before_backward", "on_after_backward", "on_before_zero_grad", "on_before_optimizer_step")
+"""Hooks of Lightning's own training step."""
+
 
 def trainer_callbacks(cfg: DictConfig, monitor: str, mode: str) -> list[Callback]:
     """Early stopping, the time limit, and the configuration's own.
@@ -68,3 +71,9 @@ def _refuse_unserved(key: str, callback: Any) -> None:
     for base in kind.__mro__:
         if base.__name__ in _INSTEAD and base.__module__.startswith("lightning.pytorch.callbacks."):
             raise ConfigError(f"`{key}` cannot be a {base.__name__} here: {_INSTEAD[base.__name__]}")
+    for hook in _NEVER_CALLED:
+        if hook in vars(callback) or getattr(kind, hook) is not getattr(Callback, hook):
+            raise ConfigError(
+                f"`{key}` has {hook}, which is never called, as the training step is lightsweep's own: with "
+                "trainer.inner_steps=1 each step's gradients are there in on_train_batch_end"
+            )
