@@ -4,6 +4,7 @@ import signal
 
 import pytest
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import BaseFinetuning
 
 from lightsweep.errors import Interrupted
 from lightsweep.training import train
@@ -86,4 +87,29 @@ def test_a_chunk_that_no_callback_was_told_of_is_made_up_for(compose, tmp_path, 
     found = train(cfg, tmp_path / "stopped", resume=True)
 
     assert found.epochs == 3
+    assert_same_end(tmp_path / "whole", tmp_path / "stopped")
+
+
+class Thaws(BaseFinetuning):
+    """Says when it thaws, and not what is thawed by then."""
+
+    def freeze_before_training(self, pl_module):
+        self.freeze(pl_module.net, train_bn=False)
+        self.make_trainable(pl_module.net[-1])
+
+    def finetune_function(self, pl_module, epoch, optimizer):
+        if epoch == 1:
+            self.make_trainable(pl_module.net)
+
+
+@pytest.mark.parametrize("steps", [5, 25])  # 11 an epoch
+def test_a_run_that_goes_on_has_frozen_what_was(compose, tmp_path, stop_after, steps):
+    cfg = compose("model=mlp", "model.widths=[8]", "model.batch_norm=true", "trainer.max_epochs=3", "test=false")
+    train(cfg, tmp_path / "whole", callbacks=[Thaws()])
+    stop_after(steps)
+
+    with pytest.raises(Interrupted, match="signal 15"):
+        train(cfg, tmp_path / "stopped", callbacks=[Thaws()])
+    train(cfg, tmp_path / "stopped", resume=True, callbacks=[Thaws()])
+
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lightsweep.data.loader import Chunk
 from lightsweep.training.clock import Clock
+from lightsweep.training.freezing import freeze_alone, frozen_parts
 from lightsweep.training.progress import Bar
 from lightsweep.training.randomness import draw_apart, random_states, restore_random_state
 from lightsweep.training.recorder import Recorder
@@ -52,6 +53,7 @@ class Conductor(Callback):
         self._patience: dict[str, Any] = {}
         self._random: list[dict[str, Any]] = []
         self._buffers: list[dict[str, Tensor]] = []
+        self._frozen: list[str] | None = None
 
     def describe_once(self) -> None:
         """Call `describe`, the first time."""
@@ -69,10 +71,12 @@ class Conductor(Callback):
             draw_apart(trainer.global_rank, self.stepper.steps)
         elif self._buffers:
             pl_module.load_state_dict(self._buffers[trainer.global_rank], strict=False)
+        if self._frozen is not None:
+            freeze_alone(self.stepper.model.net, self._frozen)
         self.started = True
         self.recorder.introduce()
         self.clock.enter("framework")
-        if any(isinstance(c, EarlyStopping) and c.wait_count >= c.patience for c in trainer.callbacks):  # type: ignore[attr-defined]
+        if any(isinstance(c, EarlyStopping) and c.wait_count >= max(1, c.patience) for c in trainer.callbacks):  # type: ignore[attr-defined]
             trainer.should_stop = True  # it had stopped before it was resumed
         if self.stepper.is_at_end and self._closed:
             trainer.should_stop = True
@@ -149,6 +153,7 @@ class Conductor(Callback):
             "stepper": self.stepper.state_dict(),
             "evaluated": dict(self.stepper.model.evaluated),
             "logged_step": self._logged_step,
+            "frozen": frozen_parts(self.stepper.model.net),
             "closed": self._closed,  # the epoch has been validated and logged, as far as it went
             "seconds": dict(self.clock.seconds),
         }
@@ -160,6 +165,7 @@ class Conductor(Callback):
         self._logged_step = state_dict["logged_step"]
         self._random, self._buffers = state_dict["random"], state_dict["buffers"]
         self._closed = state_dict["closed"]
+        self._frozen = state_dict.get("frozen")  # earlier versions did not say
         closed = self.earlier.seconds_until(self.stepper.steps) if self.earlier is not None else None
         for part, seconds in (closed if closed is not None else state_dict["seconds"]).items():
             self.clock.seconds[part] += seconds
