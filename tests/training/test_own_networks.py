@@ -82,6 +82,47 @@ MISTAKEN = """
             rows = super().forward(inputs)
             return rows.view(3, 7)
 """
+MODELS = """
+    from torch import nn
+
+    from lightsweep.models import Model
+    from lightsweep.models.tasks import Regression
+
+    class Plain(Model):
+        def __init__(self, spec, task=None):
+            super().__init__(spec, nn.Linear(1, 1), task or Regression())
+
+    class Steps(Plain):
+        def configure_optimizers(self): ...
+
+    class Hooks(Plain):
+        def on_before_optimizer_step(self, optimizer): ...
+
+    class Automatic(Plain):
+        def __init__(self, spec):
+            super().__init__(spec)
+            self.automatic_optimization = True
+
+    class Idle(Plain):
+        def training_step(self, batch, batch_idx): ...
+
+    class Apart(Plain):
+        class Each(Regression):
+            def loss(self, outputs, targets):
+                return (outputs - targets) ** 2
+
+        def __init__(self, spec):
+            super().__init__(spec, self.Each())
+
+    class Bare(Plain):
+        class Half:
+            counts = False
+
+            def loss(self, outputs, targets): ...
+
+        def __init__(self, spec):
+            super().__init__(spec, self.Half())
+"""
 SEALED = """
     from lightsweep.data import Line
 
@@ -194,6 +235,24 @@ def test_what_is_lightnings_alone_is_told_what_to_be(run, importable, tmp_path, 
     target = {"model": ("~model", "+model={_target_: my_parts.Module}"), "data": ("data._target_=my_parts.Data",)}
     with pytest.raises(ConfigError, match=f"^{text}"):
         run(*target[group], "trust=[my_parts]", folder=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Steps", "Steps.configure_optimizers has no effect, as the training step is lightsweep's own: optimizer, sch"),
+        ("Hooks", "Hooks.on_before_optimizer_step has no effect"),
+        ("Automatic", "Automatic.automatic_optimization has no effect"),
+        ("Idle", r"Idle.training_step must call super\(\).training_step, which makes the steps"),
+        ("Apart", r"the loss of Each must be one number, the batch's mean, but has shape \[10, 1\]"),
+        ("Bare", "the task Half has no `correct`"),
+    ],
+)
+def test_a_model_that_does_not_fit_the_training_step_is_one_line(run, importable, tmp_path, name, text):
+    importable("my_models", MODELS)
+    with pytest.raises(ConfigError, match=f"^`model`: {text}"):
+        run("data=line", "data.batch_size=10", "test=false", "~model", f"+model={{_target_: my_models.{name}}}",
+            "trust=[my_models]", folder=tmp_path / "run")  # fmt: skip
 
 
 def test_a_network_that_gives_probabilities_is_refused_but_where_its_own_loss_takes_them(run, importable, tmp_path):

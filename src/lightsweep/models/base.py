@@ -52,7 +52,8 @@ class Model(LightningModule):
         channels_last: memory format NHWC; None: where the network has 2-d convolutions.
 
     Raises:
-        ConfigError: the network does not take the data's inputs, or gives outputs of another shape or type.
+        ConfigError: the network does not take the data's inputs, or gives outputs of another shape or type; or the
+            task lacks a part.
     """
 
     def __init__(
@@ -64,6 +65,9 @@ class Model(LightningModule):
         channels_last: bool | None = None,
     ) -> None:
         super().__init__()
+        missing = [part for part in ("loss", "correct", "counts", "num_outputs") if not hasattr(task, part)]
+        if missing:
+            raise ConfigError(f"`model`: the task {type(task).__name__} has no `{missing[0]}`")
         self.automatic_optimization = False
         self.spec, self.net, self.task = spec, net, task
         self.has_convolutions = any(isinstance(part, nn.Conv2d) for part in net.modules())

@@ -11,6 +11,7 @@ from lightning.pytorch.loops.evaluation_loop import RestartStage
 from torch import Tensor
 
 from lightsweep.data.loader import Chunk
+from lightsweep.errors import ConfigError
 from lightsweep.training.clock import Clock
 from lightsweep.training.freezing import freeze_alone, frozen_parts
 from lightsweep.training.progress import Bar
@@ -103,6 +104,9 @@ class Conductor(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Chunk, batch_idx: int
     ) -> None:
         """Log when it is due; at the epoch's last batch, let the schedules know."""
+        if not self.stepper.steps:
+            name = type(pl_module).__name__
+            raise ConfigError(f"`model`: {name}.training_step must call super().training_step, which makes the steps")
         self._let_callbacks_log_by_steps(trainer)
         self.describe_once()
         self._settle_chunk(trainer)

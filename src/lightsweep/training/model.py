@@ -37,8 +37,34 @@ def build_model(cfg: DictConfig, spec: DataSpec) -> Model:
         eager = torch.compiler.set_stance("force_eager") if found.compiled else nullcontext()
         with eager:  # it is to be compiled for its batches
             found.check_outputs()  # its own code may give tensors the type that its weights had
+    _refuse_own_step(found)
     _refuse_extra_state(found.net)
     return found
+
+
+_WITHOUT_EFFECT = (
+    *("configure_optimizers", "optimizer_step", "optimizer_zero_grad", "backward", "configure_gradient_clipping"),
+    *(
+        "lr_scheduler_step",
+        "on_before_backward",
+        "on_after_backward",
+        "on_before_zero_grad",
+        "on_before_optimizer_step",
+    ),
+)
+"""What Lightning's own training step calls of a module."""
+
+
+def _refuse_own_step(model: Model) -> None:
+    """Raise ConfigError if a model brings parts of a training step that is not made."""
+    name = type(model).__name__
+    told = [hook for hook in _WITHOUT_EFFECT if getattr(type(model), hook) is not getattr(Model, hook)]
+    told += ["automatic_optimization"] if model.automatic_optimization else []
+    if told:
+        raise ConfigError(
+            f"`model`: {name}.{told[0]} has no effect, as the training step is lightsweep's own: optimizer, scheduler "
+            "and trainer say what it does"
+        )
 
 
 def _has_extra_state(part: nn.Module) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lightsweep.errors import INTERRUPTING
+from lightsweep.errors import INTERRUPTING, ConfigError
 from lightsweep.models.tasks import Task
 
 COUNT_ELEMENTS = 2**20
@@ -80,6 +80,9 @@ class Tally:
         """
         if alone and not self._losses:
             return [], 0, signal_number
+        if self._losses and self._losses[0].dim():
+            kind = f"`model`: the loss of {type(self.task).__name__}"
+            raise ConfigError(f"{kind} must be one number, the batch's mean, but has shape {[*self._losses[0].shape]}")
         self._count()
         losses = torch.stack(self._losses) if self._losses else torch.zeros(0, device=device)
         correct = torch.stack(self._correct).sum() if self._correct else torch.zeros((), device=device)
