@@ -4,6 +4,7 @@ import logging
 import logging.config
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -92,3 +93,28 @@ def test_what_a_run_sets_for_all_of_torch_is_put_back(tmp_path, monkeypatch):
     train(["data=line", "model=linear_regression", "logger=none", "trainer.deterministic=true", "trainer.max_epochs=1"])
     assert torch.is_deterministic_algorithms_warn_only_enabled()
     assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+
+
+@pytest.mark.parametrize("around", ["float64", "meta", "no_grad", "inference"])
+def test_what_the_caller_has_set_of_tensors_does_not_hold_for_a_run_and_holds_after_it(tmp_path, monkeypatch, around):
+    monkeypatch.chdir(tmp_path)
+    words = ["data=line", "model=linear_regression", "logger=none", "trainer.max_epochs=1"]
+    alone = train(words).metrics
+    mode = {"no_grad": torch.no_grad, "inference": torch.inference_mode}.get(around, nullcontext)
+    try:
+        if around == "float64":
+            torch.set_default_dtype(torch.float64)
+        if around == "meta":
+            torch.set_default_device("meta")
+        with mode():
+            before = _of_tensors()
+            assert train(words).metrics == alone
+            assert _of_tensors() == before
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+
+
+def _of_tensors():
+    kept = torch.get_default_dtype(), torch.get_default_device()
+    return *kept, torch.is_grad_enabled(), torch.is_inference_mode_enabled()

@@ -63,6 +63,9 @@ def environment_kept(*names: str) -> Iterator[None]:
 def torch_kept(precision: str) -> Iterator[None]:
     """Put back what a run sets for all of torch: threads, deterministic algorithms, cuDNN's benchmark.
 
+    What the caller has set of the type and the device of new tensors, and of gradients, does not hold for the run: it
+    would draw other weights from the same seed, or none that can be trained.
+
     Args:
         precision: `trainer.precision`; `tf32` changes that of float32 matrix products, which is put back too.
     """
@@ -72,9 +75,17 @@ def torch_kept(precision: str) -> Iterator[None]:
     deterministic = torch.are_deterministic_algorithms_enabled()
     warns = torch.is_deterministic_algorithms_warn_only_enabled()
     products = torch.get_float32_matmul_precision() if precision == "tf32" else None
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    torch.set_default_dtype(torch.float32)
+    if device.type != "cpu":
+        torch.set_default_device(None)  # which costs each call of torch less than a CPU that was asked for
     try:
-        yield
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
     finally:
+        torch.set_default_dtype(dtype)
+        if device.type != "cpu":
+            torch.set_default_device(device)
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic, warn_only=warns)
         torch.backends.cudnn.benchmark = benchmark
