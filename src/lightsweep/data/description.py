@@ -110,8 +110,9 @@ class Description:
         Raises:
             DataError: a column is missing, or a cell is no number that the network can be given.
         """
+        known = set(table.columns)
         for column in self.columns:
-            if column not in table.columns:
+            if column not in known:
                 raise DataError(f"{table.path} has no column {column!r}, an input of the run{table.why_not(column)}")
         stored = table.numbers(self.columns)
         means, stds = (torch.tensor(given, dtype=torch.float64) for given in (self.column_means, self.column_stds))

@@ -91,7 +91,8 @@ class Table:
         Raises:
             DataError: a cell is empty or no finite number.
         """
-        places = [self.columns.index(column) for column in columns]
+        place_of = {column: place for place, column in enumerate(self.columns)}
+        places = [place_of[column] for column in columns]
         values = array("d")
         try:
             for row in self._cells():
