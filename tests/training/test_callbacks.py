@@ -4,7 +4,7 @@ from csv import DictReader
 
 import pytest
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, RichProgressBar, StochasticWeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, RichProgressBar, StochasticWeightAveraging, Timer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lightsweep import train
@@ -75,6 +75,12 @@ def test_early_stopping_without_patience_waits_for_the_first_validation_that_is_
     assert train(compose(*QUICK, "trainer.max_epochs=5"), tmp_path / "run", callbacks=[stops]).epochs == 2
 
     assert train(compose(*QUICK, "trainer.max_epochs=5"), tmp_path / "run", True, callbacks=[stops]).epochs == 2
+
+
+@pytest.mark.parametrize("test", ["true", "false"])
+def test_a_run_that_a_callback_ends_before_its_first_step_is_one_line(compose, tmp_path, test):
+    with pytest.raises(ConfigError, match=r"^a callback ended the run before its first step"):
+        train(compose(*QUICK[:-1], f"test={test}"), tmp_path / "run", callbacks=[Timer({"seconds": 0})])
 
 
 class Wrong(Callback):

@@ -21,6 +21,7 @@ from lightsweep.config.override_text import override_text
 from lightsweep.config.saved import read_finished
 from lightsweep.data.datamodule import NoTestSet
 from lightsweep.errors import (
+    ConfigError,
     Interrupted,
     LightsweepError,
     RankDied,
@@ -102,6 +103,10 @@ def train(
                 parts.conductor.describe_once()
             with Siblings(parts.trainer, paths).watched(partial(_bury, cfg, paths, result)):
                 _fit(cfg, parts, result, resume_from(parts, paths) if resume else None)
+                if not parts.stepper.steps:
+                    raise ConfigError(
+                        "a callback ended the run before its first step, so that there is nothing to keep"
+                    )
                 parts.conductor.describe_once()
                 _tell_if_complete(cfg, parts, result)
                 result.reason = _pruned(callbacks)
