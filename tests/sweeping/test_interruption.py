@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from hydra_plugins.lightsweep_optuna.optuna_sweeper import OptunaSweeper
 from lightsweep.errors import Interrupted
 from lightsweep.sweeping import marks
-from lightsweep.sweeping.sweep import _closed_by
+from lightsweep.sweeping.rounds import closed_by
 
 SPACE = ("optimizer.lr=tag(log,interval(1e-4,1))", "x=interval(-2,2)")
 
@@ -130,7 +130,7 @@ def test_files_that_cannot_be_written_at_the_end_do_not_hide_why_it_is_the_end(c
         assert isinstance(end, KeyboardInterrupt)
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(KeyboardInterrupt), _closed_by(close):
+    with pytest.raises(KeyboardInterrupt), closed_by(close):
         raise KeyboardInterrupt
     assert "not as new as the study: [Errno 28] No space left on device" in caplog.text
 
@@ -139,7 +139,7 @@ def test_a_server_that_is_away_at_the_end_does_not_hide_why_it_is_the_end(caplog
     def close(end):
         raise StorageInternalError("lost") from ConnectionError("no route")
 
-    with pytest.raises(KeyboardInterrupt), _closed_by(close):
+    with pytest.raises(KeyboardInterrupt), closed_by(close):
         raise KeyboardInterrupt
     assert "not as new as the study: its server does not answer" in caplog.text
 

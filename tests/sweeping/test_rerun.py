@@ -24,11 +24,11 @@ from lightsweep.sweeping.patient_storage import PatientStorage
 from lightsweep.sweeping.plan import Plan, RerunSettings
 from lightsweep.sweeping.rerun import RerunJob, RerunResult, _test_metrics, note_seed, results_of, wanted_reruns
 from lightsweep.sweeping.rerun_report import rerun_lines
+from lightsweep.sweeping.rounds import run_again
 from lightsweep.sweeping.space import build_space
 from lightsweep.sweeping.storage import storage_spec, taking_turns
 from lightsweep.sweeping.study import open_study, study_storage
 from lightsweep.sweeping.summary import summary_lines
-from lightsweep.sweeping.sweep import _run_again
 
 SPACE = ("x=range(0,2)", "hydra/sweeper/sampler=grid", "hydra.sweeper.sampler.seed=1")  # seed 1 tries 0 first
 AGAIN = "hydra.sweeper.rerun_best.seeds=3"
@@ -294,7 +294,7 @@ def test_rerun_whose_host_was_lost_is_made_again_by_the_next_round(tuned, plan):
             tuned.set_user_attr(reruns[1].mark, lost)
         return []
 
-    _run_again(reruns, tuned, plan, Crew(work), None)
+    run_again(reruns, tuned, plan, Crew(work), None)
     assert rounds == [[None, None], ["complete", "lost"]]
 
 
@@ -311,16 +311,16 @@ def test_jobs_that_fail_before_they_claim_a_rerun_are_the_sweeps_error(tuned, pl
         return [JobReturn(status=JobStatus.FAILED, _return_value=OSError("no room for a job"))]
 
     with pytest.raises(OSError, match="no room for a job"):
-        _run_again(wanted_reruns(tuned, plan, None, None), tuned, plan, Crew(fail), None)
+        run_again(wanted_reruns(tuned, plan, None, None), tuned, plan, Crew(fail), None)
 
 
 def test_reruns_that_another_sweep_made_are_in_the_tables_too(tuned, plan):
     reruns = wanted_reruns(tuned, plan, None, None)
     for seed, rerun in enumerate(reruns):
         tuned.set_user_attr(rerun.mark, asdict(RerunResult("complete", value=2.0 + seed)))
-    _run_again(reruns, tuned, plan, None, None)
+    run_again(reruns, tuned, plan, None, None)
     assert [row["value"] for row in rows(plan.folder / "rerun_runs.csv")] == ["2.0", "3.0"]
-    _run_again(reruns[:1], tuned, plan, None, None)  # fewer seeds: as few as the summary has
+    run_again(reruns[:1], tuned, plan, None, None)  # fewer seeds: as few as the summary has
     assert [row["mean"] for row in rows(plan.folder / "rerun.csv")] == ["2.0"]
 
 
@@ -333,7 +333,7 @@ def test_a_sweep_that_joins_with_another_seed_leaves_the_reruns_their_report(tun
         note_seed(tuned, replace(plan, seed=20))
         return []
 
-    _run_again(reruns, tuned, plan, Crew(work), None)
+    run_again(reruns, tuned, plan, Crew(work), None)
     assert [row["seed"] for row in rows(plan.folder / "rerun_runs.csv")] == ["0", "1"]
     assert "trial 0 run again on seeds 0, 1: tuned 3; on fresh seeds 2 " in "\n".join(
         summary_lines(tuned, plan, reruns)

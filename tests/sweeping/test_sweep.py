@@ -15,8 +15,10 @@ from optuna.trial import TrialState
 from lightsweep.launching import JobDied
 from lightsweep.reporting.saved_study import open_saved_study
 from lightsweep.sweeping import marks
-from lightsweep.sweeping import sweep as sweep_module
-from lightsweep.sweeping.sweep import _quiet, _run_trials, warmed
+from lightsweep.sweeping import rounds as rounds_module
+from lightsweep.sweeping.crew import quiet
+from lightsweep.sweeping.rounds import run_trials
+from lightsweep.sweeping.sweep import warmed
 
 SPACE = ("optimizer.lr=tag(log,interval(1e-4,1))", "x=interval(-2,2)")
 
@@ -308,7 +310,7 @@ def test_list_element_and_what_the_task_draws_itself_have_a_place_in_best_yaml(a
 def test_hydras_own_launchers_print_no_line_for_a_job(module, log, speaks, caplog):
     logger = logging.getLogger(log)
     caplog.set_level(logging.INFO)
-    with _quiet(type("Launcher", (), {"__module__": module})()):
+    with quiet(type("Launcher", (), {"__module__": module})()):
         assert logger.isEnabledFor(logging.INFO) == speaks
     assert logger.isEnabledFor(logging.INFO)
 
@@ -337,11 +339,11 @@ def test_a_round_whose_jobs_are_killed_before_they_begin_a_trial_is_repeated_onc
             trials.extend([] if end else ["a trial"])
             return [JobReturn(status=JobStatus.FAILED if end else JobStatus.COMPLETED, _return_value=end)]
 
-    monkeypatch.setattr(sweep_module, "_wanted", lambda study, plan: len(left))
-    monkeypatch.setattr(sweep_module, "_counts", lambda study: marks.TrialCounts(complete=len(trials)))
-    monkeypatch.setattr(sweep_module, "_shown", lambda study, plan, launcher: nullcontext())
+    monkeypatch.setattr(rounds_module, "_wanted", lambda study, plan: len(left))
+    monkeypatch.setattr(rounds_module, "counted", lambda study: marks.TrialCounts(complete=len(trials)))
+    monkeypatch.setattr(rounds_module, "_shown", lambda study, plan, launcher: nullcontext())
 
     with nullcontext() if error is None else pytest.raises(error):
-        _run_trials(None, None, Crew(), None)
+        run_trials(None, None, Crew(), None)
 
     assert left == []

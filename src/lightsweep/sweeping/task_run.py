@@ -116,7 +116,7 @@ def work_off(
             if cause is not None:
                 return NoMore(cause)
             if work is not None:  # Hydra's own launcher, and a sweep that goes on, tell of none
-                is_bug = not isinstance(error, LightsweepError)
+                is_bug = not isinstance(error, OSError | LightsweepError)
                 log.error(f"a job failed beside its task: {type(error).__name__}: {text_of(error)}", exc_info=is_bug)
             raise
         if work is None:
