@@ -25,4 +25,4 @@ def _loaded(size: int, english: bool) -> Font:
     package = find_spec("matplotlib")  # importing it takes a second
     assert package is not None
     file = Path(package.origin or "").parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return ImageFont.truetype(str(file), round(0.75 * size))
+    return ImageFont.truetype(file, round(0.75 * size))
