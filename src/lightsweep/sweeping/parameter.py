@@ -1,6 +1,7 @@
 """One searched setting: its key in the configuration, its distribution in the study, its values as overrides."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -87,7 +88,8 @@ def categorical(key: str, values: list[Any], texts: list[str]) -> Parameter:
         value if value is None or isinstance(value, str | int | float | bool) else text
         for value, text in zip(values, texts, strict=True)
     ]
-    if twice := [choice for choice in choices if choices.count(choice) > 1]:  # true and 1 are one value to Optuna
+    # true and 1 are one value to Optuna
+    if twice := [choice for choice, count in Counter(choices).items() if count > 1]:
         raise ConfigError(f"`{key}` has the choice {twice[0]!r} twice")
     return Parameter(key, CategoricalDistribution(choices), texts=dict(zip(choices, texts, strict=True)))
 
