@@ -61,7 +61,10 @@ class Estimate:
         high = min(value + off for value, off in zip(values, slack, strict=True))
         if len(values) == 1 or low <= high:  # all may be one number, which lies between
             return cls(len(values), 0.0 if low <= 0 <= high else mean, None)
-        freedom, error = len(values) - 1, statistics.stdev(values) * math.sqrt(1 / len(values) + overlap)
+        freedom = len(values) - 1
+        # `statistics.stdev` counts in fractions, which takes a hundred times longer
+        deviation = math.hypot(*(value - mean for value in values)) / math.sqrt(freedom)
+        error = deviation * math.sqrt(1 / len(values) + overlap)
         return cls(len(values), mean, t_quantile(freedom) * error, t_beyond(abs(mean) / error, freedom))
 
     def __str__(self) -> str:

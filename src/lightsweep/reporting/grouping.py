@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from lightsweep.config.dotted import is_within
@@ -46,7 +47,7 @@ class Group:
     runs: tuple[Run, ...]
     settings: dict[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def completed(self) -> list[Run]:
         """Those that count in the means."""
         return [run for run in self.runs if run.completed]
@@ -69,12 +70,12 @@ class Group:
         """A metric's mean over the repetitions."""
         return estimate_of(self.by_repetition(metric))
 
-    @property
+    @cached_property
     def loss(self) -> str:
         """What the completed runs' loss is; empty where none notes it."""
         return " or ".join(sorted({run.loss for run in self.completed if run.loss}))
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes that the completed runs tell apart; empty where none notes any."""
         return next((run.classes for run in self.completed if run.classes), ())
