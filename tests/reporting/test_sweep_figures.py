@@ -118,6 +118,15 @@ def test_choices_stand_in_the_order_in_which_the_sweep_offers_them(tmp_path):
     assert "rotate(-25)" in svg  # or they would lie on one another
 
 
+def test_of_very_many_choices_as_many_are_named_as_there_is_room_for(tmp_path):
+    study, kinds = optuna.create_study(), {"kind": CategoricalDistribution([f"kind{n}" for n in range(100)])}
+    for number in range(100):
+        study.add_trial(create_trial(params={"kind": f"kind{number}"}, distributions=kinds, value=float(number)))
+    drawn = figures_of(SavedSweep(tmp_path, "s", study))["sweep-s-slice-kind"]
+    assert [number for number in range(100) if f">kind{number}<" in drawn.svg] == list(range(0, 100, 3))
+    assert drawn.caption.endswith(" Named: 34 of 100 choices.")
+
+
 def test_sweeps_of_different_objectives_have_budgets_of_their_own(tmp_path):
     runs, found = [], []
     for name in ("val/acc", "val/loss"):

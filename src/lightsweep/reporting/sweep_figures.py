@@ -26,6 +26,8 @@ LEAST_MAP = 3
 """Complete trials that a map needs."""
 LETTERS = 60
 """As many fit below a figure."""
+MOST_NAMED = 40
+"""Choices whose names fit below a figure: 600 take matplotlib half a minute and leave the axes no room."""
 LONGEST = 100
 """Letters of a figure's name: a branch may list many choices, and a file's name has 255 bytes."""
 
@@ -111,7 +113,8 @@ def _slice(sweep: SavedSweep, objective: str, name: str) -> Drawing:
     tried = [(trial.params[name], trial.values[0]) for trial in done]
     dropped = [(trial.params[name], last) for trial in pruned if (last := _last(trial)) is not None]
     if choices:
-        tried, dropped = ([(choices.index(x), y) for x, y in points] for points in (tried, dropped))
+        places = {choice: place for place, choice in enumerate(choices)}
+        tried, dropped = ([(places[x], y) for x, y in points] for points in (tried, dropped))
 
     def paint(axes: Axes) -> None:
         _plot(axes, tried, "o", PALETTE[0], "complete", scale(objective))
@@ -128,20 +131,28 @@ def _slice(sweep: SavedSweep, objective: str, name: str) -> Drawing:
 
     title = f"{sweep.name}: {objective} against {sweep.parameters[name]}"
     caption = f"{_trial_counts(sweep, name)}{_out_of_sight([*tried, *dropped], sweep.rises)}"
+    if len(choices) > MOST_NAMED:
+        caption += f" Named: {len(choices[:: _apart(choices)])} of {len(choices)} choices."
     return draw(_name(sweep, f"slice-{name}"), title, caption, paint)
 
 
 def _tried_choices(sweep: SavedSweep, name: str) -> list[Any]:
     """A parameter's choices that were drawn, in the order in which the sweep offers them."""
-    drawn = [trial.params[name] for trial in _with(sweep.trials, name)]
+    drawn = {trial.params[name] for trial in _with(sweep.trials, name)}
     return [choice for choice in _distribution(sweep, name).choices if choice in drawn]
 
 
 def _name_choices(axes: Axes, choices: Sequence[str]) -> None:
-    """The choices below their places, slanted where they would lie on one another."""
-    slanted = len("  ".join(choices)) > LETTERS
-    axes.set_xticks(range(len(choices)), choices, rotation=25 if slanted else 0, ha="right" if slanted else "center")
+    """The choices below their places, or some, evenly apart; slanted where they would lie on one another."""
+    named, slanted = range(0, len(choices), _apart(choices)), len("  ".join(choices)) > LETTERS
+    names = [choices[place] for place in named]
+    axes.set_xticks(named, names, rotation=25 if slanted else 0, ha="right" if slanted else "center")
     axes.set_xlim(-0.5, len(choices) - 0.5)
+
+
+def _apart(choices: Sequence[Any]) -> int:
+    """How many places lie between two choices that are named."""
+    return -(-len(choices) // MOST_NAMED)
 
 
 def _plot(axes: Axes, points: Sequence[Point], mark: str, colour: str, label: str, factor: float) -> None:
