@@ -82,10 +82,27 @@ def queued_parameters(settings: Sequence[Mapping[str, Any]], plan: Plan) -> list
 
 
 def enqueue(study: Study, plan: Plan, queued: Sequence[dict[str, Any]]) -> None:
-    """Put settings to the front of the study; those that are in it already are passed over, so resuming adds none."""
+    """Put settings to the front of the study; those that are in it already are passed over, so resuming adds none.
+
+    Optuna's `skip_if_exists` compares each with every trial, and takes 100,000 and 100,001 for one.
+    """
+    if not queued:
+        return
     with taking_turns(plan.storage, plan.folder):
+        trials = study.get_trials(deepcopy=False)
+        known = {_as_texts(trial.system_attrs.get("fixed_params", trial.params)) for trial in trials}
         for parameters in queued:
-            study.enqueue_trial(parameters, skip_if_exists=True)
+            setting = _as_texts(parameters)
+            if setting not in known:
+                known.add(setting)
+                study.enqueue_trial(parameters)
+
+
+def _as_texts(parameters: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """Settings as what can be looked up; numbers without the rounding of binary fractions, whether whole or not."""
+    return frozenset(
+        (name, f"{value:.15g}" if isinstance(value, int | float) else repr(value)) for name, value in parameters.items()
+    )
 
 
 def _fixed_parameters(given: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
