@@ -5,6 +5,7 @@ import logging.config
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 
 import pytest
 import torch
@@ -95,12 +96,13 @@ def test_what_a_run_sets_for_all_of_torch_is_put_back(tmp_path, monkeypatch):
     assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
 
 
-@pytest.mark.parametrize("around", ["float64", "meta", "no_grad", "inference"])
+@pytest.mark.parametrize("around", ["float64", "meta", "no_grad", "inference", "autocast"])
 def test_what_the_caller_has_set_of_tensors_does_not_hold_for_a_run_and_holds_after_it(tmp_path, monkeypatch, around):
     monkeypatch.chdir(tmp_path)
     words = ["data=line", "model=linear_regression", "logger=none", "trainer.max_epochs=1"]
     alone = train(words).metrics
-    mode = {"no_grad": torch.no_grad, "inference": torch.inference_mode}.get(around, nullcontext)
+    modes = {"no_grad": torch.no_grad, "inference": torch.inference_mode, "autocast": partial(torch.autocast, "cpu")}
+    mode = modes.get(around, nullcontext)
     try:
         if around == "float64":
             torch.set_default_dtype(torch.float64)
@@ -117,4 +119,5 @@ def test_what_the_caller_has_set_of_tensors_does_not_hold_for_a_run_and_holds_af
 
 def _of_tensors():
     kept = torch.get_default_dtype(), torch.get_default_device()
-    return *kept, torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+    modes = torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu")
+    return *kept, *modes

@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from lightsweep.errors import ConfigError
 
@@ -63,8 +63,8 @@ def environment_kept(*names: str) -> Iterator[None]:
 def torch_kept(precision: str) -> Iterator[None]:
     """Put back what a run sets for all of torch: threads, deterministic algorithms, cuDNN's benchmark.
 
-    What the caller has set of the type and the device of new tensors, and of gradients, does not hold for the run: it
-    would draw other weights from the same seed, or none that can be trained.
+    What the caller has set of the type and the device of new tensors, of gradients, and of autocast does not hold for
+    the run: it would draw other weights from the same seed, none that can be trained, or compute in another precision.
 
     Args:
         precision: `trainer.precision`; `tf32` changes that of float32 matrix products, which is put back too.
@@ -80,7 +80,7 @@ def torch_kept(precision: str) -> Iterator[None]:
     if device.type != "cpu":
         torch.set_default_device(None)  # which costs each call of torch less than a CPU that was asked for
     try:
-        with torch.inference_mode(False), torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad(), _no_autocast():
             yield
     finally:
         torch.set_default_dtype(dtype)
@@ -91,6 +91,17 @@ def torch_kept(precision: str) -> Iterator[None]:
         torch.backends.cudnn.benchmark = benchmark
         if products is not None:
             torch.set_float32_matmul_precision(products)
+
+
+@contextmanager
+def _no_autocast() -> Iterator[None]:
+    """Compute as `trainer.precision` says, within the caller's `torch.autocast` too."""
+    import torch
+
+    with ExitStack() as aside:
+        for device in filter(torch.is_autocast_enabled, ("cpu", "cuda", "mps", "xpu")):
+            aside.enter_context(torch.autocast(device, enabled=False))
+        yield
 
 
 def stop_lightnings_watch() -> None:
