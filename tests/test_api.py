@@ -280,3 +280,22 @@ def test_a_folder_that_is_no_sweep_is_named(tmp_path):
 def test_overrides_that_are_no_list_of_texts_are_refused(function, overrides):
     with pytest.raises(ConfigError, match=r"^overrides must be a list of texts like .* but got "):
         function(overrides)
+
+
+@pytest.mark.parametrize(
+    ("function", "name"), [(lightsweep.evaluate, "folder"), (lightsweep.compare, "folders"), (Sweep.read, "folder")]
+)
+@pytest.mark.parametrize("value", [5, None])
+def test_what_is_no_path_is_refused_by_its_arguments_name(function, name, value):
+    with pytest.raises(ConfigError, match=rf"^`{name}` must be a path but got {value}$"):
+        function(value)
+
+
+@pytest.mark.parametrize("function", [lightsweep.compose, lightsweep.train, lightsweep.sweep])
+def test_a_present_folder_that_was_deleted_is_told(tmp_path, monkeypatch, function):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    with pytest.raises(RunFolderError, match=r"^the present folder is not there any more: "):
+        function([])

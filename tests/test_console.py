@@ -79,6 +79,14 @@ def test_an_unknown_command_gets_the_nearest(lightsweep_):
     assert lightsweep_("trian") == (2, "", "error: `trian` is no command; did you mean 'train'?\n")
 
 
+@pytest.mark.parametrize("words", [("resume=run",), ("new", "mine"), ("report", "runs")])
+def test_a_present_folder_that_was_deleted_is_one_line(lightsweep_, tmp_path, words):
+    tmp_path.rmdir()
+
+    error = "error: the present folder is not there any more: change into one that is (cd)\n"
+    assert lightsweep_(*words) == (2, "", error)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "out", "err"),
     [

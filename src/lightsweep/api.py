@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,7 +147,7 @@ class Sweep:
         Raises:
             RunFolderError: it holds neither trials nor runs, or a file of them is damaged.
         """
-        found = paths.SweepPaths(Path(folder))
+        found = paths.SweepPaths(paths.given_path(folder, "folder"))
         if not found.trials.is_file():
             if _is_comparison(found):
                 begun = sorted(path.parent for path in found.folder.glob(f"*/{found.trials.name}"))
@@ -188,10 +188,10 @@ def compare(folders: Path | str | Sequence[Path | str], metric: str | None = Non
 
     Raises:
         RunFolderError: a folder that is not there, or no run to compare in them.
-        ConfigError: a metric that no completed run has.
+        ConfigError: what is no path, or a metric that no completed run has.
     """
-    given = [folders] if isinstance(folders, Path | str) else folders
-    groups = group_runs(find_runs([Path(folder) for folder in given]))
+    given = list(folders) if isinstance(folders, Iterable) and not isinstance(folders, str) else [folders]
+    groups = group_runs(find_runs([paths.given_path(folder, "folders") for folder in given]))
     known = metrics_of([run for group in groups for run in group.completed])
     if not known:
         raise RunFolderError(f"no completed run to compare in {', '.join(map(str, given))}")

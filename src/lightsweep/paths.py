@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, RunFolderError
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -32,14 +32,38 @@ def template_dir() -> Path:
 
 def project_folders() -> list[Path]:
     """Where a user's own `conf/` and `sweeps/` are looked for: the present folder, and that of the program started."""
+    here = present_folder()
     program = Path(sys.argv[0] or ".").absolute().parent
-    return [folder for folder in dict.fromkeys((Path.cwd(), program)) if folder != home()]
+    return [folder for folder in dict.fromkeys((here, program)) if folder != home()]
+
+
+def present_folder() -> Path:
+    """The folder in which the process works.
+
+    Raises:
+        RunFolderError: it was deleted.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise RunFolderError("the present folder is not there any more: change into one that is (cd)") from None
 
 
 def choices(group: str) -> list[str]:
     """The names of a group's files, ours and the user's own, but of what others begin with or what holds nothing."""
     folders = [conf_dir(), *(folder / "conf" for folder in project_folders())]
     return sorted({file.stem for folder in folders for file in (folder / group).glob("*.yaml")} - {"none", "base"})
+
+
+def given_path(value: Path | str, name: str) -> Path:
+    """A path that Python code gave.
+
+    Raises:
+        ConfigError: it is none; `name` is that of the argument.
+    """
+    if not isinstance(value, Path | str):
+        raise ConfigError(f"`{name}` must be a path but got {value!r}")
+    return Path(value)
 
 
 def new_run() -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn
@@ -42,7 +43,8 @@ def program() -> NoReturn:
 
 def main() -> None:
     """Run the command that the first word names, `train` if that word is none."""
-    sys.path.append(os.getcwd())  # a project's own modules; last, so that none hides an installed one
+    with suppress(FileNotFoundError):  # which the command tells
+        sys.path.append(os.getcwd())  # a project's own modules; last, so that none hides an installed one
     words = sys.argv[1:]
     if not words or words[0] in ("-h", "--help", "help"):
         return ended_by(_print_commands)

@@ -15,6 +15,7 @@ from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
 from lightsweep.errors import INTERRUPTING, ConfigError, Interrupted, LightsweepError, RemoteTraceback, Signalled
 from lightsweep.exiting import write_out
 from lightsweep.output import CLOSED, is_closed, is_incomplete, watch_output
+from lightsweep.paths import present_folder
 
 
 def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None) -> None:
@@ -36,6 +37,7 @@ def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None
     watch_output()
     try:
         try:
+            present_folder()
             command()
         finally:
             write_out()  # here, where it can be told that nobody reads it

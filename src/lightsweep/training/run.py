@@ -32,7 +32,7 @@ from lightsweep.errors import (
 )
 from lightsweep.files import storage_error, write_json, write_text
 from lightsweep.models.tasks import kind_of_loss
-from lightsweep.paths import RunPaths
+from lightsweep.paths import RunPaths, given_path
 from lightsweep.process_state import alone, torch_kept
 from lightsweep.screen import many
 from lightsweep.sweeping.trial import is_part_of_sweep
@@ -176,10 +176,10 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
 
     Raises:
         RunFolderError: a folder or a checkpoint that is none, or is damaged, or a run without a test set.
-        ConfigError: another checkpoint, a `trust` that is no list, or what the run is made of is not trusted; or
-            another thread trains.
+        ConfigError: a folder that is no path, another checkpoint, a `trust` that is no list, or what the run is made of
+            is not trusted; or another thread trains.
     """
-    paths = RunPaths(Path(folder))
+    paths = RunPaths(given_path(folder, "folder"))
     found, cfg = paths.checkpoint(checkpoint), read_finished(paths, trust)
     cfg.test = True
     check(cfg, finished=True)
