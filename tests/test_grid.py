@@ -111,6 +111,28 @@ def test_a_full_disk_ends_a_grid_in_one_line_that_says_how_it_goes_on(command, d
     assert (gone_on.code, len(Sweep.read("grid").trials)) == (0, 3)
 
 
+def test_a_grid_that_is_moved_ends_in_one_line_and_begins_no_other_at_its_old_place(command, data, monkeypatch):
+    from lightsweep.models import SoftmaxRegression
+
+    step = SoftmaxRegression.validation_step
+
+    def validation_step(self, *args):
+        if Path("grid").exists():
+            Path("grid").rename("moved")
+        return step(self, *args)
+
+    monkeypatch.setattr(SoftmaxRegression, "validation_step", validation_step)
+
+    ended = command(cli.train, *GRID, *data, "hydra.sweep.dir=grid")
+
+    assert ended.code == 4
+    line, told = ended.err.splitlines()[-1].split("; if it was moved, to go on: ")
+    assert line.endswith("grid/0 can no longer be written: No such file or directory")
+    assert shlex.split(told) == ["python", "train.py", *GRID, *data, "resume=<where it is now>"]
+    assert not Path("grid").exists()
+    assert sorted(path.name for path in Path("moved").iterdir() if path.is_dir()) == ["0"]
+
+
 def test_a_grid_that_goes_on_by_other_settings_leaves_the_runs_as_they_are(command, data):
     command(cli.train, *GRID, *data, "hydra.sweep.dir=grid", "seed=0,1")
     before = RunPaths(Path("grid/0")).last.read_bytes()

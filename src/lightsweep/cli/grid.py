@@ -65,10 +65,9 @@ def storage_failure(error: Exception, words: Sequence[str]) -> StorageFailed | N
         error: of one of its runs, or Hydra's own; a sweep's says by itself how it goes on.
         words: the command line as it was given.
     """
-    node = HydraConfig.get() if HydraConfig.initialized() else None
-    if node is None or node.mode != RunMode.MULTIRUN or not str(node.sweeper._target_).endswith(".BasicSweeper"):
+    if not HydraConfig.initialized() or not _is_grid():
         return None
-    folder = Path(str(node.sweep.dir)).absolute()
+    folder = Path(str(HydraConfig.get().sweep.dir)).absolute()
     cause = storage_error(error, folder)
     if isinstance(error, StorageFailed):
         failure = error
@@ -78,7 +77,25 @@ def storage_failure(error: Exception, words: Sequence[str]) -> StorageFailed | N
         return None
     if SweepPaths(folder).multirun.is_file():
         failure.hint = f"; once that is mended, to go on: {resuming_command(words, folder)}"
+    else:
+        command = shlex.join([*called(), *_without_folder(words)])
+        failure.hint = f"; if it was moved, to go on: {command} 'resume=<where it is now>'"
     return failure
+
+
+def moved_multirun() -> Path | None:
+    """Where the present run's multirun was before it was moved or deleted; None where it is there still."""
+    node = HydraConfig.get()
+    if not _is_grid() or not str(node.launcher._target_).endswith((".BasicLauncher", ".LocalLauncher")):
+        return None  # other launchers' machines may not see the folder
+    found = SweepPaths(Path(node.runtime.cwd, node.sweep.dir))
+    return None if found.multirun.is_file() else found.folder
+
+
+def _is_grid() -> bool:
+    """Whether the present command is a multirun without a search."""
+    node = HydraConfig.get()
+    return node.mode == RunMode.MULTIRUN and str(node.sweeper._target_).endswith(".BasicSweeper")
 
 
 def runs_in_turn() -> bool:

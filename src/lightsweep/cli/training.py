@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +29,7 @@ from lightsweep.cli.ending import ended_by, ended_by_error
 from lightsweep.cli.grid import (
     RESUMES,
     is_multirun,
+    moved_multirun,
     refuse_multirun,
     resuming_command,
     resuming_words,
@@ -175,6 +176,7 @@ def run(cfg: DictConfig, words: Sequence[str] = ()) -> Any:
             return _train_in(cfg, folder, _goes_on(folder))
     try:
         _refuse_search(words)
+        _refuse_moved(folder)
         with _told_apart(), started_for_itself(folder) if words else nullcontext():
             value = _train_in(cfg, folder, _goes_on(folder))
         from lightning.pytorch.utilities import rank_zero_only
@@ -213,6 +215,23 @@ def _refuse_search(words: Sequence[str]) -> None:
         raise ConfigError(
             f"a search takes -m: {' '.join(called())} -m sweeps={search} …; without it there is a single run"
         )
+
+
+def _refuse_moved(folder: Path) -> None:
+    """Raise StorageFailed where the run's multirun is gone: this run and the next would be another multirun there.
+
+    Args:
+        folder: what was made for the run at the old place.
+    """
+    multirun = moved_multirun()
+    if multirun is None:
+        return
+    _discard_untouched(folder)
+    for above in folder.parents:
+        if above.is_relative_to(multirun):
+            with suppress(OSError):  # it holds something
+                above.rmdir()
+    raise StorageFailed(f"{multirun} can no longer be written: it was moved or deleted")
 
 
 def _goes_on(folder: Path) -> bool:
