@@ -108,9 +108,14 @@ def test_the_package_is_called_like_the_script(process, tmp_path, words, code, o
     [
         ("/opt/bin/lightsweep", ["lightsweep"], ["lightsweep", "predict"]),
         ("train.py", ["python", "train.py"], ["python", "predict.py"]),
+        ("mine/train.py", ["python", "mine/train.py"], ["python", "predict.py"]),  # a project's only script
+        ("-c", ["python", "train.py"], ["python", "predict.py"]),
     ],
 )
-def test_messages_say_what_can_be_called_here(monkeypatch, program, train, predict):
+def test_messages_say_what_can_be_called_here(monkeypatch, tmp_path, program, train, predict):
+    monkeypatch.chdir(tmp_path)
+    Path("mine").mkdir()
+    Path("mine/train.py").touch()
     monkeypatch.setattr(sys, "argv", [program])
 
     assert (called(), called("predict")) == (train, predict)

@@ -100,7 +100,7 @@ def test_a_run_is_saved_and_can_go_on(mnist_root, tmp_path):
     code, err = end(words, 1, tmp_path)
 
     assert code == 141
-    assert err == f"error: nobody reads the output any more; to go on: python train.py resume={run.folder}\n"
+    assert err == f"error: nobody reads the output any more; to go on: python {ROOT / 'train.py'} resume={run.folder}\n"
     assert read_result(run)["status"] == "interrupted"
     assert run.last.is_file()
 

@@ -64,7 +64,7 @@ def assert_stopped(story, number, code, before):
     if code > 0:
         assert lines[0].startswith(f"error: interrupted by signal {int(number)}"), f"{story}: {err}"
         if status == "interrupted":
-            assert ("; to go on: python train.py resume=" in lines[0]) or not paths.last.is_file(), f"{story}: {err}"
+            assert ("train.py resume=" in lines[0]) or not paths.last.is_file(), f"{story}: {err}"
         else:
             assert status in (None, "completed") or paths.last.is_file(), story
     return status
