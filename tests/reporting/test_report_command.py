@@ -11,13 +11,15 @@ from lightsweep.cli import report
         ([], "no folder is named: python report.py <folder of runs>"),
         (["nowhere"], "nowhere is no folder"),
         (["out", "metric"], "out is no folder"),
+        (["out=there"], "no folder is named"),
         (["empty"], "no run in empty"),
         (["empty", "ot=x"], "`ot` is no known key; did you mean 'out'?"),
         (["empty", "target=high"], "`target` must be a number but got 'high'"),
     ],
 )
 def test_mistakes_of_the_command_line_are_one_line(command, tmp_path, words, message):
-    (tmp_path / "empty").mkdir()
+    for name in ("empty", "out=there"):
+        (tmp_path / name).mkdir()
 
     ended = command(report, *words)
 
