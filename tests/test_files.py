@@ -1,5 +1,6 @@
 """Files are whole or not there."""
 
+import errno
 import json
 import os
 import sqlite3
@@ -126,3 +127,10 @@ def test_a_disk_that_sqlite_finds_full_is_told_from_other_errors_of_its(tmp_path
     wrapped.__cause__ = full.value
     assert storage_error(wrapped, tmp_path).errno == number
     assert storage_error(other.value, tmp_path) is None
+
+
+def test_the_kind_of_an_error_of_sqlites_is_its_codes_last_byte(tmp_path):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+
+    assert storage_error(error, tmp_path).errno == errno.EIO

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from lightsweep import Sweep, cli, sweep
-from lightsweep.cli.grid import RESUMES
+from lightsweep.cli.grid import RESUMES, storage_failure
 from lightsweep.errors import Interrupted, RunFolderError
 from lightsweep.launching.hydra_launch import launch
 from lightsweep.launching.run_job import AGAIN
@@ -109,6 +111,18 @@ def test_a_full_disk_ends_a_grid_in_one_line_that_says_how_it_goes_on(command, d
     )
     gone_on = command(cli.train, *shlex.split(words)[2:])
     assert (gone_on.code, len(Sweep.read("grid").trials)) == (0, 3)
+
+
+@pytest.mark.parametrize(("sweeper", "is_told"), [("BasicSweeper", True), ("OptunaSweeper", False)])
+def test_a_sweep_says_by_itself_how_it_goes_on(monkeypatch, tmp_path, sweeper, is_told):
+    target = {"_target_": f"plugins.{sweeper}"}
+    node = OmegaConf.create({"mode": RunMode.MULTIRUN, "sweeper": target, "sweep": {"dir": str(tmp_path)}})
+    monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
+    monkeypatch.setattr(HydraConfig, "get", lambda: node)
+
+    failure = storage_failure(OSError(28, "No space left on device"), ["-m"])
+
+    assert (failure is not None) == is_told
 
 
 def test_a_grid_that_is_moved_ends_in_one_line_and_begins_no_other_at_its_old_place(command, data, monkeypatch):

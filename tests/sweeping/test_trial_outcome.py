@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from lightsweep.errors import RankDied
 from lightsweep.sweeping.task_run import write_error
-from lightsweep.sweeping.trial_outcome import TrialOutcome, outcome_of_return
+from lightsweep.sweeping.trial_outcome import TrialOutcome, outcome_of_full_disk, outcome_of_return
 
 
 class Speechless:
@@ -71,3 +71,15 @@ def test_sequence_array_or_tensor_is_a_number_for_each_direction(value):
 )
 def test_other_than_a_number_for_each_direction_is_a_failure(value, reason):
     assert returned(value, 2) == TrialOutcome(TrialState.FAIL, reason=reason)
+
+
+def test_a_missing_file_ends_the_sweep_where_the_trials_folder_is_gone_with_it(tmp_path):
+    folder = tmp_path / "3"
+    missing = FileNotFoundError(2, "No such file or directory", str(folder / "table.csv"))
+
+    gone = outcome_of_full_disk(missing, folder)
+    folder.mkdir()
+
+    assert gone.from_outside
+    assert gone.failure is missing
+    assert outcome_of_full_disk(missing, folder) is None
