@@ -62,16 +62,16 @@ INDEXED = """
             self.normed, self.linear = nn.BatchNorm1d(3), nn.Linear(3, 2)
             self.register_buffer("order", torch.arange(2, -1, -1))
             self.register_buffer("flags", torch.tensor([True, False]))
-            self.steps = 0
+            self.passes = {"training": 0, "evaluation": 0}
 
         def get_extra_state(self):
-            return {"steps": self.steps}
+            return self.passes
 
         def set_extra_state(self, state):
-            self.steps = state["steps"]
+            self.passes = state
 
         def forward(self, inputs):
-            self.steps += self.training
+            self.passes["training" if self.training else "evaluation"] += 1
             return self.linear(self.normed(inputs[:, self.order]))
 """
 MISTAKEN = """
@@ -188,12 +188,12 @@ def test_averaging_leaves_indices_and_counts_and_extra_state_whole(run, importab
     data = ("data=csv", f"data.path={table}", "data.target=kind", "data.batch_size=10", "test=false")
 
     run(*data, "~model", "+model={_target_: my_indices.Reversed}", "trust=[my_indices]", "trainer.max_epochs=3",
-        "trainer.ema_decay=0.999", folder=tmp_path / "run")  # fmt: skip
+        "data.val_size=12", "trainer.ema_decay=0.999", folder=tmp_path / "run")  # fmt: skip
 
     state = torch.load(RunPaths(tmp_path / "run").last, weights_only=True)["state_dict"]
     extra = [state.pop(f"{net}._extra_state") for net in ("net", "ema.module")]
-    assert extra[0]["steps"] > 3
-    assert extra[1] == extra[0]
+    assert extra[1]["training"] == extra[0]["training"] > 3
+    assert extra[1]["evaluation"] > extra[0]["evaluation"]  # the averaged one alone is validated
     whole = [name for name, value in state.items() if name.startswith("net.") and not value.is_floating_point()]
     assert whole == ["net.order", "net.flags", "net.normed.num_batches_tracked"]
     for name in whole:
