@@ -70,7 +70,6 @@ def train() -> None:
     """Compose a configuration from the command line, train, and print the summary."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through, and `ended_by` words them
     os.environ[LEAN] = "1"
-    prepare_hydra()
     failures: list[Exception] = []
     begun: list[bool] = []
     words = sys.argv[1:]
@@ -91,13 +90,13 @@ def train() -> None:
             failures.append(error)  # Hydra would print a line of its own about it
             return None
 
-    if is_multirun(words):
-        from lightsweep.launching.run_job import AGAIN, SAVE
-
-        setattr(task, SAVE, hydra_files.save)
-        setattr(task, AGAIN, partial(resuming_command, words))
-
     def command() -> None:
+        prepare_hydra()
+        if is_multirun(words):
+            from lightsweep.launching.run_job import AGAIN, SAVE
+
+            setattr(task, SAVE, hydra_files.save)
+            setattr(task, AGAIN, partial(resuming_command, words))
         if any(word.startswith("resume=") for word in words) and not is_multirun(words):
             _resume()
         elif topics := [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("info=")]:
