@@ -26,7 +26,7 @@ _INSTEAD = {
 A run makes several steps of the optimizer in one of Lightning's, without what Lightning's automatic optimization tells.
 """
 
-_NEVER_CALLED = ("on_before_backward", "on_after_backward", "on_before_zero_grad", "on_before_optimizer_step")
+NEVER_CALLED = ("on_before_backward", "on_after_backward", "on_before_zero_grad", "on_before_optimizer_step")
 """Hooks of Lightning's own training step."""
 
 
@@ -71,7 +71,7 @@ def _refuse_unserved(key: str, callback: Any) -> None:
     for base in kind.__mro__:
         if base.__name__ in _INSTEAD and base.__module__.startswith("lightning.pytorch.callbacks."):
             raise ConfigError(f"`{key}` cannot be a {base.__name__} here: {_INSTEAD[base.__name__]}")
-    for hook in _NEVER_CALLED:
+    for hook in NEVER_CALLED:
         if hook in vars(callback) or getattr(kind, hook) is not getattr(Callback, hook):
             raise ConfigError(
                 f"`{key}` has {hook}, which is never called, as the training step is lightsweep's own: with "

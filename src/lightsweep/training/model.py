@@ -18,6 +18,7 @@ from lightsweep.errors import ConfigError, lines_of
 from lightsweep.models import Model, Wrapped
 from lightsweep.screen import many
 from lightsweep.training import precision
+from lightsweep.training.callbacks import NEVER_CALLED
 from lightsweep.training.plain_data import is_loadable
 
 
@@ -43,15 +44,9 @@ def build_model(cfg: DictConfig, spec: DataSpec) -> Model:
 
 
 _WITHOUT_EFFECT = (
-    *("configure_optimizers", "optimizer_step", "optimizer_zero_grad", "backward", "configure_gradient_clipping"),
-    *(
-        "lr_scheduler_step",
-        "on_before_backward",
-        "on_after_backward",
-        "on_before_zero_grad",
-        "on_before_optimizer_step",
-    ),
-)
+    "configure_optimizers", "optimizer_step", "optimizer_zero_grad", "backward", "configure_gradient_clipping",
+    "lr_scheduler_step", *NEVER_CALLED,
+)  # fmt: skip
 """What Lightning's own training step calls of a module."""
 
 
