@@ -4,6 +4,7 @@ It composes quicker, offers choices alone that can be made, refuses those that a
 one line, checks every job of a grid before the first, and ends a multirun of which a run has failed as any other.
 """
 
+import argparse
 import shutil
 import time
 import traceback
@@ -46,6 +47,7 @@ BASES = ("data/base", "sweeps/base")
 def prepare_hydra() -> None:
     """Make Hydra of this process quicker, and have it refuse in time, and in a word that can be told."""
     compose_quicker()
+    make_flags()
     _leave_out_bases()
     _refuse_odd_choices()
     _refuse_odd_files()
@@ -54,6 +56,17 @@ def prepare_hydra() -> None:
     _spare_earlier_runs()
     _check_grids()
     _end_multiruns()
+
+
+def make_flags() -> None:
+    """Have Hydra's flags made on Python 3.14 and newer, where argparse checks each help: one of Hydra's is no text."""
+    original = getattr(argparse.ArgumentParser, "_check_help", None)
+
+    def check_text(self: argparse.ArgumentParser, action: argparse.Action) -> None:
+        if original is not None and isinstance(action.help, str):
+            original(self, action)
+
+    argparse.ArgumentParser._check_help = check_text  # type: ignore[attr-defined]
 
 
 def _leave_out_bases() -> None:
