@@ -1,5 +1,7 @@
 """The two ways to batches agree, a chunk holds the batches it says, and no split leaks into another."""
 
+import multiprocessing
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -319,6 +321,16 @@ def test_workers_are_asked_for_a_batch_at_once(initial, monkeypatch):
 
     assert len(training_batches(datamodule)) == len(asked) == 11
     assert sorted(index for batch in asked for index in batch) == list(range(550))
+
+
+def test_workers_are_forks_whatever_python_would_do(initial, monkeypatch):
+    context = multiprocessing.context._default_context
+    monkeypatch.setattr(context, "_actual_context", multiprocessing.get_context("forkserver"))  # as of Python 3.14
+    datamodule, _ = initial(*SMALL, "data.loader=workers", "data.num_workers=1")
+    asked, read = torch.zeros(1).share_memory_(), TensorDataset.__getitem__
+    monkeypatch.setattr(TensorDataset, "__getitem__", lambda self, index: asked.add_(1) and read(self, index))
+
+    assert len(training_batches(datamodule)) == asked == 11
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

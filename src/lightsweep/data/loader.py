@@ -3,6 +3,7 @@
 `TrainLoader` hands Lightning one `Chunk` for several optimizer steps; the training step pulls the batches out of it.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +23,9 @@ Batch = tuple[Tensor, Tensor]
 
 FLOAT_CACHE_BYTES = 2**30
 """Normalised copies of up to this size are kept; larger splits stay as stored and are normalised batch by batch."""
+
+_WORKERS_BEGIN = "fork" if sys.platform == "linux" else None
+"""Not as Python 3.14 would have it, where each worker of each epoch imports torch anew."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ class WorkerBatches:
             batch_size=None,
             sampler=batches,  # each is read at once: stacking its examples takes longer than gathering them
             num_workers=self.num_workers,
+            multiprocessing_context=_WORKERS_BEGIN if self.num_workers else None,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # the default one must not be drawn from: it drives dropout and augmentation
         )
