@@ -30,6 +30,9 @@ from lightsweep.config.hydra_patches import prepare_hydra
 os.environ["OMP_NUM_THREADS"] = "1"  # small arithmetic is far slower on two threads where other processes are busy
 
 ROOT = Path(__file__).resolve().parents[1]
+if sys.version_info >= (3, 14):  # for programs of others, which tests write and start
+    sys.path.insert(0, str(ROOT / "tests" / "python_3_14"))
+    os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], os.environ.get("PYTHONPATH", "")])
 MNIST_FILES = {
     "train-images-idx3-ubyte": (16, 784, 600),
     "train-labels-idx1-ubyte": (8, 1, 600),

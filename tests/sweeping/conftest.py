@@ -111,7 +111,8 @@ class WarmPython:
     """The process of `warm_python.py`."""
 
     def __init__(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"}
+        path = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
         program = str(Path(__file__).with_name("warm_python.py"))
         self._process = subprocess.Popen(
             [sys.executable, program], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -5,6 +5,7 @@ project's root holds outputs and environments. It acts only where the main confi
 Hydra programs see nothing of it.
 """
 
+import builtins
 from pathlib import PurePosixPath
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
@@ -40,7 +41,7 @@ class SweepsSource(FileConfigSource):
         """Whether a path is a configuration below `sweeps`."""
         return _within(config_path) and super().is_config(config_path)
 
-    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+    def list(self, config_path: str, results_filter: ObjectType | None) -> builtins.list[str]:
         """What lies at a path; at the root, `sweeps` alone."""
         if config_path == "":
             return [] if results_filter == ObjectType.CONFIG else [GROUP]
