@@ -63,7 +63,7 @@ def test_numbers_that_json_does_not_have_become_null(tmp_path):
 def test_a_table_is_written_without_being_held(tmp_path):
     tracemalloc.start()
     try:
-        write_csv(tmp_path / "x.csv", ((number, None, "ä,") for number in range(20_000)))
+        write_csv(tmp_path / "x.csv", ((number, None, "ä,") for number in range(60_000)))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

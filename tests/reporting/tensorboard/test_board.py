@@ -10,8 +10,11 @@ import pytest
 import torch
 from PIL import Image
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
+from torch import nn
+from tqdm.std import TqdmDefaultWriteLock, tqdm
 
 from lightsweep.paths import RunPaths
+from lightsweep.reporting.tensorboard.graph import network_graph
 from lightsweep.reporting.tensorboard.logger import TensorBoard
 
 MLP = (
@@ -131,6 +134,12 @@ def test_the_layout_shows_training_and_validation_in_one_chart(finished, read):
         "against steps or time": ["(train|val)/loss$"],
         "against epochs": ["by_epoch/(train|val)/loss$"],
     }
+
+
+def test_the_graph_takes_no_lock_among_processes():
+    network_graph(nn.Linear(2, 1), torch.ones(1, 2))
+
+    assert not isinstance(tqdm.get_lock(), TqdmDefaultWriteLock)
 
 
 def test_the_network_is_a_graph_of_its_modules(finished, read):

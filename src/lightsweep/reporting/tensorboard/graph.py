@@ -3,6 +3,8 @@
 torch.jit, which torch's own `add_graph` uses, is deprecated, takes seconds, and shows each constant as a node.
 """
 
+from threading import RLock
+
 import torch
 from tensorboard.compat.proto.attr_value_pb2 import AttrValue
 from tensorboard.compat.proto.graph_pb2 import GraphDef
@@ -12,6 +14,7 @@ from tensorboard.compat.proto.versions_pb2 import VersionDef
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 from torch.fx.passes.shape_prop import ShapeProp
+from tqdm import tqdm
 
 from lightsweep.models.base import OWN_HOOKS
 
@@ -32,6 +35,7 @@ def network_graph(net: nn.Module, example: Tensor) -> GraphDef:
         inputs: tuple[Tensor, ...] = (example,)
         for hook in net._forward_pre_hooks.values():  # the trace has none of the network's own hooks
             inputs = hook(net, inputs) if hook in OWN_HOOKS else inputs
+        tqdm.set_lock(RLock())  # of a bar that torch shows; its own, among processes, starts one on Python 3.14
         with torch.no_grad():
             ShapeProp(traced).propagate(*inputs)
     finally:
