@@ -1,11 +1,11 @@
 """Checkpoints: plain data in whole files; the last one, and the best by the monitored metric."""
 
-import hashlib
 import math
 import os
 import pickle
 import time
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -50,7 +50,6 @@ class PlainCheckpointIO(CheckpointIO):
                 if watched.refused is not None:
                     raise watched.refused from None
                 raise
-            _seal(file, watched.sha256.hexdigest())
 
         write_whole(Path(path), write)
 
@@ -65,60 +64,35 @@ class PlainCheckpointIO(CheckpointIO):
 
 
 class _Watched:
-    """A file for torch.save that adds up what is written, all but the last two bytes, and remembers a refusal."""
+    """A file for torch.save that remembers a refusal."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file, self._held = file, b""
-        self.sha256 = hashlib.sha256()
+        self._file, self.flush = file, file.flush
         self.refused: OSError | None = None
 
     def write(self, data: Any) -> int:
         """Write bytes."""
         try:
-            written = self._file.write(data)
+            return self._file.write(data)
         except OSError as error:
             self.refused = error
             raise
-        tail = self._held + bytes(data[-2:])
-        self.sha256.update(self._held[: len(self._held) + len(data) - 2])
-        self.sha256.update(data[:-2])
-        self._held = tail[-2:]
-        return written
-
-    def flush(self) -> None:
-        """Flush the file."""
-        self._file.flush()
 
 
-_SEAL = b"sha256:"
-_SEAL_SIZE = len(_SEAL) + 64
+def _is_whole(path: Path) -> bool:
+    """Whether torch.save's archive is what it was written as; False of another file, which has nothing to tell it by.
 
+    torch does not look at the archive's checksums, so flipped bits would load as something else. They are against
+    accidents, not against a forger; whom they cost too much time can have torch leave them out, and then all are 0.
 
-def _seal(file: BinaryIO, digest: str) -> None:
-    """Put the content's SHA-256 into the archive's comment, which ends a zip file after the comment's length.
-
-    torch does not look at the archive's own checksums, so flipped bits would load as something else.
+    Raises:
+        RunFolderError: it is not.
     """
-    file.seek(-2, os.SEEK_END)
-    file.write(_SEAL_SIZE.to_bytes(2, "little") + _SEAL + digest.encode())
-
-
-def _is_sealed(path: Path) -> bool:
-    """Raise RunFolderError if a sealed file is not what it was; against accidents, not against a forger."""
-    size = path.stat().st_size - 2 - _SEAL_SIZE
-    with path.open("rb") as file:
-        file.seek(max(0, size) + 2)
-        seal = file.read()
-        if size < 0 or not seal.startswith(_SEAL):
-            return False  # written elsewhere
-        file.seek(0)
-        sha256 = hashlib.sha256()
-        while size > 0:
-            part = file.read(min(size, 2**20))
-            sha256.update(part)
-            size -= len(part)
-    if sha256.hexdigest().encode() != seal[len(_SEAL) :]:
-        raise RunFolderError(f"{path} is damaged: its SHA-256 is not the one that it was written with")
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        if any(entry.CRC for entry in archive.infolist()) and archive.testzip() is not None:
+            raise RunFolderError(f"{path} is damaged: what it holds is not what was written into it")
     return True
 
 
@@ -164,8 +138,8 @@ def read(path: Path, mapped: bool = False) -> Any:
 
     Args:
         path: the file.
-        mapped: for those who copy what they need: tensors are read where they are looked at. A file without a seal is
-            read whole all the same: it may be of torch's older format, which cannot be mapped.
+        mapped: for those who copy what they need: tensors are read where they are looked at. A file of torch's older
+            format, which cannot be mapped, is read whole all the same.
 
     Raises:
         RunFolderError: no such file, one that is cut short or damaged, or one that holds more than plain data.
@@ -173,10 +147,10 @@ def read(path: Path, mapped: bool = False) -> Any:
     if not path.is_file():
         raise RunFolderError(f"{path} is no checkpoint: there is no such file")
     try:
-        sealed = _is_sealed(path)
+        archive = _is_whole(path)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Detected pickle protocol")  # not ours: it will be refused
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and sealed)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and archive)
     except RunFolderError:
         raise
     except pickle.UnpicklingError as error:
