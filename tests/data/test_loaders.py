@@ -5,7 +5,6 @@ import multiprocessing
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.utils.data import TensorDataset
 
 from lightsweep.data.spec import Arrays
 from lightsweep.data.transform import Normalize, RandomAffine, RandomShift
@@ -316,8 +315,8 @@ def test_a_process_without_a_part_of_a_batch_moves_no_image(change):
 
 def test_workers_are_asked_for_a_batch_at_once(initial, monkeypatch):
     datamodule, _ = initial(*SMALL, "data.loader=workers")
-    asked, read = [], TensorDataset.__getitem__
-    monkeypatch.setattr(TensorDataset, "__getitem__", lambda self, index: asked.append(index) or read(self, index))
+    asked, read = [], Arrays.__getitem__
+    monkeypatch.setattr(Arrays, "__getitem__", lambda self, index: asked.append(index) or read(self, index))
 
     assert len(training_batches(datamodule)) == len(asked) == 11
     assert sorted(index for batch in asked for index in batch) == list(range(550))

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from lightsweep.data.picture import Framing, open_image
 from lightsweep.data.shared import read_once
@@ -70,20 +69,9 @@ class ImageFiles:
             raise DataError(f"{damaged[0]}{more}")
         return images
 
-    def dataset(self) -> "Dataset[tuple[Tensor, Tensor]]":
-        """For a DataLoader, whose processes decode: gives whole batches, for lists of indices."""
-        return _Decoded(self)
-
-
-class _Decoded(Dataset[tuple[Tensor, Tensor]]):
-    def __init__(self, files: ImageFiles) -> None:
-        self.files = files
-
-    def __len__(self) -> int:
-        return len(self.files)
-
     def __getitem__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
-        images = torch.empty(len(indices), *self.files.framing.shape, dtype=torch.uint8)
+        """A whole batch, for a DataLoader, whose processes decode."""
+        images = torch.empty(len(indices), *self.framing.shape, dtype=torch.uint8)
         for image, index in zip(images, indices, strict=True):
-            image.copy_(self.files.framing(open_image(self.files.paths[index])))
-        return images, self.files.targets[indices]
+            image.copy_(self.framing(open_image(self.paths[index])))
+        return images, self.targets[indices]

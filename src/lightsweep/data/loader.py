@@ -91,11 +91,11 @@ class WorkerBatches:
     def __init__(
         self, arrays: Arrays | ImageFiles, preparation: Preparation, device: torch.device, num_workers: int
     ) -> None:
-        self.dataset, self.size = arrays.dataset(), len(arrays)
+        self.arrays = arrays
         self.preparation, self.device, self.num_workers = preparation, device, num_workers
 
     def __len__(self) -> int:
-        return self.size
+        return len(self.arrays)
 
     def gather(self, batches: list[Tensor]) -> Iterator[Batch]:
         """Prepared training batches `([B, ...], [B])` for vectors of indices."""
@@ -108,8 +108,8 @@ class WorkerBatches:
             yield self.preparation.normalize(inputs), targets
 
     def _load(self, batches: list[list[int]]) -> Iterator[Batch]:
-        loader = DataLoader(
-            self.dataset,
+        loader: DataLoader = DataLoader(
+            self.arrays,  # type: ignore[arg-type]  # which has all that is asked of a Dataset
             batch_size=None,
             sampler=batches,  # each is read at once: stacking its examples takes longer than gathering them
             num_workers=self.num_workers,

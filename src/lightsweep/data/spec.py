@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from math import prod
 
 from torch import Tensor
-from torch.utils.data import Dataset, TensorDataset
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,9 @@ class Arrays:
         """The split itself: it is in memory."""
         return self
 
-    def dataset(self) -> "Dataset[tuple[Tensor, ...]]":
-        """For a DataLoader: gives whole batches, for lists of indices."""
-        return TensorDataset(self.inputs, self.targets)
+    def __getitem__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
+        """A whole batch, for a DataLoader."""
+        return self.inputs[indices], self.targets[indices]
 
     def take(self, indices: Tensor) -> "Arrays":
         """The examples at `indices`, an int64 vector, as a new pair of tensors."""
