@@ -6,7 +6,6 @@ import pytest
 
 from lightsweep.reporting.comparing import default_target, differences, metrics_of, targets
 from lightsweep.reporting.grouping import group_runs
-from lightsweep.reporting.losses import kinds
 from lightsweep.reporting.runs import find_runs
 from lightsweep.statistics import Estimate
 
@@ -84,9 +83,6 @@ def test_the_larger_of_two_numbers_says_what_their_rounding_is(groups_of):
     assert [(pair.estimate.n, pair.adjusted) for pair in pairs] == [(2, None)] * 3
 
 
-SMOOTHED = {"model": {"_target_": "lightsweep.models.MLP", "label_smoothing": 0.1}}
-
-
 @pytest.fixture
 def losses_of(make_run, tmp_path):
     """Settings with three seeds' test/loss and test/acc, from 0.1 on; each with further arguments of `make_run`."""
@@ -108,10 +104,6 @@ def losses_of(make_run, tmp_path):
         ([{"loss": "cross entropy"}, {"loss": "cross entropy"}], False),
         ([{"loss": "cross entropy"}, {"loss": "cross entropy label_smoothing=0.1"}], True),
         ([{"loss": "half the squared error"}, {"loss": "mine.Huber"}], True),
-        ([{}, SMOOTHED], True),  # older than the note
-        ([{"loss": "cross entropy"}, SMOOTHED], True),
-        ([{"data": {"class_weights": None}}, {"data": {"class_weights": "balanced"}}], True),
-        ([{"model": {"label_smoothing": 0}}, {"model": {"label_smoothing": None}}], False),
     ],
 )
 def test_losses_of_different_kinds_have_no_p(losses_of, given, different):
@@ -123,13 +115,6 @@ def test_losses_of_different_kinds_have_no_p(losses_of, given, different):
     assert pair.estimate.half_width > 0
     (pair,) = differences(groups, "seconds")
     assert pair.note == ""
-
-
-@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
-def test_a_run_that_is_older_than_the_note_is_of_a_noted_kind_where_it_may_be(losses_of, order):
-    given = ({}, {"loss": "cross entropy"}, {"loss": "cross entropy label_smoothing=0.1"})
-    found = kinds(losses_of(*(given[place] for place in order)), "test/loss")
-    assert sorted(found) == ["cross entropy", "cross entropy label_smoothing=0.1"]
 
 
 def test_pairs_that_cannot_be_compared_are_no_tests_that_holm_counts(losses_of):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lightsweep.reporting.grouping import Group, estimate_of, rises
-from lightsweep.reporting.losses import NOT_ALIKE, alike, is_loss
+from lightsweep.reporting.losses import NOT_ALIKE, is_loss
 from lightsweep.reporting.runs import Run
 from lightsweep.statistics import Estimate, holm
 
@@ -67,7 +67,7 @@ def differences(groups: Sequence[Group], metric: str) -> list[Difference]:
 
 def _not_comparable(one: Group, other: Group, metric: str) -> str:
     """Why neither of two settings can be better by a metric; empty where one can, as by the seconds always."""
-    if is_loss(metric) and not alike(one, other):
+    if is_loss(metric) and one.loss != other.loss:
         return NOT_ALIKE
     measured = "/" in metric and one.classes and other.classes
     return OTHER_CLASSES if measured and one.classes != other.classes else ""

@@ -49,7 +49,7 @@ class Run:
         choices: the choice of each config group, as Hydra noted it.
         hardware: device, and the versions that environment.json holds.
         directions: of each metric that the configuration added, as result.json says: `max`, `min` or None.
-        loss: what its loss is, as result.json says; empty in runs of older versions.
+        loss: what its loss is, as result.json says.
     """
 
     folder: Path
