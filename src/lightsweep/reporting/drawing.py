@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
+from itertools import cycle, product
 from typing import Any
 
 import matplotlib
@@ -107,16 +107,10 @@ def draw(
     return Drawing(name, title, caption, _for_page(vector.getvalue(), name), pixels.getvalue())
 
 
-def styles() -> Iterator[tuple[str, str]]:
-    """Colour and line style for one series after the other: 32 that differ, then the same again."""
-    while True:
-        for line, colour in product(LINES, PALETTE):
-            yield colour, line
-
-
 def styles_of(names: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Colour and line style by name: whoever draws several figures of the same things asks once, for all of them."""
-    return dict(zip(dict.fromkeys(names), styles(), strict=False))
+    """Colour and line style by name, 32 that differ, then the same again; for several figures of the same things."""
+    looks = cycle((colour, line) for line, colour in product(LINES, PALETTE))
+    return dict(zip(dict.fromkeys(names), looks, strict=False))
 
 
 @contextmanager
