@@ -1,10 +1,11 @@
 import signal
 
+import cloudpickle
 import pytest
 
 from lightsweep.errors import ConfigError, Diverged
 from lightsweep.launching import JobDied, JobFailed
-from lightsweep.launching.outcome import death, pack_answer, pack_error, read_answer, unpack_error
+from lightsweep.launching.outcome import death, pack_error, read_answer, unpack_error
 
 
 def caught(error: BaseException) -> BaseException:
@@ -27,12 +28,12 @@ def test_an_error_is_summed_up_by_type_and_text_and_one_of_our_own_by_its_text()
 
 
 def test_a_value_survives_the_way() -> None:
-    assert read_answer(pack_answer({"accuracy": 0.5})).value == {"accuracy": 0.5}
-    assert read_answer(pack_answer(None)).error is None
+    assert read_answer(cloudpickle.dumps({"accuracy": 0.5})).value == {"accuracy": 0.5}
+    assert read_answer(cloudpickle.dumps(None)).error is None
 
 
 def test_an_error_packed_as_an_answer_is_an_error_again() -> None:
-    assert isinstance(read_answer(pack_answer(pack_error(KeyError("a")))).error, KeyError)
+    assert isinstance(read_answer(cloudpickle.dumps(pack_error(KeyError("a")))).error, KeyError)
 
 
 def test_an_answer_that_cannot_be_read_is_an_error() -> None:

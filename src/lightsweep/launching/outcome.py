@@ -111,13 +111,8 @@ def unpack_error(packed: PackedError) -> Exception:
     return error
 
 
-def pack_answer(value: Any) -> bytes:
-    """A job's value, or its PackedError, as a worker sends it."""
-    return cloudpickle.dumps(value)
-
-
 def read_answer(answer: bytes) -> Outcome:
-    """The outcome that a worker sent; a value that cannot be read here is an error."""
+    """The outcome that a worker sent, a pickled value or PackedError; a value that cannot be read here is an error."""
     try:
         value = cloudpickle.loads(answer)
     except Exception as error:  # whatever a foreign __setstate__ raises

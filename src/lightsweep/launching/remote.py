@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import cloudpickle
+
 from lightsweep.errors import signal_of
 from lightsweep.launching.hydra_jobs import single_run_argv
 from lightsweep.launching.job import Job
-from lightsweep.launching.outcome import JobDied, Outcome, pack_answer, pack_error
+from lightsweep.launching.outcome import JobDied, Outcome, pack_error
 from lightsweep.launching.stop_signals import StopSignals, obey
 from lightsweep.launching.work_order import MainModule
 from lightsweep.launching.worker import main_module, run_packed
@@ -77,7 +79,7 @@ class Errand:
         number = signal_of(error)
         if number is not None:
             error = JobDied(f"was interrupted by signal {number}", -number)
-        return pack_answer(pack_error(error))
+        return cloudpickle.dumps(pack_error(error))
 
 
 class Carrier(Protocol):

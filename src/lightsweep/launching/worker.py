@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from lightsweep.launching.outcome import pack_answer, pack_error
+from lightsweep.launching.outcome import pack_error
 from lightsweep.launching.work_order import MainModule, WorkOrder
 from lightsweep.output import watch_output
 
@@ -65,7 +65,7 @@ def _ignore_interruptions() -> None:
 
 def _last_words(error: BaseException) -> bytes:
     _ignore_interruptions()
-    return pack_answer(pack_error(error))
+    return cloudpickle.dumps(pack_error(error))
 
 
 def run_packed(function: bytes, args: tuple[Any, ...], told: Callable[[BaseException], bytes]) -> bytes:
@@ -76,10 +76,10 @@ def run_packed(function: bytes, args: tuple[Any, ...], told: Callable[[BaseExcep
     except BaseException as error:  # SystemExit and KeyboardInterrupt end this job, and only this one
         return told(error)
     try:
-        return pack_answer(value)
+        return cloudpickle.dumps(value)
     except Exception as error:  # whatever a foreign __reduce__ raises
         error.add_note(f"the job ended well, but its value of type {type(value).__name__} cannot be sent back")
-        return pack_answer(pack_error(error))
+        return cloudpickle.dumps(pack_error(error))
 
 
 def main_module(main: MainModule) -> types.ModuleType:
