@@ -3,7 +3,6 @@
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn
 
@@ -12,28 +11,18 @@ from lightsweep.config.nearest import nearest
 from lightsweep.errors import ConfigError
 from lightsweep.exiting import run_program
 
-
-@dataclass(frozen=True)
-class Command:
-    """A command: `lightsweep.cli.<module>:<function>`, which is imported when it is called."""
-
-    module: str
-    function: str
-    summary: str
-
-
 COMMANDS = {
-    "train": Command("training", "train", "one run, a grid (-m) or a search (-m sweeps=…); the default"),
-    "evaluate": Command("evaluating", "evaluate", "run=<folder>: a finished run on the test set"),
-    "report": Command("reporting", "report", "<folder> …: which of the settings in it is better, and how sure that is"),
-    "predict": Command(
-        "predicting", "predict", "run=<folder> <file> …: what images, or the rows of a CSV file, are taken for"
-    ),
-    "export": Command("exporting", "export", "run=<folder> [format=onnx|torch_export]: the network for other programs"),
-    "new": Command("new", "new", "<folder>: a project of your own that runs at once"),
-    "doctor": Command("doctor", "doctor", "[storage=<URL>]: what this machine lacks for a run, and what to do"),
-    "info": Command("info", "info", "[topic]: what can be chosen and set, such as optimizers"),
+    "train": ("training", "one run, a grid (-m) or a search (-m sweeps=…); the default"),
+    "evaluate": ("evaluating", "run=<folder>: a finished run on the test set"),
+    "report": ("reporting", "<folder> …: which of the settings in it is better, and how sure that is"),
+    "predict": ("predicting", "run=<folder> <file> …: what images, or the rows of a CSV file, are taken for"),
+    "export": ("exporting", "run=<folder> [format=onnx|torch_export]: the network for other programs"),
+    "new": ("new", "<folder>: a project of your own that runs at once"),
+    "doctor": ("doctor", "[storage=<URL>]: what this machine lacks for a run, and what to do"),
+    "info": ("info", "[topic]: what can be chosen and set, such as optimizers"),
 }
+"""By its name the module of `lightsweep.cli` that has the function of that name, imported when it is called; and a line
+about it."""
 
 
 def program() -> NoReturn:
@@ -54,12 +43,11 @@ def main() -> None:
     elif words[0].isidentifier():
         known = nearest(words[0], COMMANDS) or f"; commands: {', '.join(COMMANDS)}"
         leave(f"`{words[0]}` is no command{known}", ConfigError.exit_code)
-    command = COMMANDS[name]
-    return getattr(import_module(f"lightsweep.cli.{command.module}"), command.function)()
+    return getattr(import_module(f"lightsweep.cli.{COMMANDS[name][0]}"), name)()
 
 
 def _print_commands() -> None:
     print("lightsweep trains, tunes and compares small and middling models.\n")
-    for name, command in COMMANDS.items():
-        print(f"  lightsweep {name:<10} {command.summary}")
+    for name, (_, summary) in COMMANDS.items():
+        print(f"  lightsweep {name:<10} {summary}")
     print("\nlightsweep train --help lists groups, choices and keys.")
