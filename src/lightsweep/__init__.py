@@ -59,17 +59,12 @@ __all__ = [
     "train",
 ]
 
-_LAZY = {
-    *("Comparison", "Difference", "Estimate", "Result", "Sweep", "Trial"),
-    *("compare", "evaluate", "sweep", "train"),
-}
-
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
+    if name in __all__:  # what is not imported above
         return getattr(import_module("lightsweep.api"), name)
     raise AttributeError(f"module 'lightsweep' has no attribute {name!r}")
