@@ -14,21 +14,13 @@ CLOSED = 128 + 13
 """The exit code that shells know such an end by: 128 and SIGPIPE's number."""
 
 
-class _Output:
+class Output:
     """What there is to know of this process's stdout."""
 
-    closed = False
+    is_closed = False
+    """It was a pipe that nobody reads any more."""
     is_incomplete = False
-
-
-def is_closed() -> bool:
-    """Whether stdout was a pipe that nobody reads any more."""
-    return _Output.closed
-
-
-def is_incomplete() -> bool:
-    """Whether something that was printed could not be written."""
-    return _Output.is_incomplete
+    """Something that was printed could not be written."""
 
 
 def watch_output() -> None:
@@ -61,14 +53,14 @@ def _watch(stream: TextIOWrapper, is_stdout: bool) -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, raw.fileno())
             os.close(nowhere)
-            if is_stdout and not _Output.closed:
-                _Output.closed = True
+            if is_stdout and not Output.is_closed:
+                Output.is_closed = True
                 os.kill(os.getpid(), signal.SIGTERM)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
                 raise
-            if is_stdout and not _Output.is_incomplete:
-                _Output.is_incomplete = True
+            if is_stdout and not Output.is_incomplete:
+                Output.is_incomplete = True
                 print(f"error: stdout cannot be written: {error.strerror}; going on without it", file=sys.stderr)
         return len(data)
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
 from lightsweep.errors import INTERRUPTING, ConfigError, Interrupted, LightsweepError, RemoteTraceback, Signalled
 from lightsweep.exiting import write_out
-from lightsweep.output import CLOSED, is_closed, is_incomplete, watch_output
+from lightsweep.output import CLOSED, Output, watch_output
 from lightsweep.paths import present_folder
 
 
@@ -41,7 +41,7 @@ def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None
             command()
         finally:
             write_out()  # here, where it can be told that nobody reads it
-            if is_incomplete() and _succeeds(sys.exception()):
+            if Output.is_incomplete and _succeeds(sys.exception()):
                 sys.exit(1)
     except BaseException as error:
         if came and not isinstance(error, SystemExit):
@@ -89,7 +89,7 @@ def ended_by_error(error: Exception) -> NoReturn:
         raise error
     if isinstance(error, Interrupted) and os.environ.get("LOCAL_RANK", "0") != "0":  # the first process says it for all
         sys.exit(error.exit_code)
-    if isinstance(error, Interrupted) and is_closed():
+    if isinstance(error, Interrupted) and Output.is_closed:
         if error.hint:
             leave(f"nobody reads the output any more{error.hint}", CLOSED)
         sys.exit(CLOSED)

@@ -56,7 +56,7 @@ from lightsweep.errors import (
 )
 from lightsweep.holding import is_held
 from lightsweep.imports import LEAN, lean_imports
-from lightsweep.output import is_closed
+from lightsweep.output import Output
 from lightsweep.sweeping.trial import killed_trial, within_sweep, within_trial
 
 GOES_ON = "LIGHTSWEEP_GOES_ON"
@@ -158,7 +158,7 @@ def _check_flags() -> None:
 
 def _hint_of_multirun(words: Sequence[str]) -> str:
     """How the multirun of the present run goes on; empty where a launcher waits for its jobs, and tells it itself."""
-    unheard = is_closed()  # what the launcher prints
+    unheard = Output.is_closed  # what the launcher prints
     return f"; to go on: {resuming_command(words, HydraConfig.get().sweep.dir)}" if runs_in_turn() or unheard else ""
 
 
