@@ -13,6 +13,7 @@ from lightsweep.cli.predicting import predict
 from lightsweep.data.description import Description
 from lightsweep.data.digit import digit
 from lightsweep.errors import ConfigError, DataError
+from lightsweep.models.tasks import class_probabilities
 from lightsweep.paths import PredictionPaths, RunPaths
 from lightsweep.reporting import contact_sheet
 from lightsweep.reporting.tensorboard import pictures
@@ -209,7 +210,7 @@ def test_predicting_needs_no_data_and_equals_the_networks_own_answer(trained_run
     state = torch.load(RunPaths(trained_run).best, weights_only=True)["state_dict"]
     stored = torch.from_numpy(digits[0][:50, None].copy())
 
-    found = trained.probabilities(stored)
+    found = class_probabilities(trained.outputs(stored))
 
     assert torch.allclose(found.sum(1), torch.ones(50))
     assert torch.equal(trained.model.state_dict()["net.0.weight"], state["net.0.weight"])
@@ -221,7 +222,7 @@ def test_one_logit_and_averaged_weights_are_heeded(run, tmp_path):
     run(*overrides, "trainer.ema_decay=0.5", "test=false", folder=tmp_path / "binary")
 
     trained = load_trained(tmp_path / "binary")
-    found = trained.probabilities(torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8))
+    found = class_probabilities(trained.outputs(torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)))
 
     assert found.shape == (5, 2)
     assert torch.allclose(found.sum(1), torch.ones(5))

@@ -122,7 +122,7 @@ def test_a_trained_network_whose_first_weights_are_complex_takes_real_inputs(pre
     cfg = OmegaConf.create({"trainer": {"precision": precision}})
     trained = Trained(built(Turned, precision), Description((4,), 3, ("a", "b", "c"), 0.0, 1.0), cfg, "run/best")
 
-    assert trained.dtype == trained.probabilities(torch.ones(2, 4, dtype=torch.float64)).dtype == real
+    assert trained.dtype == trained.outputs(torch.ones(2, 4, dtype=torch.float64)).dtype == real
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])

@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from lightsweep.config import check
 from lightsweep.config.saved import read_finished
 from lightsweep.data.description import Description
-from lightsweep.errors import ConfigError
 from lightsweep.models import Model
-from lightsweep.models.tasks import class_probabilities
 from lightsweep.paths import RunPaths
 from lightsweep.training.checkpoints import load_weights_alone, take_up
 from lightsweep.training.model import averaged, build_model
@@ -51,16 +49,6 @@ class Trained:
     def dtype(self) -> torch.dtype:
         """Of the weights and the inputs; complex weights are of two such numbers."""
         return weight_dtype(self.cfg.trainer.precision)
-
-    def probabilities(self, stored: Tensor) -> Tensor:
-        """`[B, K]`, each row in [0, 1] and summing to 1.
-
-        Raises:
-            ConfigError: the model tells no classes.
-        """
-        if self.data.num_classes is None:
-            raise ConfigError("the run's model tells no classes: it gives one number")
-        return class_probabilities(self.outputs(stored))
 
 
 def load_trained(folder: Path, checkpoint: str = "best", trust: Sequence[str] = ()) -> Trained:
