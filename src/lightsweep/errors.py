@@ -96,7 +96,6 @@ class StorageFailed(RunStopped):
     """A folder cannot be written, or not any more: the disk is full, or it was deleted or made read-only."""
 
     exit_code = 4
-    status = "failed"
 
 
 class RankDied(RunStopped):
@@ -109,7 +108,6 @@ class RankDied(RunStopped):
     """
 
     exit_code = 5
-    status = "failed"
 
     def __init__(self, rank: int, code: int, reason: str | None) -> None:
         super().__init__(f"rank {rank} {end_of(code)}{f': {reason}' if reason else ''}")
