@@ -18,6 +18,7 @@ from tensorboard.plugins.hparams import metadata
 from tensorboard.plugins.hparams.api_pb2 import Status
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 
+from lightsweep.config.dotted import dotted
 from lightsweep.paths import RunPaths
 from lightsweep.reporting.grouping import setting_of
 from lightsweep.reporting.runs import flat, history, kind_of
@@ -41,24 +42,17 @@ def settings_of(cfg: DictConfig) -> dict[str, Setting]:
     values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)
     found: dict[str, Setting] = {}
-    for group in GROUPS:
-        _flatten(group, values.get(group) or {}, found)
+    for key, value in dotted({group: values.get(group) for group in GROUPS}):
+        above, _, last = key.rpartition(".")
+        if last == "_target_":
+            found[above] = str(value).rpartition(".")[2] if value is not None else "none"
+        elif last.startswith("_") or value is None or value == {}:
+            continue
+        elif isinstance(value, bool | float | str):
+            found[key] = value
+        else:
+            found[key] = float(value) if isinstance(value, int) else json.dumps(value)
     return found
-
-
-def _flatten(name: str, value: Any, found: dict[str, Setting]) -> None:
-    if isinstance(value, dict):
-        for key, part in value.items():
-            if key == "_target_":
-                found[name] = str(part).rpartition(".")[2] if part is not None else "none"
-            elif not str(key).startswith("_"):
-                _flatten(f"{name}.{key}", part, found)
-    elif isinstance(value, bool | float | str):
-        found[name] = value
-    elif isinstance(value, int):
-        found[name] = float(value)
-    elif value is not None:
-        found[name] = json.dumps(value)
 
 
 def group_name(settings: Mapping[str, Setting], told_apart: Mapping[str, Any]) -> str:
