@@ -38,7 +38,8 @@ def image(tag: str, png: bytes, width: int, height: int) -> Value:
 
 def markdown(tag: str, text: str) -> Value:
     """A text of the Text tab."""
-    return Value(tag=tag, metadata=plugin_metadata("text"), tensor=string_tensor(text.encode(), [1]))
+    about = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="text"))
+    return Value(tag=tag, metadata=about, tensor=string_tensor(text.encode(), [1]))
 
 
 def histogram(tag: str, bounds: tuple[float, float], counts: list[float], total: float, squares: float) -> Value:
@@ -59,11 +60,6 @@ def histogram(tag: str, bounds: tuple[float, float], counts: list[float], total:
     found.histo.bucket_limit.extend(low + width * (index + 1) for index in range(len(counts)))
     found.histo.bucket.extend(counts)
     return found
-
-
-def plugin_metadata(plugin: str, content: bytes = b"") -> SummaryMetadata:
-    """Which of TensorBoard's plugins a value is for, and what it says to it."""
-    return SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name=plugin, content=content))
 
 
 def string_tensor(content: bytes, shape: list[int]) -> TensorProto:

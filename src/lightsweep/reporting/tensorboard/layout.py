@@ -13,7 +13,7 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import (
     MultilineChartContent,
 )
 
-from lightsweep.reporting.tensorboard.events import BY_EPOCH, Value, plugin_metadata, string_tensor
+from lightsweep.reporting.tensorboard.events import BY_EPOCH, Value, string_tensor
 
 MEAN, LOWER, UPPER = "mean/", "lower/", "upper/"
 """What stands before a metric's name where it is averaged over seeds."""
@@ -71,6 +71,5 @@ def _margin(metric: str) -> Chart:
 
 
 def _value(layout: Layout) -> Value:
-    about = plugin_metadata(metadata.PLUGIN_NAME, metadata.create_summary_metadata().plugin_data.content)
     tensor = string_tensor(layout.SerializeToString(), [])
-    return Value(tag=metadata.CONFIG_SUMMARY_TAG, metadata=about, tensor=tensor)
+    return Value(tag=metadata.CONFIG_SUMMARY_TAG, metadata=metadata.create_summary_metadata(), tensor=tensor)
