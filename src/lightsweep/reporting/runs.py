@@ -137,7 +137,8 @@ def is_sweep(folder: Path) -> bool:
 def read_run(folder: Path) -> Run:
     """A run's folder; what is missing or damaged becomes its status and reason."""
     paths, kind = RunPaths(folder), kind_of(folder)
-    settings, choices = _settings(paths), _choices(paths)
+    tree = read_mapping(paths.config)
+    settings, choices = flat(tree) if tree else None, _choices(paths)
     hardware = read_mapping(paths.environment)
     seed = (settings or {}).get("seed")
     common: dict[str, Any] = {"settings": settings, "choices": choices, "hardware": hardware}
@@ -193,11 +194,6 @@ def kind_of(folder: Path) -> str:
         return "trial"
     above = folder.parents[1] if len(folder.parents) > 1 else folder
     return "rerun" if folder.parent == SweepPaths(above).reruns and is_sweep(above) else "run"
-
-
-def _settings(paths: RunPaths) -> dict[str, Any] | None:
-    tree = read_mapping(paths.config)
-    return flat(tree) if tree else None
 
 
 def flat(tree: Mapping[str, Any]) -> dict[str, Any]:
