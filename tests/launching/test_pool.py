@@ -258,19 +258,14 @@ def test_a_module_that_starts_cuda_is_refused(run: Run, tmp_path: Path, monkeypa
             run((do.touch, tmp_path, "a"), preload=("greedy_module",))
 
 
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [("os._exit(5)", "ended with exit code 5"), ("os.kill(os.getpid(), 40)", r"was killed by signal 40 \(unnamed\)")],
+)
 def test_a_server_that_ends_before_it_is_ready_is_an_error(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, told: str
 ) -> None:
-    (tmp_path / "leaving_module.py").write_text("import os; os._exit(5)")
+    (tmp_path / "leaving_module.py").write_text(f"import os; {end}")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ServerDied, match="warm server ended with exit code 5"):
+    with pytest.raises(ServerDied, match=f"warm server {told}"):
         run((do.touch, tmp_path, "a"), preload=("leaving_module",))
-
-
-def test_a_server_that_a_signal_without_a_name_killed_is_an_error(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "killed_module.py").write_text("import os; os.kill(os.getpid(), 40)")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ServerDied, match=r"warm server was killed by signal 40 \(unnamed\)"):
-        run((do.touch, tmp_path, "a"), preload=("killed_module",))

@@ -39,32 +39,37 @@ def test_linear_regression_is_half_the_mean_squared_error(inputs):
     torch.testing.assert_close(bias, error.mean(0), **CLOSE)
 
 
-def test_logistic_regression_is_binary_cross_entropy(inputs):
-    model = LogisticRegression(DataSpec((D,), 2, ("no", "yes"))).double()
+@pytest.mark.parametrize("given", [None, (0.5, 3.0)])
+def test_logistic_regression_is_binary_cross_entropy_that_class_weights_multiply(inputs, given):
+    model = LogisticRegression(DataSpec((D,), 2, ("no", "yes"), given)).double()
     targets = torch.arange(N) % 2
 
     loss, weight, bias = loss_and_gradients(model, inputs, targets)
 
     probability = 1 / (1 + torch.exp(-scores(model, inputs)))
-    wanted = targets[:, None].double()
-    by_hand = -(wanted * probability.log() + (1 - wanted) * (1 - probability).log()).mean()
+    wanted, weights = targets[:, None].double(), torch.tensor(given or (1.0, 1.0), dtype=torch.float64)[targets, None]
+    by_hand = -(weights * (wanted * probability.log() + (1 - wanted) * (1 - probability).log())).mean()
     torch.testing.assert_close(loss, by_hand, **CLOSE)
-    torch.testing.assert_close(weight, (probability - wanted).T @ inputs / N, **CLOSE)
-    torch.testing.assert_close(bias, (probability - wanted).mean(0), **CLOSE)
+    torch.testing.assert_close(weight, (weights * (probability - wanted)).T @ inputs / N, **CLOSE)
+    torch.testing.assert_close(bias, (weights * (probability - wanted)).mean(0), **CLOSE)
 
 
-def test_softmax_regression_is_cross_entropy(inputs):
-    model = SoftmaxRegression(DataSpec((D,), K, tuple("abcd"))).double()
+@pytest.mark.parametrize(
+    ("given", "smoothing"), [(None, 0.0), ((0.5, 3.0, 1.0, 0.0), 0.0), ((0.5, 3.0, 1.0, 0.0), 0.1)]
+)
+def test_softmax_regression_is_cross_entropy_that_class_weights_multiply(inputs, given, smoothing):
+    model = SoftmaxRegression(DataSpec((D,), K, tuple("abcd"), given), smoothing).double()
     targets = torch.arange(N) % K
 
     loss, weight, bias = loss_and_gradients(model, inputs, targets)
 
     exponentials = torch.exp(scores(model, inputs))
     probability = exponentials / exponentials.sum(1, keepdim=True)
-    wanted = torch.eye(K, dtype=torch.float64)[targets]
-    torch.testing.assert_close(loss, -(wanted * probability.log()).sum() / N, **CLOSE)
-    torch.testing.assert_close(weight, (probability - wanted).T @ inputs / N, **CLOSE)
-    torch.testing.assert_close(bias, (probability - wanted).mean(0), **CLOSE)
+    wanted = torch.eye(K, dtype=torch.float64)[targets] * (1 - smoothing) + smoothing / K
+    weights = torch.tensor(given or [1.0] * K, dtype=torch.float64)[targets, None]
+    torch.testing.assert_close(loss, -(weights * wanted * probability.log()).sum() / N, **CLOSE)
+    torch.testing.assert_close(weight, (weights * (probability - wanted)).T @ inputs / N, **CLOSE)
+    torch.testing.assert_close(bias, (weights * (probability - wanted)).mean(0), **CLOSE)
 
 
 def test_softmax_over_two_classes_is_logistic_regression_on_the_difference():
@@ -107,33 +112,6 @@ class TopTwo(Multiclass):
 
     def correct(self, outputs, targets):
         return (outputs.topk(2).indices == targets[:, None]).sum()
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_class_weights_multiply_each_examples_loss_and_gradient(inputs, smoothing):
-    targets, numbers = torch.arange(N) % K, torch.tensor([0.5, 3.0, 1.0, 0.0], dtype=torch.float64)
-    model = SoftmaxRegression(DataSpec((D,), K, tuple("abcd"), tuple(numbers.tolist())), smoothing).double()
-
-    loss, _, bias = loss_and_gradients(model, inputs, targets)
-
-    probability = scores(model, inputs).softmax(1)
-    wanted = torch.eye(K, dtype=torch.float64)[targets] * (1 - smoothing) + smoothing / K
-    weights = numbers[targets, None]
-    torch.testing.assert_close(loss, -(weights * wanted * probability.log()).sum() / N, **CLOSE)
-    torch.testing.assert_close(bias, (weights * (probability - wanted)).mean(0), **CLOSE)
-
-
-def test_class_weights_of_two_classes_multiply_each_examples_loss_and_gradient(inputs):
-    targets = torch.arange(N) % 2
-    model = LogisticRegression(DataSpec((D,), 2, ("no", "yes"), (0.5, 3.0))).double()
-
-    loss, _, bias = loss_and_gradients(model, inputs, targets)
-
-    probability = scores(model, inputs).sigmoid()
-    wanted, weights = targets[:, None].double(), torch.tensor([0.5, 3.0], dtype=torch.float64)[targets, None]
-    by_hand = -(weights * (wanted * probability.log() + (1 - wanted) * (1 - probability).log())).mean()
-    torch.testing.assert_close(loss, by_hand, **CLOSE)
-    torch.testing.assert_close(bias, (weights * (probability - wanted)).mean(0), **CLOSE)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The pruning callback inside real fits: its decisions are Optuna's own, and the fit ends cleanly."""
 
 from pathlib import Path
+from unittest.mock import ANY
 
 import optuna
 import pytest
@@ -124,18 +125,19 @@ def test_what_a_killed_trial_reported_is_reported_again_as_far_as_its_checkpoint
     assert list(trial.storage.get_trial(trial._trial_id).intermediate_values) == expected
 
 
-def test_sanity_check_reports_nothing():
+@pytest.mark.parametrize(
+    ("callback", "settings", "reported"),
+    [
+        (("val/value",), {"num_sanity_val_steps": 1}, {0: 0.5, 1: 0.25, 2: 0.125}),  # nothing by the sanity check
+        (("val/value", 8), {}, {8: 0.25}),  # when it is fresh
+        (("train_value", 3), {}, dict.fromkeys([3, 6, 9, 12], ANY)),  # optimizer steps; four batches an epoch
+    ],
+)
+def test_a_metric_is_reported_when_it_is_due(callback, settings, reported):
     trial = optuna.create_study(pruner=Never()).ask()
     with running_trial(trial):
-        fit([0.5, 0.25], PruningCallback("val/value"), num_sanity_val_steps=1)
-    assert trial.storage.get_trial(trial._trial_id).intermediate_values == {0: 0.5, 1: 0.25}
-
-
-def test_steps_are_optimizer_steps():
-    trial = optuna.create_study(pruner=Never()).ask()
-    with running_trial(trial):
-        fit([0.5, 0.25, 0.125], PruningCallback("train_value", every=3))  # four batches an epoch
-    assert list(trial.storage.get_trial(trial._trial_id).intermediate_values) == [3, 6, 9, 12]
+        fit([0.5, 0.25, 0.125], PruningCallback(*callback), **settings)
+    assert trial.storage.get_trial(trial._trial_id).intermediate_values == reported
 
 
 @pytest.mark.parametrize("monitor", ["val/value", "train_value"])
@@ -144,13 +146,6 @@ def test_the_last_of_reports_by_steps_prunes_nothing(monitor):
     with running_trial(optuna.create_study(pruner=AtStep(12)).ask()):
         fit([0.5, 0.25, 0.125], callback)  # four batches an epoch
         assert not callback.pruned
-
-
-def test_validation_metric_is_reported_when_it_is_fresh():
-    trial = optuna.create_study(pruner=Never()).ask()
-    with running_trial(trial):
-        fit([0.5, 0.25, 0.125], PruningCallback("val/value", every=8))
-    assert trial.storage.get_trial(trial._trial_id).intermediate_values == {8: 0.25}
 
 
 @pytest.mark.parametrize("val_size", [50, 0])

@@ -120,21 +120,16 @@ def test_killed_rerun_is_made_again_by_the_next_round(seeded):
     assert "(n 3)" in run.stdout
 
 
-def test_rerun_that_a_full_disk_stops_ends_the_sweep_and_is_made_again(seeded):
-    itself = 'raise OSError(28, "No space left on device")'
+@pytest.mark.parametrize(
+    ("itself", "code", "told"),
+    [
+        ("raise OSError(28, 'full')", 4, "can no longer be written: full; once that is mended, to go on: "),
+        ("from lightsweep.errors import Interrupted; raise Interrupted(15)", 143, "; to go on: "),
+    ],
+)
+def test_rerun_that_is_stopped_from_outside_ends_the_sweep_and_is_made_again(seeded, itself, code, told):
     (seeded.folder / "app.py").write_text(TASK.replace('raise RuntimeError("this seed is bad")', itself))
-    run = seeded.sweep(*SPACE, AGAIN, "bad_seed=6", code=4)
-    assert "can no longer be written: No space left on device; once that is mended, to go on: " in run.stderr
-    assert [row["state"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["complete", "lost", "not run"]
-    (seeded.folder / "app.py").write_text(TASK.replace("cfg.bad_seed", "-1"))
-    seeded.sweep(*SPACE, AGAIN, "bad_seed=6")
-    assert [row["state"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["complete"] * 3
-
-
-def test_rerun_that_a_signal_ends_ends_the_sweep_and_is_made_again(seeded):
-    itself = "from lightsweep.errors import Interrupted; raise Interrupted(15)"
-    (seeded.folder / "app.py").write_text(TASK.replace('raise RuntimeError("this seed is bad")', itself))
-    seeded.sweep(*SPACE, AGAIN, "bad_seed=6", code=143)
+    assert told in seeded.sweep(*SPACE, AGAIN, "bad_seed=6", code=code).stderr
     assert [row["state"] for row in rows(seeded.sweep_dir / "rerun_runs.csv")] == ["complete", "lost", "not run"]
     (seeded.folder / "app.py").write_text(TASK.replace("cfg.bad_seed", "-1"))
     seeded.sweep(*SPACE, AGAIN, "bad_seed=6")
