@@ -42,26 +42,6 @@ def markdown(tag: str, text: str) -> Value:
     return Value(tag=tag, metadata=about, tensor=string_tensor(text.encode(), [1]))
 
 
-def histogram(tag: str, bounds: tuple[float, float], counts: list[float], total: float, squares: float) -> Value:
-    """Counts in bins of equal width.
-
-    Args:
-        tag: its name.
-        bounds: smallest and largest value; from the first bin's lower to the last bin's upper edge.
-        counts: values in each bin.
-        total: sum of the values.
-        squares: sum of their squares.
-    """
-    low, high = bounds
-    width = (high - low) / len(counts)
-    found = Value(tag=tag)
-    found.histo.min, found.histo.max, found.histo.num = low, high, sum(counts)
-    found.histo.sum, found.histo.sum_squares = total, squares
-    found.histo.bucket_limit.extend(low + width * (index + 1) for index in range(len(counts)))
-    found.histo.bucket.extend(counts)
-    return found
-
-
 def string_tensor(content: bytes, shape: list[int]) -> TensorProto:
     """Bytes as a tensor of one string."""
     dims = [TensorShapeProto.Dim(size=size) for size in shape]

@@ -7,8 +7,9 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.utils.tensorboard.summary import histogram_raw
 
-from lightsweep.reporting.tensorboard.events import Value, histogram
+from lightsweep.reporting.tensorboard.events import Value
 from lightsweep.training.sharding import whole
 
 BINS = 30
@@ -54,7 +55,8 @@ def _histogram(tag: str, tensor: Tensor) -> Value | None:
         return None
     low, high, total, squares = torch.stack([values.min(), values.max(), values.sum(), values.square().sum()]).tolist()
     counts = torch.histc(values, BINS, low, high).tolist()
-    return histogram(tag, (low, high), counts, total, squares)
+    ends = [low + (high - low) / BINS * (index + 1) for index in range(BINS)]
+    return histogram_raw(tag, low, high, sum(counts), total, squares, ends, counts).value[0]
 
 
 def _weights(net: nn.Module) -> dict[str, Tensor]:
