@@ -4,7 +4,6 @@ Like trials, re-runs are claimed by jobs and their results kept in the study, so
 serves, two sweeps on one study share the work, and what is finished is not run again.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -17,6 +16,8 @@ from omegaconf import DictConfig
 from optuna.study import Study
 from optuna.trial import TrialState
 
+from lightsweep.config.saved import read_result
+from lightsweep.errors import RunFolderError
 from lightsweep.launching.run_job import NoMore
 from lightsweep.paths import RunPaths, SweepPaths
 from lightsweep.sweeping import marks
@@ -241,8 +242,7 @@ def _ended(running: RerunResult, outcome: TrialOutcome, test: dict[str, float]) 
 def _test_metrics(folder: Path) -> dict[str, float]:
     """The numbers `test/…` of a run's result.json; none where the task writes no such file, or another by its name."""
     try:
-        values = json.loads(RunPaths(folder).result.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        named = read_result(RunPaths(folder)).items()
+    except RunFolderError:
         return {}
-    named = values.items() if isinstance(values, dict) else ()
     return {name: float(value) for name, value in named if name.startswith("test/") and isinstance(value, int | float)}
