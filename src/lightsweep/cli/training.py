@@ -283,13 +283,9 @@ def _train_in(cfg: DictConfig, folder: Path, resume: bool) -> Any:
 
 def _resume() -> None:
     """`resume=<folder>|last [key=value …]`: go on with a run, in its folder and by its own configuration."""
-    folder, changes = None, []
-    for argument in sys.argv[1:]:
-        if argument.startswith("resume="):
-            folder = argument.partition("=")[2]
-        else:
-            changes.append(argument)
-    found = newest_unfinished(Path("outputs")) if folder == "last" else Path(str(folder))
+    changes = [word for word in sys.argv[1:] if not word.startswith("resume=")]
+    folder = [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("resume=")][-1]
+    found = newest_unfinished(Path("outputs")) if folder == "last" else Path(folder)
     refuse_multirun(found)
     cfg = read_config(paths.RunPaths(found), changes)
     _train_in(cfg, found, resume=True)
