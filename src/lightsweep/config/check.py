@@ -97,10 +97,7 @@ def _check_weights(values: dict[str, Any]) -> None:
         if values.get("skip_weights"):
             raise ConfigError("`skip_weights` leaves weights out of a file, but `weights` names none")
         return
-    path = Path(weights)
-    best = paths.RunPaths(path).best
-    if path.is_dir() and not best.is_file():
-        raise ConfigError(f"`weights` must be a run's folder or a file of weights, but there is no {best}")
+    path = paths.RunPaths(Path(weights)).best if Path(weights).is_dir() else Path(weights)
     if not path.exists():
         raise ConfigError(f"`weights` must be a run's folder or a file of weights, but there is no {path}")
 
