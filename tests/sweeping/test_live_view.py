@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import TrialState
 from rich.console import Console
 
-from lightsweep.launching import Job, JobEvent, Slot
+from lightsweep.launching import Job, JobEvent, Outcome, Slot
 from lightsweep.sweeping import marks
 from lightsweep.sweeping.live_view import LiveView, Picture, SlotBoard, clock
 from lightsweep.sweeping.owner import Owner
@@ -25,8 +25,8 @@ from lightsweep.sweeping.space import build_space
 X = {"x": optuna.distributions.FloatDistribution(0, 100)}
 
 
-def event(kind: str, share: int, pid: int) -> JobEvent:
-    return JobEvent(kind, Job(0, b""), Slot(share, (), share, None, 1), pid)
+def event(share: int, pid: int, outcome: Outcome | None = None) -> JobEvent:
+    return JobEvent(Job(0, b""), Slot(share, (), share, None, 1), pid, outcome)
 
 
 def drawn(picture: Picture, slots, width: int = 120) -> list[str]:
@@ -141,8 +141,8 @@ def test_a_trial_in_which_the_clock_was_set_back_lasted_nobody_knows_how_long():
 def test_board_keeps_the_place_of_a_freed_slot_by_its_number():
     board = SlotBoard()
     for share, pid in ((10, 6), (2, 5), (0, 4)):
-        board.see(event("started", share, pid))
-    board.see(event("ended", 2, 5))
+        board.see(event(share, pid))
+    board.see(event(2, 5, Outcome()))
     assert list(board.busy().items()) == [("cpu slot 0", 4), ("cpu slot 2", None), ("cpu slot 10", 6)]
 
 

@@ -30,17 +30,13 @@ class Job:
 
 @dataclass(frozen=True)
 class JobEvent:
-    """Something that happened to a job, for whoever shows the state of the slots.
+    """The start or the end of a job, for whoever shows the state of the slots.
 
     Args:
-        kind: "started" or "ended".
-        outcome: how it ended; None for "started".
-        seconds: since it was started.
+        outcome: how it ended; None where it has started.
     """
 
-    kind: str
     job: Job
     slot: Slot
     pid: int
-    seconds: float = 0.0
     outcome: Outcome | None = None

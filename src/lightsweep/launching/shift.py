@@ -11,7 +11,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from pickle import dumps
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,6 @@ class _Running:
     job: Job
     slot: Slot
     connection: Connection
-    start_s: float = field(default_factory=time.monotonic)
     pid: int = 0
     answer: bytes | None = None
     listening: bool = True
@@ -131,7 +130,7 @@ class Shift:
             run = self.running[number]
             run.pid = pid
             log.info(run.job.said(f"started on {run.slot.name}"))
-            self._tell("started", run)
+            self.on_event(JobEvent(run.job, run.slot, run.pid))
         elif kind == "refused":
             number, reason = rest
             self._end(number, JobDied(f"job {number} could not be started: {reason}"))
@@ -150,14 +149,11 @@ class Shift:
         self.outcomes[number] = outcome
         if isinstance(outcome.error, JobDied):
             log.error(str(outcome.error))
-        self._tell("ended", run, outcome)
+        self.on_event(JobEvent(run.job, run.slot, run.pid, outcome))
         if self.queue and self.pool.is_last(outcome):
             log.info(f"{many(len(self.queue), 'job')} did not start: nothing more is wanted")
             self.outcomes.update({job.number: Outcome(dropped=True) for job in self.queue})
             self.queue.clear()
-
-    def _tell(self, kind: str, run: _Running, outcome: Outcome | None = None) -> None:
-        self.on_event(JobEvent(kind, run.job, run.slot, run.pid, time.monotonic() - run.start_s, outcome))
 
     def _heed(self, numbers: list[int]) -> None:
         """Pass the first signal on and give the jobs time to end; at the second, kill them."""

@@ -91,7 +91,7 @@ class SlotBoard:
     def see(self, event: "JobEvent") -> None:
         """Take note of a start or an end."""
         with self._lock:
-            self._pids[event.slot] = event.pid if event.kind == "started" else None
+            self._pids[event.slot] = event.pid if event.outcome is None else None
 
     def busy(self) -> dict[str, int | None]:
         """The pid in each slot, None in a free one."""
