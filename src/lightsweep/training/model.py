@@ -24,7 +24,8 @@ from lightsweep.training.plain_data import is_loadable
 
 def build_model(cfg: DictConfig, spec: DataSpec) -> Model:
     """The model, with weights drawn from torch's default generator; a bare nn.Module is wrapped."""
-    found = instantiate(cfg.model, trust=cfg.trust, **_spec_for(cfg, spec))
+    given = {"spec": spec} if "spec" in parameters_of(cfg.model._target_, cfg.trust) else {}
+    found = instantiate(cfg.model, trust=cfg.trust, **given)
     if isinstance(found, LightningModule) and not isinstance(found, Model):
         raise ConfigError(
             f"`model`: `{cfg.model._target_}` is a LightningModule, which is not trained as it is: give its network, "
@@ -107,10 +108,6 @@ def refuse_several_processes(net: nn.Module, world_size: int) -> None:
         raise ConfigError(
             f"`model`: an embedding with `sparse=True` is trained by one process but there are {world_size}"
         )
-
-
-def _spec_for(cfg: DictConfig, spec: DataSpec) -> dict[str, Any]:
-    return {"spec": spec} if "spec" in parameters_of(cfg.model._target_, cfg.trust) else {}
 
 
 class _Averaged(AveragedModel):

@@ -125,17 +125,13 @@ class Recorder:
 
     def _write(self, row: Mapping[str, float]) -> None:
         new = [name for name in row if name not in self.columns]
-        if new:
-            self._widen(new)
+        if new:  # the rows that are there are kept
+            rows = self._read()
+            self.columns += [name for name in new if name not in self.columns]
+            self._rewrite(rows)
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns, restval="").writerow(row)
         self._rows += 1
-
-    def _widen(self, new: list[str]) -> None:
-        """Add columns, keeping the rows that are there."""
-        rows = self._read()
-        self.columns += [name for name in new if name not in self.columns]
-        self._rewrite(rows)
 
     def _read(self) -> list[dict[str, str]]:
         """The rows that are there, and their columns; none where the file is no table of ours."""
