@@ -50,7 +50,9 @@ def sweep_figures(sweep: SavedSweep, objectives: Sequence[str], trial_runs: Sequ
     shares = importances(sweep)
     if len(shares) > 1:
         yield _importances(sweep, shares)
-    yield from _slices(sweep, objective)
+    drawn = [name for name in sweep.parameters if len(_with(sweep.trials, name)) > 1]
+    for name in drawn[:MOST_SLICES]:
+        yield _slice(sweep, objective, name)
     pair = _pair(sweep)
     if pair is not None:
         yield _map(sweep, objective, *pair)
@@ -100,14 +102,8 @@ def _importances(sweep: SavedSweep, shares: dict[str, float]) -> Drawing:
     return draw(_name(sweep, "importances"), f"{sweep.name}: parameter importances", caption, paint, size)
 
 
-def _slices(sweep: SavedSweep, objective: str) -> Iterator[Drawing]:
-    """The values against each parameter that several trials drew."""
-    drawn = [name for name in sweep.parameters if len(_with(sweep.trials, name)) > 1]
-    for name in drawn[:MOST_SLICES]:
-        yield _slice(sweep, objective, name)
-
-
 def _slice(sweep: SavedSweep, objective: str, name: str) -> Drawing:
+    """The values against a parameter that several trials drew."""
     done, pruned, _ = (_with(trials, name) for trials in _by_state(sweep))
     choices = [] if _is_numeric(sweep, name) else _tried_choices(sweep, name)
     tried = [(trial.params[name], trial.values[0]) for trial in done]
