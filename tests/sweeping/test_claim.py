@@ -194,7 +194,7 @@ def test_what_a_trial_reported_outlives_two_kills_of_which_the_second_came_befor
     assert [marks.condition(trial) for trial in study.trials] == ["not_counted", "not_counted", "running"]
 
 
-def test_a_trial_goes_on_from_the_newest_checkpoint_of_those_that_were_killed_before_it(plan):
+def test_a_trial_goes_on_from_the_newest_checkpoint_of_killed_ones_and_knows_where_one_had_been_pruned(plan):
     open_study(plan)
     for number in range(3):
         trial = claim(plan)
@@ -210,18 +210,6 @@ def test_a_trial_goes_on_from_the_newest_checkpoint_of_those_that_were_killed_be
         give_up(trial.study, trial.storage, trial._trial_id, "gone")
 
     assert _killed(claim(plan), plan) == KilledTrial(plan.folder / "1", {3: 0.5}, pruned_at=3)
-
-
-def test_a_trial_knows_where_the_killed_one_had_been_pruned(plan):
-    open_study(plan)
-    trial = claim(plan)
-    trial.suggest_float("x", 0, 1)
-    trial.set_user_attr(marks.FOLDER, str(plan.folder / "0"))
-    trial.report(0.5, 3)
-    trial.set_user_attr(marks.PRUNED_AT, 3)
-    give_up(trial.study, trial.storage, trial._trial_id, "gone")
-
-    assert _killed(claim(plan), plan) == KilledTrial(plan.folder / "0", {3: 0.5}, pruned_at=3)
 
 
 def test_a_trial_whose_process_was_found_gone_has_no_duration_for_nobody_saw_its_end(plan):

@@ -77,21 +77,13 @@ def test_a_logger_that_is_left_out_once_goes_on_in_its_run_later(compose, overri
     assert [each.version for each in BEGUN] == ["run 0", "run 1", "run 0", "run 0", "run 1"]
 
 
-def test_a_damaged_file_is_told(compose, overrides, tmp_path):
+def test_a_damaged_file_is_told_and_is_nothing_to_who_has_no_such_logger(compose, overrides, tmp_path):
     given = [*overrides, f"+logger.mine._target_={__name__}.Begun"]
-    train(compose(*given, "trainer.max_epochs=1"), tmp_path / "run")
+    result = train(compose(*given, "trainer.max_epochs=1"), tmp_path / "run")
     (tmp_path / "run" / "loggers.json").write_text('{"mine": 3}')
 
     with pytest.raises(RunFolderError, match=r"loggers\.json is damaged; without it the loggers begin runs"):
         train(compose(*given, "trainer.max_epochs=2"), tmp_path / "run", resume=True)
-
-
-def test_a_damaged_file_is_nothing_to_who_has_no_such_logger(compose, overrides, tmp_path):
-    result = train(
-        compose(*overrides, f"+logger.mine._target_={__name__}.Begun", "trainer.max_epochs=1"), tmp_path / "run"
-    )
-    (tmp_path / "run" / "loggers.json").write_text('{"mine": 3}')
-
     assert evaluate(tmp_path / "run")["test/loss"] == pytest.approx(result.metrics["test/loss"])
     assert train(compose(*overrides, "trainer.max_epochs=2"), tmp_path / "run", resume=True).epochs == 2
 

@@ -97,47 +97,33 @@ def test_tensorboard_shows_each_step_once(compose, run, tmp_path, stop_after, ca
     assert len(points) == len(set(points))
 
 
-def test_a_run_that_was_stopped_in_its_validation_ends_the_same(compose, run, tmp_path, monkeypatch):
+SHORT = ("model=softmax_regression", "optimizer=adam", "trainer.max_epochs=3")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "when"),
+    [
+        (CASES["epochs"], lambda stepper: stepper.epochs == 2),
+        ((*SHORT, "trainer.max_steps=5"), lambda stepper: stepper.is_at_end),  # within an epoch
+        ((*SHORT, "trainer.max_steps=22"), lambda stepper: stepper.is_at_end),  # at the end of one
+    ],
+)
+def test_a_run_that_was_stopped_in_a_validation_ends_the_same(compose, run, tmp_path, monkeypatch, overrides, when):
     from lightsweep.training.conductor import Conductor
 
-    run(*CASES["epochs"], folder=tmp_path / "whole")
-    original = Conductor.on_validation_start
-
-    def start(self, *arguments):
-        original(self, *arguments)
-        if self.stepper.epochs == 2:
-            self.stepper.stop.request(signal.SIGINT)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Conductor, "on_validation_start", start)
-        with pytest.raises(Interrupted, match="signal 2") as stopped:
-            run(*CASES["epochs"], folder=tmp_path / "stopped")
-    assert stopped.value.exit_code == 130
-
-    train(compose(*CASES["epochs"]), tmp_path / "stopped", resume=True)
-
-    assert_same_end(tmp_path / "whole", tmp_path / "stopped")
-
-
-@pytest.mark.parametrize("steps", [5, 22])  # within an epoch; at the end of one
-def test_a_run_that_was_stopped_in_the_validation_after_its_last_step_ends_the_same(
-    compose, run, tmp_path, monkeypatch, steps
-):
-    from lightsweep.training.conductor import Conductor
-
-    overrides = ("model=softmax_regression", "optimizer=adam", "trainer.max_epochs=3", f"trainer.max_steps={steps}")
     run(*overrides, folder=tmp_path / "whole")
     original = Conductor.on_validation_start
 
     def start(self, *arguments):
         original(self, *arguments)
-        if self.stepper.is_at_end:
-            self.stepper.stop.request(signal.SIGTERM)
+        if when(self.stepper):
+            self.stepper.stop.request(signal.SIGINT)
 
     with monkeypatch.context() as patched:
         patched.setattr(Conductor, "on_validation_start", start)
-        with pytest.raises(Interrupted, match="signal 15"):
+        with pytest.raises(Interrupted, match="signal 2") as stopped:
             run(*overrides, folder=tmp_path / "stopped")
+    assert stopped.value.exit_code == 130
 
     for _ in range(2):  # once more than needed: a run that is at its end stays there
         train(compose(*overrides), tmp_path / "stopped", resume=True)
