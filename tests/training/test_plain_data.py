@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
+from torch.distributed import HashStore, destroy_process_group, init_process_group
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import distribute_tensor
 
 from lightsweep import train
 from lightsweep.errors import ConfigError
@@ -44,3 +47,13 @@ def test_what_torch_loads_as_plain_data_is_none_of_them(kept):
 def test_keys_are_looked_at_too():
     with pytest.raises(ConfigError, match=r"but optimizer_states\.0\.1 in it is a numpy\.int64"):
         refuse_unloadable({"optimizer_states": [{np.int64(1): 2}]})
+
+
+def test_a_part_of_a_tensor_is_refused_as_each_process_would_go_on_with_the_first_ones():
+    init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
+    try:
+        part = distribute_tensor(torch.zeros(2), init_device_mesh("cpu", (1,)))
+        with pytest.raises(ConfigError, match=r"but callbacks\.Mine\.mean in it is the part .* give its `full_tensor"):
+            refuse_unloadable({"callbacks": {"Mine": {"mean": part}}})
+    finally:
+        destroy_process_group()

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from lightsweep.errors import ConfigError
 
@@ -32,6 +33,11 @@ def refuse_unloadable(checkpoint: dict[str, Any]) -> None:
     What is seldom there is tried, so that a checkpoint of tensors and numbers costs next to nothing.
     """
     for place, value in _others(checkpoint, ""):
+        if isinstance(value, DTensor):
+            raise ConfigError(
+                f"a checkpoint holds whole tensors, but {place} in it is the part that FSDP left one process of one: "
+                "let the `state_dict` that gives it give its `full_tensor()`"
+            )
         if not is_loadable(value):
             kind = type(value)
             raise ConfigError(
@@ -41,9 +47,9 @@ def refuse_unloadable(checkpoint: dict[str, Any]) -> None:
 
 
 def _others(value: Any, place: str) -> Iterator[tuple[str, Any]]:
-    """What is neither a tensor nor plain in itself, with the keys that lead to it."""
+    """What is neither a whole tensor nor plain in itself, with the keys that lead to it."""
     kind = type(value)
-    if kind in _PLAIN or isinstance(value, Tensor):
+    if kind in _PLAIN or (isinstance(value, Tensor) and kind is not DTensor):
         return
     if kind in (list, tuple) and _PLAIN.issuperset(map(type, value)):  # a generator's state has hundreds
         return
