@@ -4,7 +4,7 @@ import signal
 
 import pytest
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import BaseFinetuning
+from lightning.pytorch.callbacks import BaseFinetuning, EarlyStopping, Timer
 
 from lightsweep.errors import Interrupted
 from lightsweep.training import train
@@ -113,3 +113,67 @@ def test_a_run_that_goes_on_has_frozen_what_was(compose, tmp_path, stop_after, s
     train(cfg, tmp_path / "stopped", resume=True, callbacks=[Thaws()])
 
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")
+
+
+class Stops(Callback):
+    """Ends the run after a hook, and remembers nothing."""
+
+    def __init__(self, hook, steps):
+        self.steps = steps
+        setattr(self, hook, self._stop)
+
+    def _stop(self, trainer, *_):
+        trainer.should_stop |= trainer.global_step == self.steps
+
+
+STOPPING = {  # 11 steps an epoch, two a chunk
+    "epoch": lambda: Stops("on_train_epoch_end", 22),
+    "validation": lambda: Stops("on_validation_end", 22),
+    "chunk": lambda: Stops("on_train_batch_end", 15),
+    "threshold": lambda: EarlyStopping("val/loss", stopping_threshold=2.0, patience=9),
+    "divergence": lambda: EarlyStopping("train/loss", divergence_threshold=0.1, patience=9),
+}
+
+
+@pytest.mark.parametrize("case", STOPPING)
+def test_a_run_that_a_callback_ended_stays_ended(compose, tmp_path, case):
+    cfg = compose("model=softmax_regression", "trainer.max_epochs=5", "trainer.inner_steps=2", "test=false")
+    for name in ("whole", "again"):
+        train(cfg, tmp_path / name, callbacks=[STOPPING[case]()])
+
+    found = train(cfg, tmp_path / "again", resume=True, callbacks=[STOPPING[case]()])
+
+    assert found.epochs < 5
+    assert_same_end(tmp_path / "whole", tmp_path / "again")
+
+
+def test_a_run_that_a_callback_ended_within_an_epoch_has_only_its_validation_to_come(compose, tmp_path, monkeypatch):
+    from lightsweep.training.conductor import Conductor
+
+    cfg = compose("model=softmax_regression", "trainer.max_epochs=5", "trainer.inner_steps=2", "test=false")
+    train(cfg, tmp_path / "whole", callbacks=[STOPPING["chunk"]()])
+    original = Conductor.on_validation_start
+
+    def start(self, *arguments):
+        original(self, *arguments)
+        if self.stepper.steps == 15:
+            self.stepper.stop.request(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Conductor, "on_validation_start", start)
+        with pytest.raises(Interrupted, match="signal 15"):
+            train(cfg, tmp_path / "stopped", callbacks=[STOPPING["chunk"]()])
+    train(cfg, tmp_path / "stopped", resume=True, callbacks=[STOPPING["chunk"]()])
+
+    assert_same_end(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("limits", [("max_steps=15", "max_steps=-1"), ("max_time=00:01:00:00", "max_time=00:03:00:00")])
+def test_a_run_that_a_limit_ended_goes_on_when_it_is_given_more(compose, tmp_path, monkeypatch, limits):
+    monkeypatch.setattr(Timer, "on_fit_start", lambda *_: None)  # there is time for a chunk
+    monkeypatch.setattr(Timer, "time_elapsed", lambda *_: 2 * 60 * 60.0)
+    base = ("model=softmax_regression", "trainer.max_epochs=2", "trainer.inner_steps=2", "test=false")
+
+    found = [train(compose(*base, f"trainer.{limit}"), tmp_path, resume=True).epochs for limit in limits]
+
+    assert found[0] < found[1] == 2

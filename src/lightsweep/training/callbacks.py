@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, Timer
+from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from omegaconf import DictConfig
 
 from lightsweep.config import instantiate
@@ -54,6 +55,18 @@ def trainer_callbacks(cfg: DictConfig, monitor: str, mode: str) -> list[Callback
     for key, callback in own.items():
         _refuse_unserved(key, callback)
     return found + list(own.values())
+
+
+def stopped_early(trainer: Trainer) -> bool:
+    """Whether one of the callbacks for early stopping has ended the run."""
+    stopping = [each for each in trainer.callbacks if isinstance(each, EarlyStopping)]  # type: ignore[attr-defined]
+    return any(each.stopping_reason is not EarlyStoppingReason.NOT_STOPPED for each in stopping)
+
+
+def is_out_of_time(trainer: Trainer) -> bool:
+    """Whether a limit on the time has ended the run."""
+    left = [each.time_remaining() for each in trainer.callbacks if isinstance(each, Timer)]  # type: ignore[attr-defined]
+    return any(seconds is not None and seconds <= 0 for seconds in left)
 
 
 def refuse_unserved(callbacks: Sequence[Callback]) -> None:

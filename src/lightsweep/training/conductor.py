@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lightsweep.data.loader import Chunk
 from lightsweep.errors import ConfigError
+from lightsweep.training.callbacks import is_out_of_time, stopped_early
 from lightsweep.training.clock import Clock
 from lightsweep.training.freezing import freeze_alone, frozen_parts
 from lightsweep.training.progress import Bar
@@ -50,7 +51,7 @@ class Conductor(Callback):
         self.describe: Callable[[], None] = lambda: None
         self.earlier: Earlier | None = None
         self._logged_step = 0
-        self._validated = self._closed = False
+        self._validated = self._closed = self._stopped = False
         self._patience: dict[str, Any] = {}
         self._random: list[dict[str, Any]] = []
         self._buffers: list[dict[str, Tensor]] = []
@@ -77,10 +78,8 @@ class Conductor(Callback):
         self.started = True
         self.recorder.introduce()
         self.clock.enter("framework")
-        if any(isinstance(c, EarlyStopping) and c.wait_count >= max(1, c.patience) for c in trainer.callbacks):  # type: ignore[attr-defined]
-            trainer.should_stop = True  # it had stopped before it was resumed
-        if self.stepper.is_at_end and self._closed:
-            trainer.should_stop = True
+        if (self._closed and (self.stepper.is_at_end or self._stopped)) or stopped_early(trainer):
+            trainer.should_stop = True  # as before it was resumed
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Choose the epoch's permutation, and skip what a resumed epoch had before."""
@@ -91,7 +90,7 @@ class Conductor(Callback):
         if batches % loader.chunk == 0 or batches == batches_of_epoch or self.stepper.is_at_end:
             self._settle_chunk(trainer)  # which checkpoints of earlier versions were written before
         # a run that has its last step behind it has only the validation after it to come
-        skip = batches_of_epoch if self.stepper.is_at_end else batches
+        skip = batches_of_epoch if self.stepper.is_at_end or self._stopped else batches
         loader.epoch, loader.skip = trainer.current_epoch, skip
         count_from(trainer.fit_loop.epoch_loop, trainer.current_epoch * len(loader), loader.behind, len(loader))
         self._let_callbacks_log_by_steps(trainer, restarts=loader.behind > 0)
@@ -135,7 +134,7 @@ class Conductor(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Publish the epoch's metrics, log them, and let plateau schedules see the monitored one."""
-        if self.stepper.is_at_end:
+        if self.stepper.is_at_end or self._stopped:
             trainer.should_stop = True  # also where no step was left to say so
         if not self._validated:
             self._note_patience(trainer)
@@ -168,7 +167,7 @@ class Conductor(Callback):
         self.stepper.model.evaluated = dict(state_dict["evaluated"])
         self._logged_step = state_dict["logged_step"]
         self._random, self._buffers = state_dict["random"], state_dict["buffers"]
-        self._closed = state_dict["closed"]
+        self._closed, self._stopped = state_dict["closed"], state_dict.get("stopped", False)
         self._frozen = state_dict.get("frozen")  # earlier versions did not say
         closed = self.earlier.seconds_until(self.stepper.steps) if self.earlier is not None else None
         for part, seconds in (closed if closed is not None else state_dict["seconds"]).items():
@@ -180,6 +179,8 @@ class Conductor(Callback):
         # an epoch that max_steps or max_time cut short is processed too, and a run that is given more goes on within it
         between_epochs = progress.processed > progress.completed and self.stepper.epoch_is_whole
         own = checkpoint["callbacks"][self.state_key]
+        # an end by a limit is none for a run that is given more
+        own["stopped"] = trainer.should_stop and not self.stepper.is_at_end and not is_out_of_time(trainer)
         own["random"] = random_states(trainer.strategy.root_device, trainer.world_size)
         own["buffers"] = buffers_by_rank(self.stepper.model) if trainer.world_size > 1 else []
         stepper = own["stepper"]
