@@ -133,6 +133,25 @@ ended_by(command)
     assert (ended.returncode, ended.stderr) == (128 + number, line)
 
 
+def test_a_signal_in_a_weak_references_callback_is_not_lost():
+    """As each import has one: the signal of one of 150 that fell within imports was dropped by Python."""
+    code = """
+import os, signal, time, weakref
+from lightsweep.cli.ending import ended_by
+class Thing:
+    pass
+def command():
+    thing = Thing()
+    seen = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    del thing
+    time.sleep(60)
+ended_by(command)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=50)
+
+    assert (ended.returncode, ended.stderr) == (143, "error: interrupted by signal 15\n")
+
+
 def test_a_second_signal_at_start_up_ends_at_once():
     code = """
 import os, signal

@@ -4,6 +4,7 @@ import inspect
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from io import TextIOWrapper
@@ -78,6 +79,15 @@ def _heed_signals(came: list[int]) -> None:
         came.append(number)
         raise Signalled(number)
 
+    def come_again(lost: Any, before: Callable[[Any], Any] = sys.unraisablehook) -> None:
+        if not isinstance(lost.exc_value, Signalled):
+            before(lost)
+            return
+        came.clear()
+        threading.Timer(0.01, os.kill, (os.getpid(), lost.exc_value.signal_number)).start()  # when this has returned
+
+    # Python drops what is raised in a weak reference's callback, of which each import has one, or in a `__del__`
+    sys.unraisablehook = come_again
     for number in INTERRUPTING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, interrupt)
