@@ -136,6 +136,15 @@ def test_a_mistake_in_a_sweep_is_a_config_error(quick, tmp_path, overrides, text
     assert not (tmp_path / "refused").exists()
 
 
+def test_a_grids_place_that_cannot_be_written_is_told_as_a_searchs(quick, tmp_path):
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "a"
+
+    for words in (["seed=1,2"], ["sweeps=lr_momentum"]):
+        with pytest.raises(RunFolderError, match=rf"^`hydra\.sweep\.dir` {place} cannot be made: {place.parent} is a "):
+            sweep([*words, f"hydra.sweep.dir={place}"])
+
+
 def test_a_search_by_a_metric_that_is_never_finite_says_so(quick, importable, tmp_path):
     source = "import torchmetrics\n\nclass Nan(torchmetrics.MeanMetric):\n    def update(self, p, t): pass\n"
     importable("never_finite", source + "    def compute(self): return float('nan')\n")

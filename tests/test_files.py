@@ -3,13 +3,47 @@
 import errno
 import json
 import os
+import re
 import sqlite3
 import tracemalloc
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from lightsweep.files import discard_parts, link, storage_error, write_csv, write_json, write_whole
+from lightsweep.errors import RunFolderError
+from lightsweep.files import discard_parts, link, make_folder, storage_error, write_csv, write_json, write_whole
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("link/a/b", "`k` {here}/link/a/b cannot be made: {here}/link is a link to what is not there; mend it"),
+        ("file/a", "`k` {here}/file/a cannot be made: {here}/file is a file!"),
+        ("file", "`k` {here}/file cannot be made: it is a file!"),
+        ("sealed/a", "`k` {here}/sealed/a cannot be made: Permission denied!"),
+        ("sealed", "`k` {here}/sealed cannot be written: Permission denied!"),
+    ],
+)
+def test_what_keeps_a_folder_from_being_made_or_written_is_named(tmp_path, monkeypatch, place, text):
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "file").touch()
+    (tmp_path / "sealed").mkdir()
+    make = Path.mkdir
+
+    def sealed(self, *args, **kwargs):  # root may write everywhere
+        if self.parent.name == "sealed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        make(self, *args, **kwargs)
+
+    def temporary(dir):
+        raise PermissionError(errno.EACCES, "Permission denied", str(dir))
+
+    monkeypatch.setattr(Path, "mkdir", sealed)
+    monkeypatch.setattr("tempfile.TemporaryFile", temporary)
+
+    with pytest.raises(RunFolderError, match=re.escape(text.format(here=tmp_path))):
+        make_folder(tmp_path / place, "`k` ", "!")
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path):

@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from lightsweep import cli
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, RemoteTraceback
 from lightsweep.paths import RunPaths
 from tests.test_cli import QUICK
 
@@ -78,6 +79,38 @@ def test_a_value_that_only_its_job_knows_hinders_no_grid(command):
 
     assert "HydraConfig" not in ended.err
     assert ended.err.endswith("`optimizer.lr` must be in (0, inf) but got -0.2\n"), "the second job said it"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["hydra.run.dir=link/a"], "`hydra.run.dir`: link cannot be made: it is a link to what is not there; mend it"),
+        (["hydra.run.dir=file/a"], "`hydra.run.dir`: file/a cannot be made: file is a file"),
+        (["-m", "hydra.sweep.dir=link/a"], "`hydra.sweep.dir` link/a cannot be made: link is a link to what is not"),
+        (["-m", "hydra.sweep.dir={here}/file/a"], "`hydra.sweep.dir` {here}/file/a cannot be made: {here}/file is a"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_with_what_is_in_its_way(command, tmp_path, words, text):
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "file").touch()
+
+    ended = command(cli.train, *QUICK, *(word.format(here=tmp_path) for word in words))
+
+    assert ended.line.startswith(f"error: {text.format(here=tmp_path)}")
+    assert ended.code == 2
+
+
+def test_a_file_that_a_job_of_another_process_misses_is_not_taken_for_the_place_of_its_outputs(command, monkeypatch):
+    missed = JobReturn(status=JobStatus.FAILED)
+    missed.return_value = FileNotFoundError(2, "No such file or directory", "weights.bin")
+    missed._return_value.__cause__ = RemoteTraceback("the job's traceback")
+    monkeypatch.setattr("lightsweep.launching.warm_server.shared_server", lambda preload: None)
+    monkeypatch.setattr("lightsweep.launching.hydra_launch.launch", lambda *args, **kwargs: [missed])
+
+    ended = command(cli.train, *QUICK, "-m", "seed=1,2", "hydra/launcher=local")
+
+    assert "\nthe job's traceback\nerror: a run failed: FileNotFoundError: " in ended.err
+    assert ended.code == 1
 
 
 def test_what_config_alone_shows_needs_no_torch(process, tmp_path):

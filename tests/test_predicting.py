@@ -205,6 +205,17 @@ def test_files_of_which_none_is_there_are_told_before_anything_is_loaded(command
     )
 
 
+def test_a_run_folder_that_cannot_be_written_is_answered_by_how_to_name_another_place(command, trained_run, digits):
+    image = trained_run.parent / "0.png"
+    Image.fromarray(digits[0][0]).save(image)
+    RunPaths(trained_run).predictions.symlink_to("nowhere")
+
+    code, _, err = command(predict, f"run={trained_run}", str(image))
+
+    assert code == 2
+    assert err.endswith("is a link to what is not there; mend it, or remove it; name another place: out=<folder>\n")
+
+
 def test_predicting_needs_no_data_and_equals_the_networks_own_answer(trained_run, digits):
     trained = load_trained(trained_run)
     state = torch.load(RunPaths(trained_run).best, weights_only=True)["state_dict"]

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside, flushed to the disk, then renamed."""
+"""Files that are whole or not there: written beside, flushed to the disk, then renamed; and folders for them."""
 
 import csv
 import errno
@@ -6,12 +6,13 @@ import io
 import json
 import math
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lightsweep.errors import StorageFailed
+from lightsweep.errors import RunFolderError, StorageFailed
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ESTALE)
 """Those by which a disk takes no more."""
@@ -48,6 +49,35 @@ def why_unread(error: OSError, path: Path) -> str:
     if isinstance(error, IsADirectoryError):
         return f"is a folder: name the files in it, such as {path / '*'}"
     return f"cannot be read: {error.strerror}"
+
+
+def make_folder(folder: Path, name: str = "", advice: str = "") -> None:
+    """Make a folder, with those above it, and see whether it can be written.
+
+    Args:
+        name: what the user calls it, a setting with a blank behind it; told before the path.
+        advice: what to do where it cannot be written; told behind the reason.
+
+    Raises:
+        RunFolderError: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise RunFolderError(f"{name}{folder} {why_unwritten(error, folder)}{advice}") from None
+
+
+def why_unwritten(error: OSError, folder: Path) -> str:
+    """Why a folder cannot be made or written: to be said behind its name. What stands in its way is named."""
+    if os.path.isdir(folder):
+        return f"cannot be written: {error.strerror}"
+    barrier = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if os.path.isdir(barrier):
+        return f"cannot be made: {error.strerror}"
+    named = "it" if barrier == folder else barrier
+    kind = "a file" if os.path.exists(barrier) else "a link to what is not there; mend it, or remove it"
+    return f"cannot be made: {named} is {kind}"
 
 
 def storage_error(error: BaseException | None, folder: Path) -> OSError | None:

@@ -1,6 +1,7 @@
 """A project's own `conf/` and `sweeps/`: they add to lightsweep's groups and win over them."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +138,21 @@ def test_a_file_in_another_encoding_is_named(project, tmp_path):
     (tmp_path / "conf/experiment/mine.yaml").write_bytes(b"# gr\xfc\xdfe\nseed: 1\n")
 
     with pytest.raises(ConfigError, match=r"^In 'experiment/mine': save the file as UTF-8: .*0xfc in position 4"):
+        compose(["experiment=mine"])
+
+
+def test_a_file_that_may_not_be_read_is_named(project, monkeypatch):
+    read = Path.read_text
+
+    def sealed(self, **kwargs):  # root may read everything
+        if self.name == "mine.yaml":
+            raise PermissionError(13, "Permission denied", str(self))
+        return read(self, **kwargs)
+
+    project(conf__experiment__mine="seed: 1\n")
+    monkeypatch.setattr(Path, "read_text", sealed)
+
+    with pytest.raises(ConfigError, match=r"conf/experiment/mine\.yaml cannot be read: Permission denied$"):
         compose(["experiment=mine"])
 
 

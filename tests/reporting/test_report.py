@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightsweep.errors import ConfigError
+from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.reporting.budget_figure import budget_figure
 from lightsweep.reporting.drawing import PALETTE
 from lightsweep.reporting.grouping import group_runs
@@ -303,7 +303,7 @@ def test_folders_of_runs_are_written_in_one_way_that_tells_them_apart(make_run, 
 
 def test_folder_that_cannot_be_written_is_named(outputs, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=re.escape(f"cannot be written into {tmp_path / 'file'} (")):
+    with pytest.raises(RunFolderError, match=re.escape(f"{tmp_path / 'file'} is a file; name another place: out=")):
         write_report([outputs], tmp_path / "file")
 
 

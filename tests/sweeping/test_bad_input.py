@@ -126,10 +126,10 @@ CASES = {
         "the configuration has no `optimizer.momentun` when n=2; did you mean 'optimizer.momentum'?\n",
     ),
     "group in a branch": ((*SPACE, "--config-name=nested"), "no `optimizer.momentum` when n=2, optimizer=adam"),
-    "folder": ((*SPACE, "hydra.sweep.dir=app.py/out"), "app.py/out cannot be written: Not a directory"),
+    "folder": ((*SPACE, "hydra.sweep.dir=app.py/out"), "app.py is a file\n"),
     "folder beside a storage": (
         (*SPACE, "hydra.sweep.dir=app.py/out", f"{S}.storage=journal:study", f"{S}.study_name=s"),
-        "app.py/out cannot be written: Not a directory",
+        "app.py is a file\n",
     ),
     "custom space": ((*SPACE, f"{S}.custom_search_space=no.such.function"), "no.such.function cannot be loaded"),
     "function misspelt": (

@@ -11,7 +11,7 @@ from lightsweep.cli.arguments import arguments
 from lightsweep.cli.ending import ended_by
 from lightsweep.cli.trained_run import KEYS, load_run, run_folder
 from lightsweep.errors import ConfigError, DataError
-from lightsweep.files import why_unread, write_csv, written_into
+from lightsweep.files import make_folder, why_unread, write_csv, written_into
 from lightsweep.paths import PredictionPaths, RunPaths
 
 if TYPE_CHECKING:
@@ -101,9 +101,7 @@ def _refuse_missing(files: Sequence[Path]) -> None:
 
 
 def _write(first: "Prediction", others: "Iterable[Prediction]", told: _Told, paths: PredictionPaths) -> None:
-    from lightsweep.training.run import make_folder
-
-    make_folder(paths.folder)
+    make_folder(paths.folder, advice="; name another place: out=<folder>")
     with written_into(paths.folder):
         write_csv(paths.table, _cells(first, others))
         if told.shown:

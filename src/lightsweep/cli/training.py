@@ -52,8 +52,10 @@ from lightsweep.errors import (
     Signalled,
     StorageFailed,
     UserError,
+    raised_below,
     raised_in,
 )
+from lightsweep.files import why_unwritten
 from lightsweep.holding import is_held
 from lightsweep.imports import LEAN, lean_imports
 from lightsweep.output import Output
@@ -132,13 +134,25 @@ def _compose_for(task: Callable[[DictConfig], Any], begun: Sequence[bool], words
     except (OSError, StorageFailed) as error:
         if (failure := storage_failure(error, words)) is not None:
             raise failure from None
-        if begun or isinstance(error, StorageFailed):
+        if begun or isinstance(error, StorageFailed) or (refusal := _hydras_own(error)) is None:
             raise
-        raise RunFolderError(f"the folder for the outputs cannot be written: {error}") from None
+        raise refusal from None
     except ValueError as error:
         if begun or raised_in(error) not in _HYDRAS_FLAGS:
             raise
         raise ConfigError(str(error)) from None
+
+
+def _hydras_own(error: OSError) -> UserError | None:
+    """What Hydra could not read or write for a run that never began; None for an error of what a job calls."""
+    if error.filename is None:
+        return None
+    if raised_below(error, "hydra", "run_job"):
+        setting = "sweep" if is_multirun(sys.argv[1:]) else "run"
+        return RunFolderError(f"`hydra.{setting}.dir`: {error.filename} {why_unwritten(error, Path(error.filename))}")
+    if raised_below(error, "hydra", "compose_config"):
+        return ConfigError(f"{error.filename} cannot be read: {error.strerror}")
+    return None
 
 
 def _check_flags() -> None:

@@ -34,6 +34,7 @@ from lightsweep.config.hydra_files import save
 from lightsweep.config.own import is_own
 from lightsweep.config.quick_composition import compose_quicker
 from lightsweep.errors import Interrupted, one_line
+from lightsweep.files import make_folder
 from lightsweep.paths import RunPaths, SweepPaths, conf_dir, home
 
 _CLOCKS_DIFFER_S = 0.1
@@ -135,7 +136,7 @@ def _refuse_odd_choice(repo: IConfigRepository, override: Override) -> None:
 
 
 def _refuse_odd_files() -> None:
-    """Refuse a file that is no text, or whose defaults are no list of choices, as Hydra refuses others."""
+    """Refuse a file that cannot be read, is no text or has odd defaults, as Hydra refuses others."""
     original = ConfigRepository.load_config
 
     def loaded(self: ConfigRepository, config_path: str) -> ConfigResult | None:
@@ -145,6 +146,8 @@ def _refuse_odd_files() -> None:
             raise
         except UnicodeDecodeError as error:
             raise ConfigCompositionException(f"In '{config_path}': save the file as UTF-8: {error}") from None
+        except OSError as error:
+            raise ConfigCompositionException(f"{error.filename} cannot be read: {error.strerror}") from None
         except ValueError as error:
             told = one_line(error)
             raise ConfigCompositionException(told if config_path in told else f"In '{config_path}': {told}") from None
@@ -234,6 +237,8 @@ def _end_multiruns() -> None:
         def ended(arguments: list[str]) -> Any:
             began, folder = time.time(), Path(str(config.hydra.sweep.dir))
             new = not folder.exists()
+            if str(config.hydra.sweeper._target_).endswith(".BasicSweeper"):  # Optuna's looks for itself
+                make_folder(folder, "`hydra.sweep.dir` ")
             try:
                 return sweep(arguments)
             except Interrupted:
@@ -254,8 +259,8 @@ def _end_multiruns() -> None:
 
 
 def _remove_if_unused(folder: Path) -> None:
-    """Remove what Hydra writes before it holds a grid's jobs against the schema, if a job was refused."""
-    if folder.is_dir() and [path.name for path in folder.iterdir()] == [SweepPaths(folder).multirun.name]:
+    """Remove what is made before a grid's jobs are held against the schema, if a job was refused."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {SweepPaths(folder).multirun.name}:
         shutil.rmtree(folder)
 
 

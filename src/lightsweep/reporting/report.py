@@ -9,7 +9,7 @@ from typing import Any
 
 from lightsweep.config.nearest import nearest
 from lightsweep.errors import ConfigError
-from lightsweep.files import write_bytes, write_csv, write_text, written_into
+from lightsweep.files import make_folder, write_bytes, write_csv, write_text, written_into
 from lightsweep.paths import ReportPaths
 from lightsweep.reporting import sections
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
@@ -52,8 +52,8 @@ def write_report(
             best.
 
     Raises:
-        RunFolderError: a folder that is none, or no run.
-        ConfigError: a metric that no run has, or a folder that cannot be written.
+        RunFolderError: a folder that is none, or no run, or one that cannot be written.
+        ConfigError: a metric that no run has.
         StorageFailed: the disk is full.
     """
     runs = find_runs(folders)
@@ -79,10 +79,7 @@ def write_report(
     paths = ReportPaths(out if out is not None else folders[0] / ReportPaths.NAME)
     title = f"Report on {', '.join(folder.resolve().name for folder in folders)}"
     lines = _facts(runs, groups)
-    try:
-        paths.figure("").parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"the report cannot be written into {paths.folder} ({error.strerror}); give out=") from None
+    make_folder(paths.figure("").parent, "the report's ", "; name another place: out=<folder>")
     with written_into(paths.folder):
         _write(paths, title, lines, shown)
         _write_tables(paths, runs, groups, metrics, found)

@@ -1,25 +1,9 @@
-"""A sweep's folder: made before the study is opened, its trials found in it, and what is told when its files can no
-longer be written.
-"""
+"""A sweep's folder: its trials found in it, and what is told when its files can no longer be written."""
 
-import tempfile
 from pathlib import Path
 
-from lightsweep.errors import RunFolderError, StorageFailed
+from lightsweep.errors import StorageFailed
 from lightsweep.files import storage_error
-
-
-def make_folder(folder: Path) -> None:
-    """Make a sweep's folder, with those above it, and see whether it can be written.
-
-    Raises:
-        RunFolderError: it cannot.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise RunFolderError(f"`hydra.sweep.dir` {folder} cannot be written: {error.strerror}") from None
 
 
 def trial_folder_within(sweep: Path, recorded: Path) -> Path | None:

@@ -12,7 +12,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from lightsweep.errors import Interrupted, SweepFailed, UserError
-from lightsweep.files import write_text
+from lightsweep.files import make_folder, write_text
 from lightsweep.paths import SweepPaths
 from lightsweep.screen import many
 from lightsweep.sweeping.claim import is_hopeless, release_orphans
@@ -20,7 +20,6 @@ from lightsweep.sweeping.composer import Composer
 from lightsweep.sweeping.config_keys import hydra_overrides
 from lightsweep.sweeping.crew import Crew, launcher_for
 from lightsweep.sweeping.custom_space import check_custom
-from lightsweep.sweeping.folder import make_folder
 from lightsweep.sweeping.isolation import Command
 from lightsweep.sweeping.job import TrialJob
 from lightsweep.sweeping.rerun import Rerun, note_seed, wanted_reruns
@@ -84,7 +83,7 @@ class SweepRun:
         queued = queued_parameters(enqueued(settings), plan)
         if local_file(plan.storage) != SweepPaths(plan.folder).journal:
             open_storage(plan.storage, for_sweep=True)  # one that cannot be used leaves no folder behind
-        make_folder(plan.folder)
+        make_folder(plan.folder, "`hydra.sweep.dir` ")
         try:
             self.study = open_study(plan)
         except UserError:

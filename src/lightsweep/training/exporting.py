@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from lightsweep.data.datamodule import NoTestSet
 from lightsweep.errors import ConfigError, LightsweepError, RunFolderError, lines_of
 from lightsweep.exported_file import refuse_file
-from lightsweep.files import written_into
+from lightsweep.files import why_unwritten, written_into
 from lightsweep.imports import how_to_install
 from lightsweep.training.build import build_data
 from lightsweep.training.trained import Trained
@@ -92,7 +92,8 @@ def _begin(part: Path, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.touch()
     except OSError as error:
-        raise RunFolderError(f"{path} cannot be written: {error.strerror}") from None
+        why = why_unwritten(error, path.parent)
+        raise RunFolderError(f"{path} {why}; name another place: out=<file>") from None
 
 
 def metadata(trained: Trained) -> dict[str, str]:

@@ -30,7 +30,7 @@ from lightsweep.errors import (
     StorageFailed,
     lines_of,
 )
-from lightsweep.files import storage_error, write_json, write_text
+from lightsweep.files import make_folder, storage_error, write_json, write_text
 from lightsweep.models.tasks import kind_of_loss
 from lightsweep.paths import RunPaths, given_path
 from lightsweep.process_state import alone, torch_kept
@@ -129,18 +129,6 @@ def train(
             if not (going_on or used) or (parts is not None and parts.conductor.described):
                 _close(clock, cfg, paths, result, parts)
     return result
-
-
-def make_folder(folder: Path) -> None:
-    """Make a run's folder, with those above it.
-
-    Raises:
-        RunFolderError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(f"{folder} cannot be made: {error.strerror}") from None
 
 
 def resume_command(folder: Path, trust: Sequence[str]) -> str:
