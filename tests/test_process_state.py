@@ -3,6 +3,7 @@
 import logging
 import logging.config
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
@@ -11,7 +12,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
-from lightsweep import train
+from lightsweep import evaluate, train
 from lightsweep.errors import ConfigError
 from lightsweep.process_state import ProcessLock, alone, environment_kept, logging_kept
 
@@ -72,6 +73,21 @@ def test_logging_is_put_back(tmp_path):
     assert theirs.stream is None
     assert logging._handlers["own"] is file
     file.close()
+
+
+def test_what_a_run_keeps_back_of_warnings_and_loggers_is_shown_again_after_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    filters, loggers = (
+        list(warnings.filters),
+        [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")],
+    )
+    levels = [logger.level for logger in loggers]
+
+    train(["data=line", "model=linear_regression", "logger=none", "trainer.max_epochs=1"], "run")
+    evaluate("run")
+
+    assert [logger.level for logger in loggers] == levels
+    assert warnings.filters == filters
 
 
 def test_what_a_run_sets_for_all_of_torch_is_put_back(tmp_path, monkeypatch):

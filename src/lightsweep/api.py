@@ -12,6 +12,7 @@ import yaml
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -30,7 +31,7 @@ from lightsweep.config.override_text import override_text, texts
 from lightsweep.config.saved import damage_told
 from lightsweep.errors import ConfigError, Interrupted, RunFolderError, signal_of
 from lightsweep.imports import quiet_imports
-from lightsweep.process_state import alone, environment_kept, logging_kept
+from lightsweep.process_state import alone, environment_kept, logging_kept, messages_kept
 from lightsweep.reporting.comparing import Difference, differences, metrics_of
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.losses import ranking
@@ -66,7 +67,6 @@ def train(
         RunStopped: Diverged, Interrupted and their kin, with `result.json` written.
     """
     clock = Clock()
-    quiet_imports()
     with alone(), environment_kept(*_LIGHTNINGS):
         place = _folder_of(folder, resume)
         configuration = cfg if isinstance(cfg, DictConfig) else _composed(cfg)
@@ -215,9 +215,9 @@ def sweep(overrides: Sequence[str]) -> Sweep:
         SweepFailed: more trials failed than the sweep allows.
         Interrupted: a signal came; the message says how to go on.
     """
-    quiet_imports()
     given = command_words(resuming_words(texts(overrides)))
-    with alone(), _hydra() as hydra:
+    with alone(), messages_kept("matplotlib"), _hydra() as hydra:
+        quiet_imports()
         cfg = hydra.compose_config("train", given, RunMode.MULTIRUN, with_log_configuration=False)
         folder = Path(str(cfg.hydra.sweep.dir)).absolute()
         try:
@@ -250,11 +250,13 @@ def _hydra() -> Iterator[Hydra]:
         setbase("1.3")
         prepare_hydra()
         GlobalHydra.instance().clear()
+        outer = HydraConfig.instance().cfg
         try:
             yield Hydra.create_main_hydra2("train", create_config_search_path(f"file://{paths.conf_dir()}"))
         except COMPOSITION_ERRORS as error:
             raise ConfigError(explain(error)) from error
         finally:
+            HydraConfig.instance().cfg = outer
             GlobalHydra.instance().clear()
 
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -112,6 +113,18 @@ def stop_lightnings_watch() -> None:
     for thread in threading.enumerate():
         if thread.name == "child-process-observer":
             thread._child_processes = []  # type: ignore[attr-defined]
+
+
+@contextmanager
+def messages_kept(*loggers: str) -> Iterator[None]:
+    """Put back which warnings are shown, and the levels of some loggers."""
+    levels = {name: logging.getLogger(name).level for name in loggers}
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextmanager

@@ -47,7 +47,7 @@ class OptunaSweeper(Sweeper):
         from lightsweep.errors import Interrupted, LightsweepError, signal_of
         from lightsweep.sweeping.comparison import run_comparison
         from lightsweep.sweeping.folder import folder_failure
-        from lightsweep.sweeping.sweep import run_sweep
+        from lightsweep.sweeping.sweep import optuna_quietened, run_sweep
 
         assert self.hydra_context is not None
         assert self.task_function is not None
@@ -57,7 +57,8 @@ class OptunaSweeper(Sweeper):
         if nameless and run is run_sweep:
             self.settings["study_name"] = f"no-name-{uuid.uuid4()}"  # as Optuna would, but here it can be told
         try:
-            run(self.settings, self.hydra_context, self.task_function, self.config, arguments)
+            with optuna_quietened():
+                run(self.settings, self.hydra_context, self.task_function, self.config, arguments)
         except (KeyboardInterrupt, SystemExit, Interrupted) as end:
             number = signal_of(end)
             if number is None:

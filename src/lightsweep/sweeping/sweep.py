@@ -1,7 +1,7 @@
 """One sweep from start to end: check, open the study, run its rounds of jobs until n_trials are done, write results."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,6 @@ class SweepRun:
         config: DictConfig,
         arguments: list[str],
     ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         config = warmed(without_password(config))
         HydraConfig.instance().set_config(config)  # jobs take it with them
         launcher_for(config, context, task_function)  # checks its settings; a local one begins to import meanwhile
@@ -146,6 +145,17 @@ class SweepRun:
                 f"{counts.failed} of {many(counts.counted, 'trial')} failed, more than "
                 f"`hydra.sweeper.max_failure_rate` {self.plan.max_failure_rate:g} allows"
             )
+
+
+@contextmanager
+def optuna_quietened() -> Iterator[None]:
+    """Keep Optuna's own line for each trial back, while ours are printed."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 def write_multirun(config: DictConfig, folder: Path) -> None:

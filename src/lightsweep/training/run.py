@@ -52,7 +52,7 @@ from lightsweep.training.resuming import held, replace_run, resume_from
 from lightsweep.training.sessions import Earlier
 from lightsweep.training.siblings import Siblings
 from lightsweep.training.signals import StopRequest
-from lightsweep.training.trainer import silence_lightning
+from lightsweep.training.trainer import lightning_silenced
 
 
 def train(
@@ -85,9 +85,8 @@ def train(
     refuse_unserved(callbacks)
     paths = RunPaths(Path(folder).absolute())
     make_folder(paths.folder)
-    silence_lightning()
     result, parts = Result("running", cfg.seed, folder=str(folder)), None
-    with stop.listening(), held(paths), torch_kept(cfg.trainer.precision):
+    with lightning_silenced(), stop.listening(), held(paths), torch_kept(cfg.trainer.precision):
         going_on, used = resume and has_checkpoint(paths), paths.result.is_file()
         try:
             if going_on:
@@ -171,10 +170,9 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
     found, cfg = paths.checkpoint(checkpoint), read_finished(paths, trust)
     cfg.test = True
     check(cfg, finished=True)
-    silence_lightning()
     weights = load_weights_alone(found)
     try:
-        with torch_kept(cfg.trainer.precision):
+        with lightning_silenced(), torch_kept(cfg.trainer.precision):
             return _metrics_of(build(cfg, paths, Clock(), StopRequest(), going_on=True), weights)
     except NoTestSet:
         raise RunFolderError(

@@ -16,7 +16,9 @@ from omegaconf import DictConfig
 from lightsweep.config import instantiate
 from lightsweep.config.targets import parameters_of
 from lightsweep.errors import ConfigError, one_line
+from lightsweep.imports import quiet_imports
 from lightsweep.paths import RunPaths
+from lightsweep.process_state import messages_kept
 from lightsweep.training.checkpoints import Checkpoints, PlainCheckpointIO
 from lightsweep.training.logger_runs import LoggerRuns
 from lightsweep.training.mlflow_file import make_mlflow_file
@@ -109,12 +111,17 @@ def build_loggers(cfg: DictConfig, paths: RunPaths, runs: LoggerRuns) -> list[Lo
     return found
 
 
-def silence_lightning() -> None:
+@contextmanager
+def lightning_silenced() -> Iterator[None]:
     """Lightning's own notes about devices and limits say nothing that the summary does not."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message="The `srun` command is available")
-    # its successor would give all processes the first one's buffers when they start
-    warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
-    # ours skips what was trained on
-    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch ended")
+    loggers = ("lightning.pytorch", "lightning.fabric")
+    with messages_kept(*loggers, "matplotlib"):
+        for name in loggers:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        quiet_imports()
+        warnings.filterwarnings("ignore", message="The `srun` command is available")
+        # its successor would give all processes the first one's buffers when they start
+        warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
+        # ours skips what was trained on
+        warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch ended")
+        yield
