@@ -48,6 +48,7 @@ CONFIG_ALONE_SHOWS = {
     "no digit": (["data=mnist_binary", "data.digits=[3,x]"], r"`data\.digits\.1` must be a whole number but got 'x'"),
     "metric": (["monitor=val/f1"], r"`monitor` names val/f1, which no model logs by itself: add metrics=f1"),
     "missing": (["data=csv"], r"`data\.path` is missing: .*"),
+    "no base": (["~data.batch_size"], r"`data\.batch_size` is missing: .* `defaults: \[base, _self_\]`"),
     "malformed": (["optimizer.lr"], r"`optimizer\.lr` is no override like key=value.*"),
     "dangling": (["optimizer.lr=${nothing}"], r".*nothing.*"),
 }

@@ -35,6 +35,9 @@ _NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
 METRICS = tuple(f"{split}/{name}" for split in ("train", "val") for name in ("acc", "loss"))
 """What every run logs, but that one without classes has no accuracy."""
 
+NO_BATCH_SIZE = "`data.batch_size` is missing: begin the YAML with `defaults: [base, _self_]`"
+"""Of data without it, as a YAML of the user's own may be; a class of the user's own may have a value itself."""
+
 
 def check(cfg: DictConfig, finished: bool = False) -> None:
     """Check types, ranges and names of every key.
@@ -67,6 +70,8 @@ def check(cfg: DictConfig, finished: bool = False) -> None:
 
 
 def _check_together(values: dict[str, Any]) -> None:
+    if "batch_size" not in values["data"] and values["data"]["_target_"].startswith("lightsweep."):
+        raise ConfigError(NO_BATCH_SIZE)
     digits = values["data"].get("digits")
     if digits is not None and (len(digits) != 2 or len(set(digits)) != 2 or not set(digits) <= set(range(10))):
         raise ConfigError(f"`data.digits` must be two distinct digits from 0 to 9 but got {digits}")

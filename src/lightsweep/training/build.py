@@ -15,6 +15,7 @@ from torch.optim import LBFGS
 from torchmetrics import Metric
 
 from lightsweep.config import instantiate
+from lightsweep.config.check import NO_BATCH_SIZE
 from lightsweep.config.targets import find_target, parameters_of
 from lightsweep.data import ArrayDataModule
 from lightsweep.errors import ConfigError
@@ -57,7 +58,7 @@ def build_data(cfg: DictConfig) -> ArrayDataModule:
         datamodule = instantiate(cfg.data, seed=cfg.seed, trust=cfg.trust)
     except ConfigError as error:
         if "batch_size" not in cfg.data and "'batch_size'" in str(error):
-            raise ConfigError("`data.batch_size` is missing: begin the YAML with `defaults: [base, _self_]`") from error
+            raise ConfigError(NO_BATCH_SIZE) from error
         raise
     if not isinstance(datamodule, ArrayDataModule):
         raise foreign
