@@ -4,13 +4,18 @@ import json
 import logging
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from optuna.distributions import IntDistribution
+from optuna.trial import create_trial
 
 import lightsweep
 from lightsweep import ConfigError, Result, RunFolderError, Sweep, SweepFailed, sweep, train
 from lightsweep.files import write_csv
 from lightsweep.paths import RunPaths, SweepPaths
+from lightsweep.sweeping.results import trials_table
 
 
 @pytest.fixture
@@ -228,6 +233,17 @@ def test_parameters_of_a_search_are_those_that_it_drew(tmp_path):
 
     assert list(found.trials[0].parameters.values()) == drawn
     assert (found.best_parameters, found.best_value) == ({"lr": 1e-05}, 1e-05)
+
+
+def test_parameters_that_are_named_like_columns_are_told_apart_from_them(tmp_path):
+    drawn = {"value": 2, "state": 3, "value_coef": 4, "lr": 5}
+    trial = create_trial(params=drawn, distributions={key: IntDistribution(0, 9) for key in drawn}, value=0.5)
+    plan: Any = SimpleNamespace(directions=("maximize",), space=SimpleNamespace(every_parameter=tuple))
+    write_csv(SweepPaths(tmp_path).trials, trials_table([trial], plan))
+
+    (found,) = Sweep.read(tmp_path).trials
+
+    assert (found.status, found.values, dict(found.parameters)) == ("completed", (0.5,), drawn)
 
 
 @pytest.mark.parametrize(

@@ -279,16 +279,17 @@ def _trials(found: paths.SweepPaths) -> Iterator[Trial]:
 
 def _facts(row: dict[str, str]) -> dict[str, Any]:
     """What a row of `trials.csv` tells of a trial."""
-    number, state, reason = int(row.pop("number")), row.pop("state"), row.pop("reason")
-    duration = row.pop("duration_s")
-    values = [row.pop(name) for name in list(row) if name == "value" or name.startswith("value_")]
+    names, state, duration = list(row), row["state"], row["duration_s"]
+    last = names.index("duration_s")  # behind number, state and the values, and before the reason
+    own, drawn = names[: last + 2], names[last + 2 :]
+    keys = {name: plain if (plain := name.removeprefix("params.")) in own else name for name in drawn}
     return {
-        "number": number,
+        "number": int(row["number"]),
         "status": "completed" if state == "complete" else state,  # as of runs
-        "values": tuple(float(value) for value in values if value),
-        "parameters": {key: _value(text) for key, text in row.items() if text},
+        "values": tuple(float(row[name]) for name in own[2:last] if row[name]),
+        "parameters": {keys[name]: _value(row[name]) for name in drawn if row[name]},
         "duration_s": float(duration) if duration else None,
-        "reason": reason,
+        "reason": row["reason"],
     }
 
 

@@ -60,12 +60,16 @@ def parameters_of(trial: FrozenTrial, plan: Plan) -> dict[str, Any]:
 
 
 def trials_table(trials: Sequence[FrozenTrial], plan: Plan) -> Iterator[list[Any]]:
-    """A head, then one row a trial: number, state, value (one column a direction), duration_s, reason, parameters."""
+    """A head, then one row a trial: number, state, value (one column a direction), duration_s, reason, parameters.
+
+    A parameter's column that would have the name of another has `params.` before it.
+    """
     rows = [(trial, parameters_of(trial, plan)) for trial in trials]
     keys = sorted({key for _, parameters in rows for key in parameters})
     count = len(plan.directions)
     values = ["value"] if count == 1 else [f"value_{index}" for index in range(count)]
-    yield ["number", "state", *values, "duration_s", "reason", *keys]
+    own = ["number", "state", *values, "duration_s", "reason"]
+    yield [*own, *(f"params.{key}" if key in own else key for key in keys)]
     for trial, parameters in rows:
         measured = list(trial.values or ())
         measured += [None] * (count - len(measured))
