@@ -11,7 +11,7 @@ from processes import wait_until_dead
 
 from lightsweep.errors import ConfigError
 from lightsweep.launching import Job, JobDied, JobEvent, JobFailed, Outcome, ServerDied
-from lightsweep.launching.warm_server import shared_server
+from lightsweep.launching.warm_server import _servers, shared_server
 
 Run = Callable[..., list[Outcome]]
 
@@ -230,7 +230,13 @@ def test_a_signal_is_obeyed_though_the_server_has_died_meanwhile(run: Run, tmp_p
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(SystemExit, match="143"):
-        run((do.report_and_sleep, tmp_path, "a"), on_event=kill_server_and_interrupt)
+        run(
+            (do.report_and_sleep, tmp_path, "a"),
+            (do.touch, tmp_path, "b"),
+            on_event=kill_server_and_interrupt,
+            num_slots=1,
+        )
+    assert server in _servers.values(), "there is no new one, for which there is nothing to do"
 
 
 def test_a_module_that_is_not_installed_is_left_out(run: Run, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ class Shift:
             self.server.signal(job_number, number)
 
     def _replace_server(self) -> None:
-        """Go on with a new server; the jobs of the dead one are lost.
+        """Go on with a new server, if any job is still to start; the jobs of the dead one are lost.
 
         Raises:
             ServerDied: it had no jobs, so that a new one would fare no better.
@@ -184,7 +184,8 @@ class Shift:
             raise ServerDied(obituary)
         log.error(f"{obituary}; lost with it: {many(len(self.running), 'job')}")
         self._bury_all()
-        self.server = shared_server(self.pool.preload)
+        if self.queue and self.stopped_by is None:
+            self.server = shared_server(self.pool.preload)
 
     def _bury_all(self) -> None:
         """End the jobs whose server is dead, so that nobody else can say when they have ended."""
