@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 from filelock import FileLock
 
 from lightsweep import cli
@@ -165,3 +166,15 @@ def test_the_scripts_end_as_the_commands_do(process, mnist_root, tmp_path, scrip
 
     assert ended.returncode == code
     assert re.fullmatch(text, ended.stderr), ended.stderr
+
+
+def test_the_words_that_a_run_was_given_later_are_among_those_that_repeat_it(command, data):
+    words = ["model=softmax_regression", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "logger=none", *data]
+    assert command(cli.train, *words, "hydra.run.dir=mine").code == 0
+    overrides = RunPaths(Path("mine")).overrides
+
+    assert command(cli.train, "resume=mine", "trainer.max_epochs=0").code == 2
+    assert yaml.safe_load(overrides.read_text()) == words
+    assert command(cli.train, "resume=mine", "trainer.max_epochs=2").code == 0
+
+    assert yaml.safe_load(overrides.read_text()) == [*words, "trainer.max_epochs=2"]

@@ -302,7 +302,11 @@ def _resume() -> None:
     found = newest_unfinished(Path("outputs")) if folder == "last" else Path(folder)
     refuse_multirun(found)
     cfg = read_config(paths.RunPaths(found), changes)
-    _train_in(cfg, found, resume=True)
+    hydra_files.save_further(paths.RunPaths(found.absolute()), changes)
+    try:
+        _train_in(cfg, found, resume=True)
+    finally:
+        hydra_files.forget_waiting()
 
 
 def newest_unfinished(outputs: Path) -> Path:

@@ -4,8 +4,12 @@ The command may still be refused, or interrupted, before its run replaces the on
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
+from lightsweep.config.saved import damage_told
 from lightsweep.files import write_text
 from lightsweep.holding import busy, is_held
 from lightsweep.paths import RunPaths
@@ -30,6 +34,14 @@ def save(file: Path, text: str) -> None:
             return
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
+
+
+def save_further(run: RunPaths, words: Sequence[str]) -> None:
+    """Add the words of a run that goes on to those that it was begun with: all of them together repeat it."""
+    if words and run.overrides.is_file():
+        with damage_told(run.overrides):
+            given = [*map(str, yaml.safe_load(run.overrides.read_text(encoding="utf-8"))), *words]
+        save(run.overrides, yaml.safe_dump(given, allow_unicode=True))
 
 
 def save_waiting(folder: Path) -> None:
