@@ -314,6 +314,13 @@ def test_overrides_that_are_no_list_of_texts_are_refused(function, overrides):
 def test_what_is_no_path_is_refused_by_its_arguments_name(function, name, value):
     with pytest.raises(ConfigError, match=rf"^`{name}` must be a path but got {value}$"):
         function(value)
+    with pytest.raises(ConfigError, match=rf"^`{name}` must be a path but got a Result: give its `\.folder`$"):
+        function(Result("completed", 0, folder="run"))
+
+
+def test_a_comparison_of_nothing_says_what_to_name():
+    with pytest.raises(ConfigError, match=r"^`folders` must name a folder of runs but is empty$"):
+        lightsweep.compare([])
 
 
 @pytest.mark.parametrize("function", [lightsweep.compose, lightsweep.train, lightsweep.sweep])

@@ -191,6 +191,8 @@ def compare(folders: Path | str | Sequence[Path | str], metric: str | None = Non
         ConfigError: what is no path, or a metric that no completed run has.
     """
     given = list(folders) if isinstance(folders, Iterable) and not isinstance(folders, str) else [folders]
+    if not given:
+        raise ConfigError("`folders` must name a folder of runs but is empty")
     groups = group_runs(find_runs([paths.given_path(folder, "folders") for folder in given]))
     known = metrics_of([run for group in groups for run in group.completed])
     if not known:

@@ -61,6 +61,8 @@ def given_path(value: Path | str, name: str) -> Path:
     Raises:
         ConfigError: it is none; `name` is that of the argument.
     """
+    if isinstance(getattr(value, "folder", None), Path | str):  # what train() and sweep() give, of many lines
+        raise ConfigError(f"`{name}` must be a path but got a {type(value).__name__}: give its `.folder`")
     if not isinstance(value, Path | str):
         raise ConfigError(f"`{name}` must be a path but got {value!r}")
     return Path(value)

@@ -55,6 +55,7 @@ class Clips(Callback):
     ("callbacks", "text"),
     [
         ([object()], r"^`callbacks\[0\]` must be a Lightning Callback but a builtins\.object is none$"),
+        ([Callback], r"^`callbacks\[0\]` must be an object but got a class: give Callback\(…\)$"),
         (Callback(), r"^`callbacks` must be a list of Lightning's Callbacks but got <"),
         ([Callback(), StochasticWeightAveraging(0.1)], r"^`callbacks\[1\]` cannot be a StochasticWeightAveraging here"),
         ([Bar()], r"^`callbacks\[0\]` cannot be a RichProgressBar here"),

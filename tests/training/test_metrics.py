@@ -255,7 +255,7 @@ def test_one_logit_is_the_probability_of_class_one(run):
         ((SOFTMAX, "metrics=r2"), "`metrics.r2`: `torchmetrics.regression.R2Score` does not fit what the model"),
         (("model=linear_regression", "data=line", "metrics=f1"), "is for classes, and `data` has none"),
         ((SOFTMAX, "metrics=f1", "+metrics.f1.threshold=0.3"), "`metrics.f1.threshold` is for two classes and one of"),
-        ((SOFTMAX, "metrics=f1", "metrics.f1.average=none"), "must give a single number"),
+        ((SOFTMAX, "metrics=f1", "metrics.f1.average=none"), "F1Score` as it is set gives several"),
         ((SOFTMAX, f"+metrics.all._target_={T}.ConfusionMatrix"), "`metrics.all` must give a single number"),
         ((SOFTMAX, "+metrics.own._target_=torch.nn.ReLU"), "`metrics.own` must be a torchmetrics Metric but"),
         ((SOFTMAX, "+metrics.own._target_=torchmetrics.text.BLEUScore"), "is not allowed: it must lie under one of"),

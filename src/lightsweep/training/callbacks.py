@@ -78,6 +78,8 @@ def refuse_unserved(callbacks: Sequence[Callback]) -> None:
 
 
 def _refuse_unserved(key: str, callback: Any) -> None:
+    if isinstance(callback, type) and issubclass(callback, Callback):
+        raise ConfigError(f"`{key}` must be an object but got a class: give {callback.__name__}(…)")
     kind = type(callback)
     if not isinstance(callback, Callback):
         raise ConfigError(f"`{key}` must be a Lightning Callback but a {kind.__module__}.{kind.__qualname__} is none")

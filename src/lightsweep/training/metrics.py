@@ -162,7 +162,8 @@ def _built(key: str, node: DictConfig, cfg: DictConfig, model: Model) -> Metric:
         told = f"{one_line(error)}{place_of(error)}"
         raise ConfigError(f"`{key}`: `{node._target_}` does not fit what the model predicts: {told}") from error
     if not (isinstance(found, int | float) or (isinstance(found, Tensor) and found.numel() == 1)):
-        raise ConfigError(f"`{key}` must give a single number, but `{node._target_}` as it is set gives more")
+        found_is = "several" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+        raise ConfigError(f"`{key}` must give a single number, but `{node._target_}` as it is set gives {found_is}")
     metric.reset()
     return metric
 
