@@ -114,12 +114,11 @@ def targets(groups: Sequence[Group], metric: str, value: float) -> list[Target]:
 
 
 def _best(run: Run, metric: str) -> float | None:
-    values = [value for _, value in run.curve(metric, "step")]
-    return (min if run.rises(metric) is False else max)(values, default=None)
+    values = run.curve(metric, "step")[:, 1]
+    return float(values.min() if run.rises(metric) is False else values.max()) if len(values) else None
 
 
 def _first(run: Run, metric: str, value: float, axis: str) -> float | None:
-    for x, y in run.curve(metric, axis):
-        if y <= value if run.rises(metric) is False else y >= value:
-            return x
-    return None
+    curve = run.curve(metric, axis)
+    reached = curve[:, 1] <= value if run.rises(metric) is False else curve[:, 1] >= value
+    return float(curve[reached.argmax(), 0]) if reached.any() else None

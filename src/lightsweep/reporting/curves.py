@@ -37,7 +37,7 @@ def mean_curve(runs: Sequence[Run], metric: str, axis: str) -> Curve | None:
     Returns:
         None where no run has the metric, or the runs have no place in common.
     """
-    found = [(run, np.array(points)) for run in runs if (points := run.curve(metric, axis))]
+    found = [(run, curve) for run in runs if len(curve := run.curve(metric, axis))]
     if not found:
         return None
     curves = [curve for _, curve in found]

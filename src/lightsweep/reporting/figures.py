@@ -94,7 +94,9 @@ def curve_figures(groups: Sequence[Group], metric: str, order: str) -> Iterator[
         metric: a column of metrics.csv.
         order: the metric by which the best are picked where there are too many.
     """
-    ranked = [group for group in best_first(groups, order) if any(run.curve(metric, "step") for run in group.completed)]
+    ranked = [
+        group for group in best_first(groups, order) if any(len(run.curve(metric, "step")) for run in group.completed)
+    ]
     shown = ranked[:MOST_CURVES]
     names = labels([group.name for group in shown])
     by_name = styles_of(styled(groups, order))

@@ -1,6 +1,5 @@
 """Run folders read back: finished, running, pruned, failed, and whatever a damaged one still tells."""
 
-import csv
 import json
 import os
 from collections import Counter
@@ -10,13 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from lightsweep.config.dotted import dotted
 from lightsweep.config.saved import read_result
 from lightsweep.errors import RunFolderError
 from lightsweep.holding import is_held
 from lightsweep.paths import ReportPaths, RunPaths, SweepPaths
+from lightsweep.reporting.history import columns
 from lightsweep.screen import many
 from lightsweep.statistics import is_finite
 
@@ -82,9 +84,9 @@ class Run:
         return self.status == "completed"
 
     @cached_property
-    def history(self) -> list[dict[str, float]]:
-        """The rows of metrics.csv with the finite numbers in them; a half-written last row is left out."""
-        return list(history(RunPaths(self.folder).metrics))
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """The columns of metrics.csv by name, each of shape [rows], with NaN where a row has no finite number."""
+        return columns(RunPaths(self.folder).metrics)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -92,9 +94,12 @@ class Run:
         names = read_mapping(RunPaths(self.folder).data).get("class_names")
         return tuple(map(str, names)) if isinstance(names, list) else ()
 
-    def curve(self, metric: str, axis: str) -> list[tuple[float, float]]:
-        """A metric's values against `epoch`, `step` or `seconds`, in order."""
-        return [(row[axis], row[metric]) for row in self.history if metric in row and axis in row]
+    def curve(self, metric: str, axis: str) -> NDArray[np.float64]:
+        """A metric's values against `epoch`, `step` or `seconds`, in order, of shape [points, 2]; [0, 2] for none."""
+        if metric not in self.columns or axis not in self.columns:
+            return np.empty((0, 2))
+        both = np.stack([self.columns[axis], self.columns[metric]], axis=1)
+        return both[~np.isnan(both).any(axis=1)]
 
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:
@@ -274,32 +279,3 @@ def _one_line(text: Any) -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and is_finite(value)
-
-
-def history(path: Path) -> Iterator[dict[str, float]]:
-    """See `Run.history`; empty where there is no such file."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    whole = text[: text.rfind("\n") + 1]  # a row without its line's end is half written
-    head, *rows = map(_cells, whole.replace("\0", "").splitlines() or [""])
-    for row in rows:
-        numbers = {}
-        for name, value in zip(head, row, strict=False):
-            if value:  # most are empty, and a ValueError takes longer than a number
-                try:
-                    numbers[name] = float(value)
-                except ValueError:
-                    continue
-        yield {name: value for name, value in numbers.items() if is_finite(value)}
-
-
-def _cells(line: str) -> list[str]:
-    """A row by itself: what a damaged one opens, as a quotation, does not reach into the next ones."""
-    if '"' not in line:  # a reader for each row takes much longer
-        return line.split(",") if line else []
-    try:
-        return next(csv.reader([line]), [])
-    except csv.Error:
-        return []

@@ -146,7 +146,7 @@ def curves(groups: Sequence[Group], metric: str) -> Section | None:
 def _watched(groups: Sequence[Group], metric: str) -> str:
     """The column of metrics.csv to watch: the metric itself where it is one, else what picked the best checkpoint."""
     runs = [run for group in groups for run in group.completed]
-    columns = {name for run in runs for row in run.history for name in row} - {*AXES}
+    columns = {name for run in runs for name in run.columns} - {*AXES}
     if metric in columns:
         return metric
     same = metric.replace("test/", "val/")

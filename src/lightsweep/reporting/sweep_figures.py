@@ -224,11 +224,11 @@ def _map(sweep: SavedSweep, objective: str, horizontal: str, vertical: str) -> D
 
 
 def _trial_curves(sweep: SavedSweep, objective: str, runs: Sequence[Run]) -> Drawing | None:
-    curves = [(run, curve) for run in runs if (curve := run.curve(objective, "epoch"))]
+    curves = [(run, curve) for run in runs if len(curve := run.curve(objective, "epoch"))]
     if not curves:
         return None
     best = {str(trial.number) for trial in sweep.ranked()[:1]}
-    values = [y for _, curve in curves for _, y in curve]
+    values = [y for _, curve in curves for y in curve[:, 1].tolist()]
     ends = axis_range(values, sweep.rises)
     left_out = outside(values, ends)
 
@@ -237,7 +237,7 @@ def _trial_curves(sweep: SavedSweep, objective: str, runs: Sequence[Run]) -> Dra
         for run, curve in curves:
             kind = "best" if run.folder.name in best else run.status
             colour = {"best": INK, "completed": PALETTE[0], "pruned": QUIET}.get(kind, PALETTE[1])
-            xs, ys = zip(*((x, y * scale(objective)) for x, y in curve), strict=True)
+            xs, ys = curve[:, 0], curve[:, 1] * scale(objective)
             label = "" if kind in seen else kind
             seen.add(kind)
             mark = {"marker": "x", "markevery": [-1]} if kind == "pruned" else {"marker": "."}

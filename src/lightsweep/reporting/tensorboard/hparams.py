@@ -21,7 +21,8 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 from lightsweep.config.dotted import dotted
 from lightsweep.paths import RunPaths
 from lightsweep.reporting.grouping import setting_of
-from lightsweep.reporting.runs import flat, history, kind_of
+from lightsweep.reporting.history import rows
+from lightsweep.reporting.runs import flat, kind_of
 from lightsweep.reporting.tensorboard.events import Value, scalars, write_events
 
 Setting = bool | float | str
@@ -67,8 +68,8 @@ def group_name(settings: Mapping[str, Setting], told_apart: Mapping[str, Any]) -
 
 def seconds_to(target_acc: float, metrics: Path) -> float | None:
     """Seconds from the start to the first row of `metrics.csv` whose `val/acc` reaches the target; None for never."""
-    rows = (row for row in history(metrics) if "val/acc" in row and "seconds" in row)
-    return next((row["seconds"] for row in rows if row["val/acc"] >= target_acc), None)
+    known = (row for row in rows(metrics) if "val/acc" in row and "seconds" in row)
+    return next((row["seconds"] for row in known if row["val/acc"] >= target_acc), None)
 
 
 def write_session(paths: RunPaths, cfg: DictConfig, result: Mapping[str, Any], target_acc: float | None) -> None:

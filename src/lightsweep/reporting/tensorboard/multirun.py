@@ -67,7 +67,7 @@ def _write_means(paths: SweepPaths, group: Group, name: str) -> None:
     from lightsweep.reporting.tensorboard.events import markdown, scalars, write_events
     from lightsweep.reporting.tensorboard.layout import LOWER, MEAN, UPPER, seeds_layout
 
-    columns = dict.fromkeys(column for run in group.completed for row in run.history for column in row)
+    columns = dict.fromkeys(column for run in group.completed for column in run.columns)
     found = {metric: mean_curve(group.completed, metric, "step") for metric in columns if metric not in _NOT_AVERAGED}
     curves = {metric: curve for metric, curve in found.items() if curve is not None and curve.half_width is not None}
     if not curves:
@@ -102,8 +102,8 @@ def _register_killed(run: Run) -> None:
     from lightsweep.reporting.tensorboard.hparams import write_session
 
     try:
-        seconds = run.history[-1].get("seconds") if run.history else None  # its result.json is of its start
-        ended = {**read_result(paths), "status": run.status, "seconds": seconds}
+        seconds = run.curve("seconds", "seconds")[-1:, 1].tolist()  # its result.json is of its start
+        ended = {**read_result(paths), "status": run.status, "seconds": seconds[0] if seconds else None}
         write_session(paths, read_config(paths), ended, None)
     except RunFolderError:
         return
