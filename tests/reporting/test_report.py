@@ -9,11 +9,13 @@ import pytest
 
 from lightsweep.errors import ConfigError, RunFolderError
 from lightsweep.reporting.budget_figure import budget_figure
+from lightsweep.reporting.comparing import differences
 from lightsweep.reporting.drawing import PALETTE
+from lightsweep.reporting.figures import best_first
 from lightsweep.reporting.grouping import group_runs
 from lightsweep.reporting.report import write_report
 from lightsweep.reporting.runs import find_runs
-from lightsweep.reporting.sections import curves, results, time_to_target
+from lightsweep.reporting.sections import curves, paired, results, time_to_target
 from lightsweep.reporting.studies import find_sweeps
 from lightsweep.statistics import Estimate
 
@@ -234,6 +236,17 @@ def test_a_number_too_large_for_a_variance_counts_as_none(make_run, make_sweep, 
 
     assert "e+308" not in done.paths.settings.read_text()
     assert [row["val/loss"] for row in rows(done.paths.settings)] == ["1.0"]
+
+
+def test_of_many_pairs_those_with_the_best_setting_that_shares_seeds_are_shown(make_run, tmp_path):
+    make_run("best", acc=0.99, lr=9.0)
+    for lr in range(1, 10):
+        for seed in (0, 1):
+            make_run(f"{lr}-{seed}", seed=seed, acc=0.1 * lr - 0.01 * seed * lr, lr=0.5 * lr)
+    groups = best_first(group_runs(find_runs([tmp_path])), "test/acc")
+    (table,) = paired(groups, {"test/acc": differences(groups, "test/acc")}, "test/acc").tables.values()
+    assert len(table.rows) == 8
+    assert table.note.startswith("The 8 pairs with lr=4.5; all 36 are in differences.csv.")
 
 
 def test_one_run_is_shown_without_an_interval(make_run, tmp_path):

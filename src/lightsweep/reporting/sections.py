@@ -105,7 +105,7 @@ def paired(groups: Sequence[Group], found: Mapping[str, Sequence[Difference]], m
 
 
 def _differences(groups: Sequence[Group], metric: str, found: Sequence[Difference]) -> Table:
-    best, rising, one = groups[0].name, rises(groups, metric), repeated_by(groups)
+    best, rising, one = found[0].first, rises(groups, metric), repeated_by(groups)  # of those that share seeds
     shown = found if len(found) <= ALL_PAIRS else [pair for pair in found if best in (pair.first, pair.second)]
     rows = []
     for pair in shown:
