@@ -83,3 +83,4 @@ def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])  # ×3, then ×2 of 0.03, never falling
     assert holm([0.9, 0.6]) == [1.0, 1.0]
     assert holm([]) == []
+    assert holm([0.01, 0.03], 3) == pytest.approx([0.03, 0.06])  # of the first three, and nowhere less than there

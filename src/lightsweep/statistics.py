@@ -132,11 +132,16 @@ def t_quantile(freedom: int) -> float:
     return (low + high) / 2
 
 
-def holm(values: Sequence[float]) -> list[float]:
-    """Adjusted p values of a family of tests: the chance of even one false finding is held at each (Holm 1979)."""
-    order = sorted(range(len(values)), key=values.__getitem__)
+def holm(values: Sequence[float], size: int | None = None) -> list[float]:
+    """Adjusted p values of a family of tests: the chance of even one false finding is held at each (Holm 1979).
+
+    Args:
+        values: the p values.
+        size: how many tests the family has; None for these alone. Of a part of it none is adjusted by less than in all.
+    """
+    order, size = sorted(range(len(values)), key=values.__getitem__), len(values) if size is None else size
     adjusted, greatest = [0.0] * len(values), 0.0
     for place, index in enumerate(order):
-        greatest = max(greatest, min(1.0, (len(values) - place) * values[index]))
+        greatest = max(greatest, min(1.0, (size - place) * values[index]))
         adjusted[index] = greatest
     return adjusted

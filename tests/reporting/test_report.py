@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightsweep.errors import ConfigError, RunFolderError
+from lightsweep.reporting import report, sections
 from lightsweep.reporting.budget_figure import budget_figure
 from lightsweep.reporting.comparing import differences
 from lightsweep.reporting.drawing import PALETTE
@@ -247,6 +248,27 @@ def test_of_many_pairs_those_with_the_best_setting_that_shares_seeds_are_shown(m
     (table,) = paired(groups, {"test/acc": differences(groups, "test/acc")}, "test/acc").tables.values()
     assert len(table.rows) == 8
     assert table.note.startswith("The 8 pairs with lr=4.5; all 36 are in differences.csv.")
+
+
+def test_of_very_many_settings_the_best_is_compared_with_each_as_strictly_as_among_all(make_run, tmp_path, monkeypatch):
+    for lr in range(1, 10):
+        for seed in (0, 1, 2):
+            make_run(f"{lr}-{seed}", seed=seed, acc=0.1 * lr - 0.01 * seed * lr % 0.04, lr=0.5 * lr)
+    every = rows(write_report([tmp_path]).paths.differences)
+    for module in (report, sections):
+        monkeypatch.setattr(module, "MOST_COMPARED", 8)
+    done = write_report([tmp_path])
+    found = rows(done.paths.differences)
+    wanted = [row for row in every if row["first"] == "lr=4.5"]
+    assert [(row["metric"], row["second"], row["p"]) for row in found] == [
+        (row["metric"], row["second"], row["p"]) for row in wanted
+    ]
+    assert len({row["second"] for row in found}) == 8
+    among_all = {(row["metric"], row["second"]): row["p_holm"] for row in wanted}
+    tested = [row for row in found if row["p_holm"]]
+    assert all(float(row["p_holm"]) >= float(among_all[row["metric"], row["second"]]) for row in tested)
+    assert min(float(row["p_holm"]) for row in tested) < 1
+    assert "The pairs with lr=4.5: of more than 8 settings no others are compared." in done.paths.markdown.read_text()
 
 
 def test_one_run_is_shown_without_an_interval(make_run, tmp_path):

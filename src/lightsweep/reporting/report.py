@@ -12,7 +12,7 @@ from lightsweep.errors import ConfigError
 from lightsweep.files import make_folder, write_bytes, write_csv, write_text, written_into
 from lightsweep.paths import ReportPaths
 from lightsweep.reporting import sections
-from lightsweep.reporting.comparing import Difference, differences, metrics_of
+from lightsweep.reporting.comparing import MOST_COMPARED, Difference, differences, metrics_of
 from lightsweep.reporting.figures import best_first, styled
 from lightsweep.reporting.grouping import Group, group_runs
 from lightsweep.reporting.losses import ranking
@@ -65,7 +65,8 @@ def write_report(
         raise ConfigError(f"`metric` is {metric}, which no run has{nearest(metric, metrics)}")
     metric = metric or (ranking(groups, metrics) if metrics else "")
     ranked = best_first(groups, metric)
-    found = {name: differences(ranked, name) for name in metrics}
+    every_pair = sum(bool(group.completed) for group in ranked) <= MOST_COMPARED
+    found = {name: differences(ranked, name, every_pair) for name in metrics}
     parts = [
         sections.results(groups, metrics, metric),
         sections.paired(ranked, found, metric),

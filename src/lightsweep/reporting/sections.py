@@ -7,7 +7,7 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 
 from lightsweep.reporting.budget_figure import budget_figure
-from lightsweep.reporting.comparing import OTHER_CLASSES, Difference, default_target, metrics_of, targets
+from lightsweep.reporting.comparing import MOST_COMPARED, OTHER_CLASSES, Difference, default_target, metrics_of, targets
 from lightsweep.reporting.drawing import Drawing
 from lightsweep.reporting.figures import best_first, curve_figures, first_word, means_figure
 from lightsweep.reporting.grouping import GROUPS, Group, heading, repeated_by, rises, written
@@ -111,7 +111,9 @@ def _differences(groups: Sequence[Group], metric: str, found: Sequence[Differenc
     for pair in shown:
         cells = [interval(pair.estimate, metric, signed=True), str(pair.estimate.n), probability(pair.adjusted)]
         rows.append([f"{pair.first} − {pair.second}", *cells, _better(pair, rising)])
-    notes = [] if shown is found else [f"The {len(shown)} pairs with {best}; all {len(found)} are in differences.csv."]
+    notes = [] if shown == found else [f"The {len(shown)} pairs with {best}; all {len(found)} are in differences.csv."]
+    if len(groups) > MOST_COMPARED:
+        notes = [f"The pairs with {best}: of more than {MOST_COMPARED} settings no others are compared."]
     if any(pair.estimate.p is None and not pair.note for pair in shown):
         notes.append(f"Where all {one}s differ by the same, neither an interval nor p can be given.")
     if any(pair.note == OTHER_CLASSES for pair in shown):
