@@ -22,6 +22,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lightsweep.errors import ConfigError
+from lightsweep.launching.compact_return import CompactReturn
 from lightsweep.launching.job import Job
 from lightsweep.launching.outcome import JobDied, JobStopped, Outcome, PackedError, pack_error, unpack_error
 from lightsweep.launching.run_job import BARE, NoMore, run_job
@@ -78,7 +79,7 @@ class HydraApp:
             result.cfg = result.hydra_cfg = None
         if result.status is JobStatus.FAILED:
             result.return_value = pack_error(result._return_value)
-        return result
+        return CompactReturn(**vars(result))
 
 
 def hydra_jobs(app: HydraApp, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[Job]:
