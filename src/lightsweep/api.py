@@ -317,10 +317,11 @@ def _grid(folder: Path) -> Iterator[Trial]:
         raise RunFolderError(f"{folder} is no sweep's folder: it holds neither trials nor runs")
     runs.sort(key=lambda path: int(path.name))
     given = [_overrides(paths.RunPaths(path).overrides) for path in runs]
+    common = given[0].intersection(*given)
     for path, lines in zip(runs, given, strict=True):
         run = read_run(path)
         begun = not (paths.RunPaths(path).result.is_file() or paths.SweepPaths.error(path).is_file())
-        pairs = (line.lstrip("+").partition("=") for line in sorted(lines - given[0].intersection(*given)))
+        pairs = (line.lstrip("+").partition("=") for line in sorted(lines - common))
         monitored = run.metrics.get("monitored")
         yield Trial(
             int(path.name),
