@@ -1,7 +1,5 @@
 """The two ways to batches agree, a chunk holds the batches it says, and no split leaks into another."""
 
-import multiprocessing
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -311,37 +309,3 @@ def test_a_process_without_a_part_of_a_batch_moves_no_image(change):
     nothing = torch.empty(0, 1, 28, 28)
 
     assert change(nothing).shape == nothing.shape
-
-
-def test_workers_are_asked_for_a_batch_at_once(initial, monkeypatch):
-    datamodule, _ = initial(*SMALL, "data.loader=workers")
-    asked, read = [], Arrays.__getitem__
-    monkeypatch.setattr(Arrays, "__getitem__", lambda self, index: asked.append(index) or read(self, index))
-
-    assert len(training_batches(datamodule)) == len(asked) == 11
-    assert sorted(index for batch in asked for index in batch) == list(range(550))
-
-
-def test_workers_are_forks_whatever_python_would_do(initial, monkeypatch):
-    context = multiprocessing.context._default_context
-    monkeypatch.setattr(context, "_actual_context", multiprocessing.get_context("forkserver"))  # as of Python 3.14
-    datamodule, _ = initial(*SMALL, "data.loader=workers", "data.num_workers=1")
-    asked, read = torch.zeros(1).share_memory_(), TensorDataset.__getitem__
-    monkeypatch.setattr(TensorDataset, "__getitem__", lambda self, index: asked.add_(1) and read(self, index))
-
-    assert len(training_batches(datamodule)) == asked == 11
-
-
-@pytest.mark.parametrize("num_workers", [0, 2])
-def test_workers_give_empty_batches_too(initial, num_workers):
-    datamodule, _ = initial(*SMALL, "data.loader=workers", f"data.num_workers={num_workers}", "data.shift=1")
-    batches = datamodule._batches("train")
-
-    for found in (
-        batches.gather([torch.arange(3), torch.arange(0), torch.arange(2)]),
-        batches.slices(iter([slice(0, 3), slice(4, 4), slice(0, 2)])),
-    ):
-        found = list(found)
-        assert [len(targets) for _, targets in found] == [3, 0, 2]
-        assert {inputs.shape[1:] for inputs, _ in found} == {(1, 28, 28)}
-        assert {(inputs.dtype, targets.dtype) for inputs, targets in found} == {(torch.float32, torch.int64)}

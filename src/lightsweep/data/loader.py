@@ -3,11 +3,13 @@
 `TrainLoader` hands Lightning one `Chunk` for several optimizer steps; the training step pulls the batches out of it.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from multiprocessing.queues import Queue
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -23,6 +25,9 @@ Batch = tuple[Tensor, Tensor]
 
 FLOAT_CACHE_BYTES = 2**30
 """Normalised copies of up to this size are kept; larger splits stay as stored and are normalised batch by batch."""
+
+_UNSENT = 74
+"""Exit code of a worker whose batch cannot be sent: EX_IOERR."""
 
 _WORKERS_BEGIN = "fork" if sys.platform == "linux" else None
 """Not as Python 3.14 would have it, where each worker of each epoch imports torch anew."""
@@ -114,12 +119,22 @@ class WorkerBatches:
             sampler=batches,  # each is read at once: stacking its examples takes longer than gathering them
             num_workers=self.num_workers,
             multiprocessing_context=_WORKERS_BEGIN if self.num_workers else None,
+            worker_init_fn=_end_by_what_cannot_be_sent,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # the default one must not be drawn from: it drives dropout and augmentation
         )
         for inputs, targets in _named(loader):
             inputs = self.preparation.normalize.rounded(inputs)
             yield inputs.to(self.device, non_blocking=True), targets.to(self.device, non_blocking=True)
+
+
+def _end_by_what_cannot_be_sent(_: int) -> None:
+    """Let a worker die by a batch that does not fit into shared memory: the run would wait for it for ever."""
+
+    def die(error: Exception, batch: Any) -> NoReturn:
+        os._exit(_UNSENT)
+
+    Queue._on_queue_feeder_error = staticmethod(die)  # type: ignore[attr-defined]
 
 
 def _named(loader: DataLoader) -> Iterator[Batch]:
@@ -129,6 +144,13 @@ def _named(loader: DataLoader) -> Iterator[Batch]:
     except DataError as error:
         last = str(error).rstrip().splitlines()[-1]
         raise DataError(last.partition(f"{DataError.__name__}: ")[2] or last) from None
+    except RuntimeError as error:
+        told = str(error.__cause__ if isinstance(error.__cause__, RuntimeError) else error)
+        if not told.startswith("DataLoader worker"):
+            raise
+        why = "; a batch does not fit into shared memory, /dev/shm" if f"exit code {_UNSENT}." in told else ""
+        remedy = "give less at a time (data.batch_size, data.num_workers), or data.num_workers=0"
+        raise DataError(f"{told.partition('. ')[0].rstrip('.')}{why}: {remedy}") from None
 
 
 Batches = DeviceBatches | WorkerBatches

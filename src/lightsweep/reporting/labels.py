@@ -1,7 +1,7 @@
 """Names of settings that a figure has room for; everywhere else they stand in full."""
 
-import os
 from collections.abc import Sequence
+from itertools import takewhile
 from unicodedata import east_asian_width
 
 from lightsweep.reporting.grouping import distinct
@@ -17,7 +17,8 @@ def labels(names: Sequence[str]) -> list[str]:
     start; where that does not help, too long ones lose their middle.
     """
     words = [" ".join(name.split()) for name in names]
-    common = os.path.commonprefix(words).rfind(" ") + 1  # noqa: RUF071 - of names, not of paths
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*words, strict=False))
+    common = "".join(letters[0] for letters in alike).rfind(" ") + 1
     ways = (
         [_start(word) for word in words],
         [_start(f"…{word[common:]}") for word in words],
