@@ -19,7 +19,7 @@ from lightsweep.config import check
 from lightsweep.training.build import Parts, build
 from lightsweep.training.clock import Clock
 from lightsweep.training.signals import StopRequest
-from lightsweep.training.trainer import silence_lightning
+from lightsweep.training.trainer import lightning_silenced
 
 
 @dataclass
@@ -60,11 +60,14 @@ def session(*overrides: str) -> Iterator[Session]:
 
     The bar is drawn as in a terminal of 120 columns, into the null device.
     """
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w", encoding="utf-8") as nowhere:
+    with (
+        lightning_silenced(),
+        tempfile.TemporaryDirectory() as folder,
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+    ):
         with initialize_config_dir(str(paths.conf_dir()), version_base="1.3"):
             cfg = compose("train", list(overrides))
         check(cfg)
-        silence_lightning()
         seed_everything(cfg.seed, workers=True, verbose=False)
         parts = build(cfg, paths.RunPaths(Path(folder)), Clock(), StopRequest())
         parts.bar.console = Console(file=nowhere, force_terminal=True, width=120)

@@ -57,6 +57,11 @@ def trainer_callbacks(cfg: DictConfig, monitor: str, mode: str) -> list[Callback
     return found + list(own.values())
 
 
+def why_pruned(callbacks: Sequence[Callback]) -> str | None:
+    """The reason of a callback that has pruned the run: one that has `pruned`, and `reason`. None where none has."""
+    return next((str(getattr(each, "reason", "pruned")) for each in callbacks if getattr(each, "pruned", False)), None)
+
+
 def stopped_early(trainer: Trainer) -> bool:
     """Whether one of the callbacks for early stopping has ended the run."""
     stopping = [each for each in trainer.callbacks if isinstance(each, EarlyStopping)]  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lightsweep.data.loader import Chunk
 from lightsweep.errors import ConfigError
-from lightsweep.training.callbacks import is_out_of_time, stopped_early
+from lightsweep.training.callbacks import is_out_of_time, stopped_early, why_pruned
 from lightsweep.training.clock import Clock
 from lightsweep.training.freezing import freeze_alone, frozen_parts
 from lightsweep.training.progress import Bar
@@ -179,8 +179,9 @@ class Conductor(Callback):
         # an epoch that max_steps or max_time cut short is processed too, and a run that is given more goes on within it
         between_epochs = progress.processed > progress.completed and self.stepper.epoch_is_whole
         own = checkpoint["callbacks"][self.state_key]
-        # an end by a limit is none for a run that is given more
-        own["stopped"] = trainer.should_stop and not self.stepper.is_at_end and not is_out_of_time(trainer)
+        # an end by a limit is none for a run that is given more, and whether it is pruned is asked again
+        limited = self.stepper.is_at_end or is_out_of_time(trainer) or why_pruned(trainer.callbacks) is not None  # type: ignore[attr-defined]
+        own["stopped"] = trainer.should_stop and not limited
         own["random"] = random_states(trainer.strategy.root_device, trainer.world_size)
         own["buffers"] = buffers_by_rank(self.stepper.model) if trainer.world_size > 1 else []
         stepper = own["stepper"]

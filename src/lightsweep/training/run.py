@@ -37,7 +37,7 @@ from lightsweep.process_state import alone, torch_kept
 from lightsweep.screen import many
 from lightsweep.sweeping.trial import is_part_of_sweep
 from lightsweep.training.build import Parts, build
-from lightsweep.training.callbacks import refuse_unserved
+from lightsweep.training.callbacks import refuse_unserved, why_pruned
 from lightsweep.training.checkpoints import load_weights_alone, take_up
 from lightsweep.training.clock import Clock, seconds_since_process_start
 from lightsweep.training.environment import device_name, environment
@@ -108,7 +108,7 @@ def train(
                     )
                 parts.conductor.describe_once()
                 _tell_if_complete(cfg, parts, result)
-                result.reason = _pruned(callbacks)
+                result.reason = why_pruned(callbacks)
                 result.status = "completed" if result.reason is None else "pruned"
                 if result.status == "completed":
                     _examine(parts, paths, result, cfg.test)
@@ -119,7 +119,7 @@ def train(
                 _offer_resume(error, cfg, paths, result)
             raise
         except BaseException as error:
-            result.status = "failed" if _pruned(callbacks) is None else "pruned"
+            result.status = "failed" if why_pruned(callbacks) is None else "pruned"
             result.reason = f"{type(error).__name__}: {error}"
             raise_if_memory_ended(error, result)
             _raise_if_storage_failed(error, cfg, paths, result)
@@ -178,11 +178,6 @@ def evaluate(folder: Path | str, checkpoint: str = "best", trust: Sequence[str] 
         raise RunFolderError(
             "the run has no test set, to be evaluated on: its data.test_size is 0, or its data have no load_test"
         ) from None
-
-
-def _pruned(callbacks: Sequence[Callback]) -> str | None:
-    """Why a callback has pruned the run, in its own words if it has any; None where none has."""
-    return next((str(getattr(each, "reason", "pruned")) for each in callbacks if getattr(each, "pruned", False)), None)
 
 
 def _note(parts: Parts, result: Result) -> None:
