@@ -18,8 +18,8 @@ def test_a_run_without_a_test_set_says_so(command, run, table, tmp_path):
     data = ("data=csv", f"data.path={table}", "data.target=kind", "data.val_size=10", "data.batch_size=10")
     run(*data, "model=softmax_regression", "test=false", folder=tmp_path / "run")
 
-    for function in (evaluate, export):
-        ended = command(function, f"run={tmp_path / 'run'}")
+    for function, words in ((evaluate, []), (export, ["format=torch_export"])):
+        ended = command(function, f"run={tmp_path / 'run'}", *words)
 
         assert ended.code == 2
         assert re.fullmatch(r"error: the run has no test set, .*: its data\.test_size is 0, .*", ended.line)

@@ -117,6 +117,11 @@ def test_a_missing_value_names_its_key(compose):
         check(cfg)
 
 
+def test_data_of_ours_without_a_batch_size_are_refused(compose):
+    with pytest.raises(ConfigError, match=r"`data\.batch_size` is missing"):
+        check(compose("~data.batch_size"))
+
+
 def test_an_interpolation_that_leads_nowhere_is_one_line(cfg):
     cfg.optimizer.lr = "${optimizer.rate}"
 

@@ -10,6 +10,7 @@ from PIL import Image
 from lightsweep.data.shared import share_with_forks
 
 for name in (
+    "PIL._binary",  # Pillow leaves it for later on Python 3.15
     "fsspec.implementations.chained",
     "torch.utils.serialization",
     "torch.utils.tensorboard",
