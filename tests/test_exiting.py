@@ -49,6 +49,17 @@ def test_a_process_without_an_output_ends_with_its_exit_code(closed):
     assert (done.returncode, done.stderr) == (2, b"")
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_file_does_not_take_the_place_of_a_closed_stream(closed, tmp_path):
+    file = tmp_path / "file"
+    ending = f"opened = open({str(file)!r}, 'w'); opened.write(str(opened.fileno())); opened.flush(); import os; "
+    ending += "os.system('echo of a child; echo of its errors >&2')"
+    program = PROGRAM.format(ending=ending)
+    subprocess.run(["bash", "-c", f'"$0" -c "$1" {closed}', sys.executable, program], capture_output=True, check=True)
+    assert file.read_text().isdigit()
+    assert int(file.read_text()) > 2
+
+
 def test_a_bug_keeps_its_traceback():
     code, lines, err = end("raise ValueError('a bug')")
 

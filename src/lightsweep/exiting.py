@@ -1,4 +1,7 @@
-"""The end of a process without the teardown of every imported module, which takes torch two seconds."""
+"""A process that is one command: no file of its own takes the place of a stream that it was started without.
+
+And it ends without the teardown of every imported module, which takes torch two seconds.
+"""
 
 import atexit
 import contextlib
@@ -15,6 +18,7 @@ def run_program(command: Callable[[], Any]) -> NoReturn:
     Exit codes and tracebacks are Python's own. To be called before anything registers an exit handler that counts: of
     those that are there already, only logging's runs.
     """
+    fill_standard_streams()
     code = 1  # after an exception, whose traceback is printed before exit handlers run
 
     def leave() -> None:
@@ -31,6 +35,16 @@ def run_program(command: Callable[[], Any]) -> NoReturn:
         raise
     code = 0
     sys.exit()
+
+
+def fill_standard_streams() -> None:
+    """Open the null device as each of the descriptors 0, 1 and 2 that is closed, as they may be in a daemon.
+
+    The next file or socket would get that number, and with it all that libraries and child processes print.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
 
 
 def leave_at_once(code: int) -> NoReturn:

@@ -1,6 +1,7 @@
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -275,3 +276,18 @@ def test_a_server_that_ends_before_it_is_ready_is_an_error(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ServerDied, match=f"warm server {told}"):
         run((do.touch, tmp_path, "a"), preload=("leaving_module",))
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_a_program_without_standard_streams_has_its_jobs_done(closed: str, tmp_path: Path) -> None:
+    program = (
+        "import operator, sys; from pathlib import Path; from lightsweep.launching import Job, Machine, Pool; "
+        "from lightsweep.launching import SlotSettings, plan_slots; import cloudpickle; "
+        "slots = plan_slots(SlotSettings(num_workers=1), Machine(gpus=(), num_cores=1, memory_gib=None)); "
+        "[done] = Pool(slots, ()).run([Job(0, cloudpickle.dumps(operator.add), (1, 2))]); "
+        "Path(sys.argv[1]).write_text(str(done))"
+    )
+    told = tmp_path / "told"
+    command = ["bash", "-c", f'"$0" -c "$1" "$2" {closed}', sys.executable, program, str(told)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert told.read_text() == str(Outcome(3))

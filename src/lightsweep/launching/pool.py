@@ -6,6 +6,7 @@ It knows nothing of Hydra: a job is a pickled function with its arguments.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from lightsweep.exiting import fill_standard_streams
 from lightsweep.launching.job import Job, JobEvent
 from lightsweep.launching.outcome import Outcome
 from lightsweep.launching.shift import Shift
@@ -40,6 +41,7 @@ class Pool:
             ServerDied: the warm server died before it could start a job.
         """
         jobs = list(jobs)
+        fill_standard_streams()  # before a socket gets such a number, into which the jobs would print
         with StopSignals() as stop:
             shift = Shift(self, jobs, stop)
             try:

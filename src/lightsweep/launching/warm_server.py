@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from lightsweep.errors import LightsweepError, end_of
+from lightsweep.exiting import fill_standard_streams
 from lightsweep.launching.fork_loop import FORK, REQUEST, SIGNAL
 
 _PROGRAM = (
@@ -55,12 +56,11 @@ class WarmServer:
         Raises:
             ServerDied: there is no server any more.
         """
-        with open(os.devnull, "wb") as nowhere:
-            fds = [connection.fileno(), _open_fd(1, nowhere.fileno()), _open_fd(2, nowhere.fileno())]
-            try:
-                socket.send_fds(self._requests, [REQUEST.pack(FORK, job, 0)], fds)
-            except OSError as problem:
-                raise ServerDied(self.obituary()) from problem
+        fill_standard_streams()
+        try:
+            socket.send_fds(self._requests, [REQUEST.pack(FORK, job, 0)], [connection.fileno(), 1, 2])
+        except OSError as problem:
+            raise ServerDied(self.obituary()) from problem
 
     def signal(self, job: int, number: int) -> None:
         """Send a signal to a job's worker, SIGKILL to its whole process group; nothing if it has ended.
@@ -127,12 +127,3 @@ def close_servers() -> None:
         if key[0] == os.getpid():
             server.close()
         del _servers[key]
-
-
-def _open_fd(fd: int, otherwise: int) -> int:
-    """`fd` if it is open, as it may not be in a daemon."""
-    try:
-        os.fstat(fd)
-    except OSError:
-        return otherwise
-    return fd
