@@ -1,10 +1,11 @@
-"""Whether a run's processes can be started here: how many of them, and who starts those on other machines."""
+"""Whether a run's processes can be started here: how many of them, and who starts or has started the others."""
 
 import os
 from collections.abc import Mapping
 
 from lightning.fabric.plugins.environments import ClusterEnvironment, LightningEnvironment
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_only
 
 from lightsweep.errors import ConfigError
 from lightsweep.screen import many
@@ -12,12 +13,24 @@ from lightsweep.screen import many
 FEW = 8
 """Processes that any machine takes; more are refused only beyond twice its cores."""
 
+_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
+"""Where Lightning looks, in this order, for which one of several processes it is in."""
+
 
 def refuse_unstartable(trainer: Trainer, environ: Mapping[str, str] = os.environ) -> None:
     """Raise ConfigError where a run's processes would take the machine down, or wait for others that nobody starts.
 
-    Processes that torchrun or srun started are there already.
+    Processes that torchrun or srun started are there already. One of them that is not the first cannot have a run of
+    its own: Lightning lets the first alone write, and its result would be lost.
     """
+    rank = getattr(rank_zero_only, "rank", 0)
+    if trainer.world_size == 1 and rank != 0:
+        variables = ", ".join(name for name in _RANKS if name in environ)
+        raise ConfigError(
+            f"this process is number {rank} of several, by {variables}, and the first alone writes results, but "
+            "`trainer.devices` asks for one: give trainer=ddp and trainer.devices, or, for a run of its own, unset "
+            f"{variables}"
+        )
     environment: ClusterEnvironment | None = getattr(trainer.strategy, "cluster_environment", None)
     if environment is None or environment.creates_processes_externally:
         return

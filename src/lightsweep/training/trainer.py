@@ -89,10 +89,21 @@ def processes_of_slurm(environ: Mapping[str, str]) -> list[ClusterEnvironment]:
 
     Lightning takes SLURM for the one who does, also in a job of one task, where it then refuses several devices; and it
     would requeue the job at a signal, where a run of ours ends with its state saved.
+
+    Raises:
+        ConfigError: a job of several tasks whose number a node SLURM was not told.
     """
     if not SLURMEnvironment.detect() or "TORCHELASTIC_RUN_ID" in environ:
         return []
-    return [LightningEnvironment() if environ.get("SLURM_NTASKS", "1") == "1" else SLURMEnvironment(auto_requeue=False)]
+    if environ.get("SLURM_NTASKS", "1") == "1":
+        return [LightningEnvironment()]
+    try:
+        return [SLURMEnvironment(auto_requeue=False)]
+    except RuntimeError as error:
+        raise ConfigError(
+            f"the SLURM job has `--ntasks={environ['SLURM_NTASKS']}`: give --ntasks-per-node in its place for a run of "
+            "several processes, or unset SLURM_NTASKS for one of a single process"
+        ) from error
 
 
 def build_loggers(cfg: DictConfig, paths: RunPaths, runs: LoggerRuns) -> list[Logger]:
