@@ -12,6 +12,7 @@ import pytest
 import lightsweep
 from lightsweep.calling import called
 from lightsweep.cli.console import COMMANDS, main
+from lightsweep.cli.ending import _print_usage
 from lightsweep.cli.trained_run import KEYS
 from lightsweep.training.run import resume_command
 
@@ -67,6 +68,13 @@ def test_each_script_tells_how_it_is_called(script):
 
     assert re.match(rf"usage: {re.escape(script)} \S+.*: \w", done.stdout), done.stdout
     assert done.stderr == ""
+
+
+def test_a_command_whose_docstring_python_left_out_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["predict.py", "--help"])
+    _print_usage(lambda: None)
+
+    assert capsys.readouterr().out == "usage: predict.py (Python's -OO and PYTHONOPTIMIZE=2 leave the text out)\n"
 
 
 def test_the_version_is_told(lightsweep_):

@@ -1,4 +1,6 @@
 import argparse
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -24,3 +26,15 @@ def test_hydras_flags_are_made_where_argparse_looks_into_each_help(monkeypatch: 
         get_args_parser()
     make_flags()
     get_args_parser()
+
+
+@pytest.mark.parametrize("value", ["choice(1,2)", "{a:1}"])
+def test_what_hydra_cannot_read_without_assertions_is_told_in_a_word(value: str) -> None:
+    program = (
+        "import sys; from lightsweep.config.hydra_patches import prepare_hydra; prepare_hydra(); "
+        "from hydra.core.override_parser.overrides_parser import OverridesParser; "
+        "OverridesParser.create().parse_overrides(['a=[1,2]', 'a=1,2', f'a={sys.argv[1]}'])"
+    )
+    done = subprocess.run([sys.executable, "-O", "-c", program, value], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].startswith("lightsweep.errors.ConfigError: Hydra reads neither a function, ")
+    assert subprocess.run([sys.executable, "-c", program, value], check=False).returncode == 0

@@ -66,7 +66,8 @@ def _succeeds(error: BaseException | None) -> bool:
 def _print_usage(function: Callable[[], None]) -> None:
     program = Path(sys.argv[0]).name
     called = program if program.endswith(".py") else f"{program} {function.__name__}"
-    print(f"usage: {called} {(inspect.getdoc(function) or '').replace('`', '')}")
+    text = inspect.getdoc(function) or "(Python's -OO and PYTHONOPTIMIZE=2 leave the text out)"
+    print(f"usage: {called} {text.replace('`', '')}")
 
 
 def _heed_signals(came: list[int]) -> None:

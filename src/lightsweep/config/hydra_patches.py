@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra._internal import defaults_list as hydra_defaults
 from hydra._internal.config_repository import ConfigRepository, IConfigRepository
@@ -33,7 +33,7 @@ from lightsweep.config.check import check
 from lightsweep.config.hydra_files import save
 from lightsweep.config.own import is_own
 from lightsweep.config.quick_composition import compose_quicker
-from lightsweep.errors import Interrupted, one_line
+from lightsweep.errors import ConfigError, Interrupted, one_line
 from lightsweep.files import make_folder
 from lightsweep.paths import RunPaths, SweepPaths, conf_dir, home
 
@@ -49,6 +49,8 @@ def prepare_hydra() -> None:
     """Make Hydra of this process quicker, and have it refuse in time, and in a word that can be told."""
     compose_quicker()
     make_flags()
+    if not __debug__:
+        _refuse_what_asserts_read()
     _leave_out_bases()
     _refuse_odd_choices()
     _refuse_odd_files()
@@ -68,6 +70,21 @@ def make_flags() -> None:
             original(self, action)
 
     argparse.ArgumentParser._check_help = check_text  # type: ignore[attr-defined]
+
+
+def _refuse_what_asserts_read() -> None:
+    """Python's `-O` leaves assertions out, in two of which Hydra's parser goes on to the next word of what it reads."""
+
+    from hydra.core.override_parser.overrides_visitor import HydraOverrideVisitor
+
+    def refuse(*_: Any) -> NoReturn:
+        raise ConfigError(
+            "Hydra reads neither a function, as of a search, nor a dictionary under Python's -O: leave out that flag, "
+            "or unset PYTHONOPTIMIZE"
+        )
+
+    for name in ("visitFunction", "visitDictKeyValuePair"):
+        setattr(HydraOverrideVisitor, name, refuse)
 
 
 def _leave_out_bases() -> None:
