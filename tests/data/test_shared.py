@@ -1,5 +1,6 @@
 """What forks of one process read once; the launcher's jobs are tested with the launcher."""
 
+import errno
 import os
 import signal
 from multiprocessing import get_context
@@ -190,3 +191,20 @@ def test_where_all_is_taken_each_reads_for_itself(source, files):
     assert readings(source) == before + 2
     assert forked(numbers, source, "kind 0").sum() == 66
     assert readings(source) == before + 2
+
+
+@pytest.mark.usefixtures("files")
+def test_where_no_file_may_be_that_large_each_reads_for_itself(source, monkeypatch):
+    def refuse(file: int, size: int) -> None:
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr("os.ftruncate", refuse)
+    assert [forked(numbers, source).sum() for _ in range(2)] == [66, 66]
+    assert readings(source) == 2
+
+
+def test_nothing_is_shared_where_proc_is_not_mounted(monkeypatch, tmp_path):
+    monkeypatch.setattr(shared, "_files", [])
+    monkeypatch.setattr(shared, "_OPEN_FILES", str(tmp_path / "none"))
+    shared.share_with_forks()
+    assert shared._files == []

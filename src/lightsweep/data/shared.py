@@ -25,12 +25,14 @@ _SHARE = 0.25
 """Of the room for a split; so the shared files together leave most of it to the jobs."""
 _HEADER = mmap.PAGESIZE
 
+_OPEN_FILES = "/proc/self/fd"
+
 _files: list[int] = []
 
 
 def share_with_forks() -> None:
     """Make the anonymous files, for the forks of this process; where there are none, each fork reads for itself."""
-    if not _files and hasattr(os, "memfd_create"):
+    if not _files and hasattr(os, "memfd_create") and os.path.isdir(_OPEN_FILES):
         _files.extend(os.memfd_create(f"lightsweep-data-{index}") for index in range(_NUM_FILES))
 
 
@@ -83,7 +85,7 @@ def _locked(file: int) -> Iterator[None]:
     It is opened anew for that: forks have one lock together on what they inherit, and a record lock would be lost as
     soon as a mapping of the file is closed.
     """
-    own = os.open(f"/proc/self/fd/{file}", os.O_RDWR)
+    own = os.open(f"{_OPEN_FILES}/{file}", os.O_RDWR)
     try:
         fcntl.flock(own, fcntl.LOCK_EX)
         yield
@@ -99,14 +101,22 @@ def _header(file: int) -> dict | None:
 
 def _filled(file: int, key: str, array: np.ndarray) -> np.ndarray:
     """An array as others will find it; of one that is too large they find that alone, and none waits for another."""
-    fits = 0 < array.nbytes <= _SHARE * room(torch.device("cpu"))
+    fits = 0 < array.nbytes <= _SHARE * room(torch.device("cpu")) and _grown(file, _HEADER + array.nbytes)
     if fits:
-        os.ftruncate(file, _HEADER + array.nbytes)
         with mmap.mmap(file, 0) as memory:
             np.frombuffer(memory, array.dtype, array.size, _HEADER)[:] = array.reshape(-1)
     described = {"key": key, "dtype": array.dtype.str, "shape": array.shape if fits else None}
     os.pwrite(file, json.dumps(described).encode(), 0)  # last: what has no header is not whole
     return _mapped(file, array.dtype.str, array.shape) if fits else array
+
+
+def _grown(file: int, size: int) -> bool:
+    """Make a file this large; False where that is refused, as `ulimit -f` also counts files of memory."""
+    try:
+        os.ftruncate(file, size)
+    except OSError:
+        return False
+    return True
 
 
 def _mapped(file: int, dtype: str, shape: Iterable[int]) -> np.ndarray:
