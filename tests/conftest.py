@@ -26,6 +26,7 @@ from omegaconf import DictConfig
 import lightsweep
 from lightsweep import paths
 from lightsweep.config.hydra_patches import prepare_hydra
+from lightsweep.errors import INTERRUPTING
 
 os.environ["OMP_NUM_THREADS"] = "1"  # small arithmetic is far slower on two threads where other processes are busy
 
@@ -183,14 +184,18 @@ def initial(compose: Compose) -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def _undisturbed() -> Iterator[None]:
-    """A test leaves nothing changed for the next: the environment, logging, Hydra's version base, torch's random state.
+    """A test leaves nothing changed for the next: environment, logging, signals, Hydra's version base, torch's state.
 
     Hydra points the root logger at the stream of the test that runs it.
     """
     base = VersionBase.instance().version_base  # Hydra's own suites need the one that it starts with
     environment, state = dict(os.environ), "torch" in sys.modules and sys.modules["torch"].get_rng_state()
     level, handlers = logging.root.level, list(logging.root.handlers)
+    signals, hook = {number: signal.getsignal(number) for number in INTERRUPTING}, sys.unraisablehook
     yield
+    sys.unraisablehook = hook
+    for number, handler in signals.items():
+        signal.signal(number, handler)
     logging.root.setLevel(level)
     logging.root.handlers[:] = handlers
     VersionBase.instance().version_base = base
@@ -223,7 +228,6 @@ class Ended:
 @pytest.fixture
 def command(monkeypatch, capsys, tmp_path):
     """Runs `train` or `evaluate` within this process, in an empty folder."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     monkeypatch.chdir(tmp_path)
 
     def run(function, *arguments):
@@ -236,9 +240,7 @@ def command(monkeypatch, capsys, tmp_path):
             code = end.code
         return Ended(code, *capsys.readouterr())
 
-    yield run
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    return run
 
 
 @pytest.fixture
