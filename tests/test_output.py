@@ -93,6 +93,26 @@ def test_a_command_whose_output_finds_a_full_disk_goes_on_and_says_so(flags, bod
     assert (done.returncode, done.stderr) == (code, incomplete + told)
 
 
+@pytest.mark.parametrize("flags", [(), ("-u",)])
+def test_a_command_that_outlives_its_terminal_goes_on(flags):
+    """As after `disown`, or where it ignores SIGHUP."""
+    master, terminal = os.openpty()
+    body = "print('first', flush=True); sys.stdin.read(); print('again'); print('goes on', file=sys.stderr)"
+    process = subprocess.Popen(
+        [sys.executable, *flags, "-c", PROGRAM.format(body=body)],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        stdin=subprocess.PIPE,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(terminal)
+    assert os.read(master, 5) == b"first"
+    os.close(master)
+
+    assert (process.communicate(timeout=60)[1], process.returncode) == ("goes on\n", 0)
+
+
 def test_a_run_is_saved_and_can_go_on(mnist_root, tmp_path):
     run = RunPaths(tmp_path / "run")
     words = [ROOT / "train.py", *RUN, f"data.root={mnist_root}", "data.val_size=50", f"hydra.run.dir={run.folder}"]

@@ -27,22 +27,23 @@ def watch_output() -> None:
     """Let this process get a SIGTERM when it writes into a stdout that nobody reads, and what it still says go nowhere.
 
     SIGPIPE itself, which Python ignores, would come from sockets too, and leave no time to save a run. A stderr that
-    nobody reads ends nothing, and neither does a file on a full disk: that a stdout is incomplete is told once.
-    Terminals stay as they were.
+    nobody reads ends nothing, and neither does a file on a full disk: that a stdout is incomplete is told once. A
+    terminal that is closed ends nothing here either: it sends SIGHUP to whoever is to end with it.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper) and _is_file(stream):
+        if isinstance(stream, TextIOWrapper) and _has_descriptor(stream):
             _watch(stream, is_stdout=stream is sys.stdout)
 
 
-def _is_file(stream: TextIOWrapper) -> bool:
+def _has_descriptor(stream: TextIOWrapper) -> bool:
     try:
-        return not os.isatty(stream.fileno())
+        return stream.fileno() >= 0
     except (OSError, ValueError):  # closed, or of memory
         return False
 
 
 def _watch(stream: TextIOWrapper, is_stdout: bool) -> None:
+    is_terminal = stream.isatty()  # one that was closed says no
     raw: Any = getattr(stream.buffer, "raw", stream.buffer)  # `python -u` has no buffer between
     write = raw.write
 
@@ -50,18 +51,24 @@ def _watch(stream: TextIOWrapper, is_stdout: bool) -> None:
         try:
             return write(data)
         except BrokenPipeError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, raw.fileno())
-            os.close(nowhere)
+            _send_nowhere(raw.fileno())
             if is_stdout and not Output.is_closed:
                 Output.is_closed = True
                 os.kill(os.getpid(), signal.SIGTERM)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
                 raise
-            if is_stdout and not Output.is_incomplete:
+            if is_terminal:
+                _send_nowhere(raw.fileno())
+            elif is_stdout and not Output.is_incomplete:
                 Output.is_incomplete = True
                 print(f"error: stdout cannot be written: {error.strerror}; going on without it", file=sys.stderr)
         return len(data)
 
     raw.write = written
+
+
+def _send_nowhere(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
