@@ -9,7 +9,7 @@ LightsweepError
 │   ├── Diverged            exit 3: the loss became NaN or infinite
 │   ├── StorageFailed       exit 4: a run's or a sweep's folder can no longer be written
 │   ├── RankDied            exit 5: one of a run's processes died
-│   └── Interrupted         exit 128 more than the signal's number: 130 for SIGINT, 143 for SIGTERM
+│   └── Interrupted         exit 128 more than the signal's number: 129 for SIGHUP, 130 for SIGINT, 143 for SIGTERM
 └── SweepFailed             exit 1: too many of a sweep's trials failed
 
 Everything else is a bug and keeps its traceback.
@@ -23,10 +23,13 @@ from pathlib import Path
 from types import FrameType
 
 INTERRUPTING = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
 )
-"""Those that `Interrupted` stands for. SLURM announces the end of a job's time by one it was asked for; submitit's is
-SIGUSR2."""
+"""Those that `Interrupted` stands for. A closed terminal sends SIGHUP. SLURM announces the end of a job's time by one
+it was asked for; submitit's is SIGUSR2."""
+
+INSISTING = tuple(number for number in INTERRUPTING if signal.Signals(number).name != "SIGHUP")
+"""Those that end all at once where they come after another: a closed terminal's shell and system each send a SIGHUP."""
 
 
 class LightsweepError(Exception):

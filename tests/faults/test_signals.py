@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT and SIGUSR1 at any moment: a line, the right exit code, and a run that can go on exactly."""
+"""SIGTERM, SIGINT, SIGHUP and SIGUSR1 at any moment: a line, the right exit code, and a run that can go on exactly."""
 
 import os
 import random
@@ -17,7 +17,7 @@ from tests.faults.test_kills import nursery, whole  # noqa: F401
 from tests.training.stopped_runs import assert_same_end, events_of
 
 ROOT = Path(__file__).parents[2]
-NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 
 
 def stop_at_least(count, whole, tmp_path, dice):  # noqa: F811
@@ -113,7 +113,7 @@ def test_a_second_signal_ends_at_once(nursery, mnist_root, tmp_path, second):  #
     assert process.wait() == -second
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_wins_over_what_a_library_makes_of_it(number):
     """As OmegaConf did with the KeyboardInterrupt that came within it."""
     code = f"""
@@ -152,20 +152,24 @@ ended_by(command)
     assert (ended.returncode, ended.stderr) == (143, "error: interrupted by signal 15\n")
 
 
-def test_a_second_signal_at_start_up_ends_at_once():
-    code = """
+@pytest.mark.parametrize(
+    ("second", "end"),
+    [(signal.SIGINT, (-signal.SIGINT, "")), (signal.SIGHUP, (143, "error: interrupted by signal 15\n"))],
+)
+def test_a_second_signal_at_start_up_ends_at_once_but_for_a_terminals(second, end):
+    code = f"""
 import os, signal
 from lightsweep.cli.ending import ended_by
 def command():
     try:
         os.kill(os.getpid(), signal.SIGTERM)
     finally:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), {int(second)})
 ended_by(command)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
-    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
+    assert (ended.returncode, ended.stderr) == end
 
 
 def test_an_interrupted_run_of_a_sweep_is_one_line():

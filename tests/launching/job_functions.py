@@ -137,6 +137,7 @@ def report_and_sleep(folder: Path, name: str) -> None:
 def ignore_signals_and_sleep(folder: Path, name: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     start_a_child()
     (folder / f"{name}.runs").touch()
     time.sleep(DEADLINE_S)

@@ -117,11 +117,14 @@ def test_ctrl_c_interrupts_the_jobs_and_then_the_program(tmp_path: Path, program
     assert not (tmp_path / "c.runs").exists()
 
 
-def test_sigterm_ends_the_jobs_and_exits_with_143(tmp_path: Path, programs: list[Program]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_jobs_and_exits_with_its_code(
+    number: signal.Signals, tmp_path: Path, programs: list[Program]
+) -> None:
     program = Program(tmp_path, "report_and_sleep")
     programs.append(program)
-    program.process.terminate()
-    assert program.end() == 143
+    program.process.send_signal(number)
+    assert program.end() == 128 + number
     assert not (tmp_path / "c.runs").exists()
 
 
@@ -140,3 +143,14 @@ def test_a_second_ctrl_c_kills_at_once(tmp_path: Path, programs: list[Program]) 
     assert is_alive(program.process.pid)
     program.process.send_signal(signal.SIGINT)
     assert program.end() == 130
+
+
+def test_a_closed_terminals_second_signal_leaves_the_jobs_their_time(tmp_path: Path, programs: list[Program]) -> None:
+    program = Program(tmp_path, "ignore_signals_and_sleep")
+    programs.append(program)
+    for _ in range(2):
+        program.process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+    assert is_alive(program.process.pid)
+    program.process.send_signal(signal.SIGINT)
+    assert program.end() == 129

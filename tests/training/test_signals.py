@@ -20,7 +20,7 @@ def test_a_signal_that_the_program_ignores_stays_ignored(handling):
     assert (within, after) == (signal.SIG_IGN, signal.SIG_IGN)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_noted_once_and_its_handler_put_back(number):
     before, stop = signal.getsignal(number), StopRequest()
 
@@ -28,3 +28,14 @@ def test_a_signal_is_noted_once_and_its_handler_put_back(number):
         os.kill(os.getpid(), number)
 
     assert (stop.requested, stop.signal_number, signal.getsignal(number)) == (True, number, before)
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminals_further_signals_are_no_second_one(first):
+    stop = StopRequest()
+
+    with stop.listening():
+        os.kill(os.getpid(), first)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    assert stop.signal_number == first

@@ -13,7 +13,15 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from lightsweep.config.explanation import COMPOSITION_ERRORS, explain
-from lightsweep.errors import INTERRUPTING, ConfigError, Interrupted, LightsweepError, RemoteTraceback, Signalled
+from lightsweep.errors import (
+    INSISTING,
+    INTERRUPTING,
+    ConfigError,
+    Interrupted,
+    LightsweepError,
+    RemoteTraceback,
+    Signalled,
+)
 from lightsweep.exiting import write_out
 from lightsweep.output import CLOSED, Output, watch_output
 from lightsweep.paths import present_folder
@@ -73,7 +81,9 @@ def _print_usage(function: Callable[[], None]) -> None:
 def _heed_signals(came: list[int]) -> None:
     """Before training there is nothing to save: the first signal is noted and raised, a second ends all at once."""
 
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if came and number not in INSISTING:
+            return
         if came:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pickle import dumps
 from typing import TYPE_CHECKING, Any
 
-from lightsweep.errors import ConfigError
+from lightsweep.errors import INSISTING, ConfigError
 from lightsweep.launching.job import Job, JobEvent
 from lightsweep.launching.outcome import JobDied, Outcome, death, read_answer
 from lightsweep.launching.slots import Slot
@@ -166,7 +166,7 @@ class Shift:
                     f"{self.pool.grace_s:g} s to end, {len(self.queue)} will not start; once more kills them now"
                 )
                 self._signal_all(number)
-            else:
+            elif number in INSISTING:
                 self._signal_all(signal.SIGKILL)
 
     def _signal_all(self, number: int) -> None:

@@ -1,15 +1,15 @@
-"""Ctrl-C and SIGTERM during a launch: noted instead of obeyed, and handed on once the jobs have ended."""
+"""Ctrl-C, SIGTERM and SIGHUP during a launch: noted instead of obeyed, and handed on once the jobs have ended."""
 
 import os
 import signal
 import threading
 from types import FrameType, TracebackType
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
-    """While entered, SIGINT and SIGTERM make `fd` readable; `read` tells which.
+    """While entered, SIGINT, SIGTERM and SIGHUP make `fd` readable; `read` tells which.
 
     Signals that the program ignores stay ignored. Outside the main thread, where Python allows no handlers, nothing
     is caught.

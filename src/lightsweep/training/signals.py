@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a run at the next optimizer step, with its state saved; a second signal ends it at once."""
+"""SIGINT, SIGTERM and SIGHUP end a run at the next optimizer step, its state saved; a second signal ends it at once."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
-from lightsweep.errors import INTERRUPTING, Interrupted
+from lightsweep.errors import INSISTING, INTERRUPTING, Interrupted
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -32,10 +32,11 @@ class StopRequest:
         return _handled_by(self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.requested and number in INSISTING:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        self.request(number)
+        if not self.requested:
+            self.request(number)
 
 
 def ended_at_once() -> AbstractContextManager[None]:
