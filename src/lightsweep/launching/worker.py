@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from lightsweep.launching.outcome import pack_error
+from lightsweep.launching.stop_signals import STOP_SIGNALS
 from lightsweep.launching.work_order import MainModule, WorkOrder
 from lightsweep.output import watch_output
 
@@ -59,8 +60,9 @@ def take_over(order: WorkOrder) -> None:
 
 
 def _ignore_interruptions() -> None:
-    """A job that has ended goes on to its process's end: a Ctrl-C that is passed on now would only cut that off."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A job that has ended goes on to its process's end: a signal that is passed on now would only cut that off."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _last_words(error: BaseException) -> bytes:
