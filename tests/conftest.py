@@ -28,6 +28,7 @@ from lightsweep import paths
 from lightsweep.config.hydra_patches import prepare_hydra
 from lightsweep.errors import INTERRUPTING
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which `nohup` lets the processes of tests ignore
 os.environ["OMP_NUM_THREADS"] = "1"  # small arithmetic is far slower on two threads where other processes are busy
 
 ROOT = Path(__file__).resolve().parents[1]
