@@ -14,6 +14,11 @@ from lightsweep.training import train
 from lightsweep.training.stepper import Stepper
 
 SMALL = ("model=softmax_regression", "optimizer=sgd", "trainer.max_epochs=2")
+POLYNOMIAL = (
+    "scheduler._target_=torch.optim.lr_scheduler.PolynomialLR",
+    "+scheduler._partial_=true",
+    "+scheduler.total_iters=auto",
+)
 
 
 def texts_of(folder):
@@ -37,6 +42,11 @@ def texts_of(folder):
             ("scheduler=cosine",),
             ("scheduler=cosine", "trainer.max_epochs=4"),
             r"^`trainer\.max_epochs` cannot change from 2 to 4 .*: `scheduler\.T_max=auto` made the schedule .*",
+        ),
+        (
+            POLYNOMIAL,
+            (*POLYNOMIAL, "trainer.max_epochs=4"),
+            r"^`trainer\.max_epochs` cannot change from 2 to 4 .*: `scheduler\.total_iters=auto` made the schedule .*",
         ),
     ],
 )

@@ -45,8 +45,9 @@ def refuse_changes(cfg: DictConfig, paths: RunPaths) -> None:
 
 def made_for_length(cfg: DictConfig) -> str | None:
     """The schedule's setting that was made from the run's length, which then cannot change."""
-    made = [key for key in ("T_max", "total_steps") if cfg.scheduler.get(key) == "auto" and cfg.scheduler._target_]
-    return made[0] if made else None
+    if not cfg.scheduler._target_:
+        return None
+    return next((str(key) for key, value in cfg.scheduler.items() if value == "auto" and key != "max_lr"), None)
 
 
 def _differ(key: str, before: Any, now: Any) -> bool:
