@@ -239,10 +239,12 @@ def test_parameters_that_are_named_like_columns_are_told_apart_from_them(tmp_pat
     drawn = {"value": 2, "state": 3, "value_coef": 4, "lr": 5}
     trial = create_trial(params=drawn, distributions={key: IntDistribution(0, 9) for key in drawn}, value=0.5)
     plan: Any = SimpleNamespace(directions=("maximize",), space=SimpleNamespace(every_parameter=tuple))
-    write_csv(SweepPaths(tmp_path).trials, trials_table([trial], plan))
+    head, row = trials_table([trial], plan)
+    write_csv(SweepPaths(tmp_path).trials, [head, row])
 
     (found,) = Sweep.read(tmp_path).trials
 
+    assert head[5:] == ["lr", "params.state", "params.value", "value_coef"]
     assert (found.status, found.values, dict(found.parameters)) == ("completed", (0.5,), drawn)
 
 

@@ -7,6 +7,7 @@ import pytest
 from filelock import FileLock
 
 from lightsweep.cli import training
+from lightsweep.config.going_on import made_for_length
 from lightsweep.config.saved import read_result
 from lightsweep.errors import ConfigError, DataError, Diverged, RunFolderError
 from lightsweep.paths import RunPaths
@@ -61,6 +62,10 @@ def test_what_a_checkpoint_holds_cannot_change_and_a_refusal_leaves_the_run_as_i
         train(compose(*words.values()), tmp_path / "run", resume=True)
 
     assert texts_of(tmp_path / "run") == before
+
+
+def test_a_peak_that_is_taken_from_the_optimizer_is_no_length(compose):
+    assert made_for_length(compose("scheduler=onecycle", "scheduler.total_steps=50")) is None
 
 
 def test_an_equal_number_of_another_type_is_no_change(compose, run, tmp_path):
