@@ -250,7 +250,8 @@ class Config(Strict):
     monitor: str = Field(
         pattern=r"^(auto|(train|val)/\w+)$",
         examples=["val/loss"],
-        description="train or val metric that picks the best checkpoint, never a test one; auto: val/acc or val/loss",
+        description="train or val metric that picks the best checkpoint, never a test one; auto: val/acc or val/loss, "
+        "without validation train/loss",
     )
     mode: Literal["auto", "min", "max"] = Field(description="whether the monitored metric should fall or rise")
     objectives: list[Annotated[str, Field(pattern=r"^(monitor|seconds|parameters|(train|val)/\w+)$")]] = Field(
