@@ -39,13 +39,13 @@ def ended_by(command: Callable[[], Any], usage: Callable[[], None] | None = None
     if usage is not None and {"-h", "--help"} & set(sys.argv[1:]):
         command = partial(_print_usage, usage)
     came: list[int] = []
-    _heed_signals(came)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 may not hinder a run
-            stream.reconfigure(errors="backslashreplace")
-    watch_output()
     try:
         try:
+            _heed_signals(came)
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 may not hinder a run
+                    stream.reconfigure(errors="backslashreplace")
+            watch_output()
             present_folder()
             command()
         finally:
